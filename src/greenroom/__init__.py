@@ -1,0 +1,3 @@
+"""greenroom: a copy of production for every branch."""
+
+__version__ = "0.1.0"

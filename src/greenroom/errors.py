@@ -1,0 +1,85 @@
+"""Every error that a person can meet, in four families by what the reader must do.
+
+A message names the value and the object; ``hint`` is the next step; ``code`` is stable, so that
+scripts and documentation can refer to it. Only the CLI turns an error into an exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with an input, with the place where it stands.
+
+    ``line`` and ``column`` count from 1, as editors do; 0 when the place is unknown.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.path}: {self.message}"
+
+
+class GreenroomError(Exception):
+    """The root: anything that greenroom raises on purpose."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.faults = tuple(faults)
+
+
+class InputError(GreenroomError):
+    """Mend the input: a blueprint, an option, a name."""
+
+
+class UsageError(GreenroomError):
+    """Mend the command line."""
+
+    exit_code = 2
+
+
+class HostError(GreenroomError):
+    """Prepare the machine: a tool, a right or a resource is missing."""
+
+
+class OperationError(GreenroomError):
+    """The operation failed; the reason says whether another try can help."""
+
+
+class CancelledError(OperationError):
+    """Somebody asked for the operation to stop."""
+
+
+class NotProvedError(GreenroomError):
+    """Everything ran, but the proof does not hold."""
+
+    exit_code = 3
+
+
+class RefusedError(GreenroomError):
+    """Greenroom will not do this as asked: protection, exclusion, or a right that is missing."""
+
+    exit_code = 4
+
+
+class BugError(GreenroomError):
+    """A state that our own code should have made impossible: report it."""

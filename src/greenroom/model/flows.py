@@ -1,0 +1,62 @@
+"""What a Stack declares about who may reach whom: pure, and independent of any firewall."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from greenroom.model.proof import Reach, Verdict
+from greenroom.model.stack import IngressRule, Machine, Protocol, Stack
+
+
+def declares(
+    stack: Stack,
+    source: Machine | IPv4Address,
+    target: Machine,
+    protocol: Protocol,
+    port: int,
+) -> bool:
+    """Whether ``stack`` lets ``source`` reach ``target``, one of its machines, on that port.
+
+    ``source`` is a machine of the same Stack or an address outside the region. A machine of
+    another environment is never admitted, so it cannot even be asked about.
+    """
+    for group in stack.groups:
+        if group.name not in target.groups:
+            continue
+        for rule in group.ingress:
+            ports = rule.ports.first <= port <= rule.ports.last
+            if ports and rule.protocol is protocol and _admits(rule, source):
+                return True
+    return False
+
+
+def declared_ports(stack: Stack, target: Machine) -> frozenset[tuple[Protocol, int]]:
+    """The ports that the target's groups name; of a range its first and last."""
+    found = set()
+    for group in stack.groups:
+        if group.name in target.groups:
+            for rule in group.ingress:
+                found.add((rule.protocol, rule.ports.first))
+                found.add((rule.protocol, rule.ports.last))
+    return frozenset(found)
+
+
+def judge(declared: bool, protocol: Protocol, reach: Reach) -> Verdict:
+    """What a probe's answer says about the declaration.
+
+    A refusal comes from the target itself, so the packet passed: as good as open for what is
+    declared, as bad as open for what is not. UDP that meets silence passed as well, since the
+    region answers whatever it does not allow; TCP that meets silence is no evidence.
+    """
+    if reach is Reach.SILENT and protocol is Protocol.TCP:
+        return Verdict.NOT_VERIFIED
+    passed = reach is not Reach.FILTERED
+    return Verdict.PROVED if passed == declared else Verdict.FAILED
+
+
+def _admits(rule: IngressRule, source: Machine | IPv4Address) -> bool:
+    if isinstance(source, IPv4Address):
+        return rule.network is not None and source in rule.network
+    if rule.group is not None:
+        return rule.group in source.groups
+    return rule.network is not None and source.address in rule.network

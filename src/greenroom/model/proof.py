@@ -1,0 +1,100 @@
+"""What greenroom claims about an environment, each claim with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from greenroom.model.stack import Protocol
+
+
+class Verdict(StrEnum):
+    """The only three things that can be said of a claim."""
+
+    PROVED = "proved"
+    FAILED = "failed"
+    NOT_VERIFIED = "not verified"
+
+
+class Reach(StrEnum):
+    """What a probe met. The region rejects what it does not allow, so each one is an answer."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    """Allowed, and nobody listens."""
+    FILTERED = "filtered"
+    SILENT = "silent"
+    """No answer in time: no conclusion for TCP; for UDP the packet passed the firewall."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One probe: from ``source`` to ``target`` (machine names; ``outside``; or
+    ``stack/slug:machine`` for another environment) on one port, what the Stack declares, and
+    what the probe met."""
+
+    source: str
+    target: str
+    protocol: Protocol
+    port: int
+    declared: bool
+    reach: Reach
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One line of a proof: ``subject`` (``db1``, ``flows``), what is claimed, the verdict, why."""
+
+    subject: str
+    claim: str
+    verdict: Verdict
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReport:
+    """A restored table beside its manifest entry. Checksums are 16 hex digits, see docs/data.md."""
+
+    name: str
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreReport:
+    """Evidence of one restore.
+
+    ``restore_s`` and ``verify_s`` are the cold restore's own times, also for a clone;
+    ``clone_s`` is what the clone took, else None.
+    """
+
+    machine: str
+    source: str | None
+    mode: str
+    artefact_sha256: str | None
+    taken_at: datetime | None
+    verified_at: datetime | None
+    restore_s: float | None
+    verify_s: float | None
+    clone_s: float | None
+    tables: tuple[TableReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The verdict on an environment: the worst of its claims and flows."""
+
+    at: datetime
+    claims: tuple[Claim, ...]
+    flows: tuple[Flow, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAILED if anything failed, else NOT_VERIFIED if anything is open, else PROVED."""
+        verdicts = [claim.verdict for claim in self.claims] + [f.verdict for f in self.flows]
+        for worst in (Verdict.FAILED, Verdict.NOT_VERIFIED):
+            if worst in verdicts:
+                return worst
+        return Verdict.PROVED if verdicts else Verdict.NOT_VERIFIED

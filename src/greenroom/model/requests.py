@@ -1,0 +1,42 @@
+"""What a person asks for, parsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest:
+    """``greenroom create``.
+
+    ``machines`` are the words of ``--machines`` (``backend``, ``backend=2``); empty means every
+    type of the blueprint that is not shared. ``branch`` None means the default branch.
+    ``restore`` maps a data name to ``SOURCE``, ``SOURCE:cold`` or ``none``; what it does not
+    name gets the blueprint's default. ``mounts`` maps a machine type to a host directory.
+    """
+
+    blueprint: Path
+    machines: tuple[str, ...] = ()
+    branch: str | None = None
+    restore: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRequest:
+    """``greenroom deploy ENV [TYPE …]``: a new artifact on a running environment."""
+
+    environment: str
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyRequest:
+    """``greenroom destroy ENV``; ``confirm`` repeats the name when ENV is production."""
+
+    environment: str
+    confirm: str | None = None
+
+
+Request = CreateRequest | DeployRequest | DestroyRequest

@@ -1,0 +1,124 @@
+"""The protocols that the core asks for. Providers and engines implement them; tests fake them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Proof
+from greenroom.model.receipt import Receipt, Resource
+from greenroom.model.stack import Image, Machine, Stack
+from greenroom.model.views import MachineReport
+
+
+class Progress(Protocol):
+    """Where a provider tells what it does; the application turns it into events."""
+
+    def started(self, phase: str, machine: str | None = None) -> None:
+        """A phase begins."""
+
+    def done(
+        self, phase: str, seconds: float, message: str = "", machine: str | None = None
+    ) -> None:
+        """A phase ended well."""
+
+    def notice(self, message: str, machine: str | None = None) -> None:
+        """Something that a person should know."""
+
+
+class Cancellation(Protocol):
+    """Whether somebody asked the running operation to stop."""
+
+    def check(self) -> None:
+        """Raises CancelledError if so. Providers call it wherever they wait."""
+
+
+class Provider(Protocol):
+    """What boots a Stack. Every method is idempotent: what exists already is adopted by name.
+
+    All raise GreenroomError. None of them writes to the ledger: the caller has journalled
+    ``resources_of(stack)`` before the first effect.
+    """
+
+    def resources_of(self, stack: Stack) -> tuple[Resource, ...]:
+        """Everything that the environment will consist of (pure; sorted)."""
+
+    def check_inputs(self, stack: Stack) -> None:
+        """Refuse, before any effect, an artifact, extract or mount that does not exist."""
+
+    def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
+        """Build the image unless it is cached; True if it was built."""
+
+    def create_network(self, stack: Stack) -> None:
+        """Namespaces, links, addresses, names and the firewall of every machine and drill."""
+
+    def create_volumes(self, stack: Stack, progress: Progress, cancel: Cancellation) -> None:
+        """Every machine's data volume; runs the drills whose golden volume is missing."""
+
+    def boot(
+        self, stack: Stack, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, ...]:
+        """Start all machines at once; return when each has signalled SUCCESS.
+
+        Raises OperationError with the first FAILURE's machine and reason, or, for a machine that
+        misses its deadline, with what it was doing.
+        """
+
+    def deploy(
+        self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """Fetch and switch to the current artifact on a running machine."""
+
+    def prove(
+        self, stack: Stack, reports: Sequence[MachineReport], others: Sequence[Stack]
+    ) -> Proof:
+        """Look at the world and judge: health, data, and flows also against ``others``."""
+
+    def publish(self, stack: Stack) -> None:
+        """Route the endpoints' host names to the environment."""
+
+    def destroy(self, environment: EnvironmentName) -> Receipt:
+        """Remove all that bears the name, then list again what the host still holds."""
+
+    def observe(self, environment: EnvironmentName) -> tuple[Resource, ...]:
+        """What the host holds of the environment, read from the host alone (sorted)."""
+
+    def exec_argv(
+        self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool
+    ) -> list[str]:
+        """The command line that runs ``argv`` inside the machine, for the CLI to execute."""
+
+
+class Engine(Protocol):
+    """Runs operations durably: a step that finished is not run again after a crash."""
+
+    def register(self, kind: str, run: Callable[[str, Steps], None]) -> None:
+        """``run(operation_id, steps)`` is what an operation of that kind does."""
+
+    def launch(self) -> None:
+        """Start, and resume what a crash interrupted."""
+
+    def start(self, kind: str, operation_id: str) -> None:
+        """Begin an operation in the background; the id makes it idempotent."""
+
+    def close(self) -> None:
+        """Stop taking work and wait for what runs."""
+
+
+class Steps(Protocol):
+    """The durable steps of one operation, in the order in which they are called."""
+
+    def run(self, name: str, step: Callable[[], str]) -> str:
+        """Run ``step`` once and remember its result (a string: JSON or empty); at-least-once."""
+
+
+@runtime_checkable
+class ForeseesDrills(Protocol):
+    """A provider that can tell beforehand whether ``create_volumes`` will run a drill.
+
+    Optional: if no drill is due, volumes are created beside the network, not after it.
+    """
+
+    def drills_due(self, stack: Stack) -> bool:
+        """Whether a golden volume is missing. Only looks, and only at the pool."""

@@ -1,0 +1,75 @@
+"""Where a region keeps its things on this host, and which addresses it uses.
+
+A host may hold several regions side by side (``GREENROOM_REGION``): the tests use one of their
+own, so that they never meet the user's. Everything of a region bears its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom.errors import UsageError
+
+_NAME = re.compile(r"[a-z][a-z0-9]{0,7}")
+DEFAULT_CIDR = "10.213.0.0/16"
+DEFAULT_PROXY_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """The names, folders and addresses of one region.
+
+    ``cidr`` is a /16 in dotted form: the n-th environment has its n-th /24, and the last /24 is
+    the link to the host.
+    """
+
+    label: str
+    cidr: str = DEFAULT_CIDR
+    proxy_port: int = DEFAULT_PROXY_PORT
+
+    @classmethod
+    def from_environment(cls) -> Region:
+        """Read GREENROOM_REGION, GREENROOM_CIDR and GREENROOM_PORT; raises UsageError."""
+        label = os.environ.get("GREENROOM_REGION", "")
+        if label and not _NAME.fullmatch(label):
+            raise UsageError(
+                "E_REGION_NAME",
+                f"GREENROOM_REGION is {label!r}: expected at most 8 of a-z and 0-9, letter first",
+            )
+        cidr = os.environ.get("GREENROOM_CIDR", DEFAULT_CIDR)
+        if not re.fullmatch(r"\d{1,3}\.\d{1,3}\.0\.0/16", cidr):
+            raise UsageError(
+                "E_REGION_CIDR", f"GREENROOM_CIDR is {cidr!r}: expected a /16 such as 10.213.0.0/16"
+            )
+        port = os.environ.get("GREENROOM_PORT", str(DEFAULT_PROXY_PORT))
+        if not port.isdigit() or not 1 <= int(port) <= 65535:
+            raise UsageError("E_REGION_PORT", f"GREENROOM_PORT is {port!r}: expected 1 to 65535")
+        return cls(label=label, cidr=cidr, proxy_port=int(port))
+
+    @property
+    def name(self) -> str:
+        """``greenroom``, or ``greenroom-NAME``."""
+        return f"greenroom-{self.label}" if self.label else "greenroom"
+
+    @property
+    def state_dir(self) -> Path:
+        """What survives a reboot: ledger, pool, buckets."""
+        return Path("/var/lib") / self.name
+
+    @property
+    def run_dir(self) -> Path:
+        """What a reboot ends: sockets, bundles, DNS files."""
+        return Path("/run") / self.name
+
+    @property
+    def socket_path(self) -> Path:
+        """The daemon's API."""
+        return self.run_dir / "daemon.sock"
+
+    @property
+    def log_path(self) -> Path:
+        """The daemon's log."""
+        return self.state_dir / "daemon.log"
