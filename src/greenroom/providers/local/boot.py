@@ -1,0 +1,98 @@
+"""Start machines and wait for what they say of themselves: SUCCESS, FAILURE, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from greenroom.errors import OperationError
+from greenroom.model.stack import Machine, Stack
+from greenroom.model.views import MachineReport
+from greenroom.ports import Cancellation, Progress
+from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.logs import read_tail
+from greenroom.providers.local.machine import UserNamespaces, lay_out, main_pid, start
+from greenroom.providers.local.residents import Resident
+from greenroom.providers.local.signals import Signals, now, report_of
+
+_LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What a boot needs to know of the region."""
+
+    layout: Layout
+    signals: Signals
+    user_namespaces: UserNamespaces
+
+
+def boot_machines(
+    boot: Boot,
+    stack: Stack,
+    machines: Sequence[Machine],
+    progress: Progress,
+    cancel: Cancellation,
+) -> tuple[MachineReport, ...]:
+    """Start all machines at once and return each one's report, in their order.
+
+    Raises OperationError for the first that fails (E_MACHINE_FAILED), dies (E_MACHINE_DIED) or
+    misses its deadline (E_MACHINE_SILENT).
+    """
+    started = now()
+    cancel.check()
+
+    def begin(machine: Machine) -> None:
+        place = boot.layout.machine(stack.environment, machine.name)
+        progress.started("boot", machine.name)
+        lay_out(place, stack, machine)
+        start(place, stack, machine, boot.user_namespaces)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(begin, machines))
+    reports: dict[str, MachineReport] = {}
+    while len(reports) < len(machines):
+        cancel.check()
+        for machine in machines:
+            if machine.name not in reports:
+                report = _look(boot, stack, machine, started)
+                if report is not None:
+                    reports[machine.name] = report
+                    _tell(progress, report, now() - started)
+        if len(reports) < len(machines):
+            boot.signals.wait(_LOOK_EVERY_S)
+    return tuple(reports[machine.name] for machine in machines)
+
+
+def _tell(progress: Progress, report: MachineReport, seconds: float) -> None:
+    for phase in report.phases:
+        progress.done(phase.phase, phase.seconds, machine=report.machine)
+    for notice in report.notices:
+        progress.notice(notice, report.machine)
+    progress.done("boot", seconds, machine=report.machine)
+
+
+def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> MachineReport | None:
+    """The machine's report if it is ready, None if it is still at it."""
+    resident = Resident(stack, machine)
+    place = boot.layout.machine(stack.environment, machine.name)
+    signal = boot.signals.of(resident)
+    if signal is not None:
+        if signal.success:
+            return report_of(machine.name, signal.data)
+        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {signal.reason}")
+    if main_pid(place) is None:
+        raise OperationError(
+            "E_MACHINE_DIED",
+            f"{machine.name} ended before it signalled: {read_tail(place, 'console.log')}",
+        )
+    if now() - started > machine.deadline_s:
+        doing = read_tail(place, "phase") or "it had not run its user data"
+        raise OperationError(
+            "E_MACHINE_SILENT",
+            f"{machine.name} did not signal within {machine.deadline_s:g} s; "
+            f"the last thing it was doing: {doing}",
+            hint=f"its log: greenroom logs {stack.environment.slug} --machine {machine.name}",
+        )
+    return None

@@ -1,0 +1,167 @@
+"""Images: a recipe becomes a root filesystem once, is cached as an archive, and is unpacked
+into the pool, where it is the lower layer of every machine that boots it.
+
+An image is addressed by the digest of its recipe, so a changed recipe is another image.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from greenroom.errors import OperationError
+from greenroom.model.stack import Image, Service
+from greenroom.ports import Cancellation
+from greenroom.providers.local.command import run
+from greenroom.providers.local.layout import IMAGE_CACHE_DIR, Layout
+
+_BUILD_TIMEOUT_S = 1200
+_SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
+_SERVICE_DIR = "etc/greenroom/service"
+_INIT = "usr/lib/greenroom/user-data.py"
+_BUILD_SCRIPT = "greenroom-build.sh"
+_UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image in the pool; ``bytes`` is the size of its archive."""
+
+    name: str
+    digest: str
+    bytes: int
+    built_at: datetime
+
+
+def root_of(layout: Layout, digest: str) -> Path:
+    """The image's root filesystem in the pool."""
+    return layout.images / digest / "root"
+
+
+def ensure_image(layout: Layout, image: Image, cancel: Cancellation) -> bool:
+    """Make the image available in the pool; True if it had to be built from packages.
+
+    Raises OperationError (E_IMAGE_BUILD) with the last lines of the build.
+    """
+    if (layout.images / image.digest / "image.json").exists():
+        return False
+    archive = IMAGE_CACHE_DIR / f"{image.digest}.tar"
+    missing = not archive.exists()
+    if missing:
+        cancel.check()
+        _build(image, archive)
+    cancel.check()
+    _unpack(layout, image, archive)
+    return missing
+
+
+def list_images(layout: Layout) -> tuple[BuiltImage, ...]:
+    """The images in the pool, by name."""
+    found = []
+    for record in sorted(layout.images.glob("*/image.json")):
+        entry = json.loads(record.read_text())
+        found.append(
+            BuiltImage(
+                name=entry["name"],
+                digest=record.parent.name,
+                bytes=entry["bytes"],
+                built_at=datetime.fromisoformat(entry["built_at"]),
+            )
+        )
+    return tuple(sorted(found, key=lambda image: image.name))
+
+
+def remove_image(layout: Layout, digest: str) -> bool:
+    """Remove an image and its archive; False if there is none of that digest."""
+    folder = layout.images / digest
+    archive = IMAGE_CACHE_DIR / f"{digest}.tar"
+    known = folder.exists() or archive.exists()
+    if folder.exists():
+        # Renamed first: a removal that is cut off leaves no half image under a good name.
+        doomed = folder.rename(layout.images / f".{digest}.removed")
+        shutil.rmtree(doomed)
+    archive.unlink(missing_ok=True)
+    return known
+
+
+def bootstrap_argv(image: Image, overlay: Path, archive: Path) -> list[str]:
+    """mmdebstrap's command line; see mmdebstrap(1)."""
+    argv = ["mmdebstrap", "--variant=minbase", "--format=tar", "--quiet"]
+    argv += [f"--include={','.join(image.packages)}"]
+    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _UNWANTED]
+    argv += [f"--customize-hook=sync-in {overlay} /"]
+    argv += [f'--customize-hook=chroot "$1" sh -eu /{_BUILD_SCRIPT}']
+    argv += [f'--customize-hook=rm "$1"/{_BUILD_SCRIPT}']
+    argv += ['--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*']
+    argv += [image.suite, str(archive)]
+    return argv + [str(source) for source in _SOURCES if source.exists()]
+
+
+def _build(image: Image, archive: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(".partial")
+    with tempfile.TemporaryDirectory(prefix="greenroom-image-") as scratch:
+        overlay = Path(scratch) / "overlay"
+        write_overlay(image, overlay)
+        try:
+            run(bootstrap_argv(image, overlay, partial), timeout_s=_BUILD_TIMEOUT_S)
+        except OperationError as error:
+            partial.unlink(missing_ok=True)
+            raise OperationError(
+                "E_IMAGE_BUILD",
+                f"image {image.name} cannot be built: {error.message}",
+                hint="check the packages and commands of this image in the blueprint",
+            ) from error
+    partial.rename(archive)
+
+
+def write_overlay(image: Image, overlay: Path) -> None:
+    """What the image holds beside its packages: files, services and the first program."""
+    init = resources.files("greenroom.providers.local") / "image_files" / "user-data.py"
+    _write(overlay / _INIT, init.read_text(), 0o755)
+    for file in image.files:
+        _write(overlay / file.path.lstrip("/"), file.content, file.mode)
+    _write(overlay / _BUILD_SCRIPT, "\n".join(["set -eu", *image.commands, ""]), 0o755)
+    first = Service(name="user-data", command=f"exec python3 -I -S /{_INIT}")
+    for service in (*image.services, first):
+        _write_service(overlay / _SERVICE_DIR / service.name, service)
+    for service in image.services:
+        # s6-supervise leaves a service with this file alone until somebody says `s6-svc -u`.
+        _write(overlay / _SERVICE_DIR / service.name / "down", "", 0o644)
+    # 125 tells s6-supervise that the program is done for good (s6-supervise(8)).
+    _write(overlay / _SERVICE_DIR / "user-data" / "finish", "#!/bin/sh\nexit 125\n", 0o755)
+
+
+def _write_service(folder: Path, service: Service) -> None:
+    _write(folder / "run", f"#!/bin/sh\nexec 2>&1\n{service.command}\n", 0o755)
+    logger = f"#!/bin/sh\nexec s6-log -b n4 s1000000 /var/log/greenroom/{service.name}\n"
+    _write(folder / "log" / "run", logger, 0o755)
+
+
+def _write(path: Path, content: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    path.chmod(mode)
+
+
+def _unpack(layout: Layout, image: Image, archive: Path) -> None:
+    partial = layout.images / f".{image.digest}.{time.time_ns()}"
+    (partial / "root").mkdir(parents=True)
+    try:
+        argv = ["tar", "-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
+        run([*argv, "-f", str(archive), "-C", str(partial / "root")], timeout_s=300)
+        record = {
+            "name": image.name,
+            "bytes": archive.stat().st_size,
+            "built_at": datetime.fromtimestamp(archive.stat().st_mtime, UTC).isoformat(),
+        }
+        (partial / "image.json").write_text(json.dumps(record))
+        partial.rename(layout.images / image.digest)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

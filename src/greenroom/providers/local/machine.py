@@ -1,0 +1,257 @@
+"""A machine: a crun container on an overlay that only it can see.
+
+The thread that starts crun has a mount namespace of its own; the root filesystem, the log
+folder, the volume and a developer's code are mounted there and nowhere else. When the machine
+dies they are gone, whatever killed it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from greenroom.errors import HostError, OperationError
+from greenroom.model.stack import Machine, Stack
+from greenroom.providers.local import images, kernel
+from greenroom.providers.local.bundle import ID_RANGE, oci_config
+from greenroom.providers.local.command import run, tail
+from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
+
+_HYBRID = Path("/sys/fs/cgroup/unified")
+_LOG_DIR = "var/log/greenroom"
+_DIE_TIMEOUT_S = 10.0
+
+
+class UserNamespaces:
+    """File descriptors of user namespaces, one per id range, for idmapped mounts.
+
+    Making one costs two processes, so they are kept; a descriptor pins some kilobytes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._descriptors: dict[int, int] = {}
+
+    def descriptor(self, uid_base: int) -> int:
+        """A descriptor of a user namespace that maps 0… to ``uid_base``… ."""
+        with self._lock:
+            if uid_base not in self._descriptors:
+                self._descriptors[uid_base] = _make_user_namespace(uid_base)
+            return self._descriptors[uid_base]
+
+    def close(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+            self._descriptors.clear()
+
+
+def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
+    """Make the machine's folders, its OCI bundle and its few files under /etc. Idempotent."""
+    base = machine.uid_base
+    for folder in (place.upper, place.upper / "etc", place.work, place.log):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chown(folder, base, base)
+        folder.chmod(0o755)
+    for folder in (place.bundle, place.lower, place.root):
+        folder.mkdir(parents=True, exist_ok=True)
+    resolver = f"nameserver {DNS_ADDRESS}\nsearch {stack.domain}\noptions timeout:2 attempts:3\n"
+    hosts = f"127.0.0.1 localhost\n{machine.address} {machine.private_dns} {machine.name}\n"
+    files = {"resolv.conf": resolver, "hosts": hosts, "hostname": machine.name + "\n"}
+    for name, content in files.items():
+        path = place.upper / "etc" / name
+        path.write_text(content)
+        path.chmod(0o644)
+        os.chown(path, base, base)
+    (place.bundle / "config.json").write_text(json.dumps(oci_config(place, machine)))
+
+
+def start(
+    place: MachineLayout, stack: Stack, machine: Machine, user_namespaces: UserNamespaces
+) -> None:
+    """Boot the machine unless it runs. Raises OperationError (E_MACHINE_START)."""
+    if main_pid(place) is not None:
+        return
+    remove_container(place)
+    descriptor = user_namespaces.descriptor(machine.uid_base)
+    image_root = images.root_of(place.layout, stack.image_of(machine).digest)
+
+    def boot() -> None:
+        kernel.unshare_mounts()
+        leave_hybrid_hierarchy()
+        _mount_root(place, machine, image_root, descriptor)
+        _run_container(place)
+
+    try:
+        kernel.in_own_thread(boot)
+    except OSError as error:
+        raise OperationError("E_MACHINE_START", f"{machine.name} cannot start: {error}") from error
+
+
+def main_pid(place: MachineLayout) -> int | None:
+    """The host pid of the machine's first process, or None if it does not run."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        status = json.loads((place.layout.crun_root / place.container_id / "status").read_text())
+        pid = int(status["pid"])
+        # The pid may have been given to another process since: the cgroup tells.
+        if place.cgroup in Path(f"/proc/{pid}/cgroup").read_text():
+            return pid
+    return None
+
+
+def remove_container(place: MachineLayout) -> None:
+    """Kill the machine and forget it. Idempotent."""
+    for pid in cgroup_pids(place.cgroup):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
+    _wait_until_dead(place)
+    # What crun wrote down is removed by hand: `crun delete` takes 15 ms and refuses a hybrid
+    # hierarchy.
+    state = place.layout.crun_root / place.container_id
+    if state.exists():
+        shutil.rmtree(state, ignore_errors=True)
+    remove_cgroups(place.cgroup)
+
+
+def exec_argv(place: MachineLayout, argv: Sequence[str], tty: bool) -> list[str]:
+    """The command line that runs ``argv`` in the machine, also where crun needs the hybrid
+    hierarchy out of its sight."""
+    crun = _crun_argv(place.layout, "exec", *(["--tty"] if tty else []), place.container_id, *argv)
+    if not os.path.ismount(_HYBRID):
+        return crun
+    script = f'umount {_HYBRID} && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *crun]
+
+
+def leave_hybrid_hierarchy() -> None:
+    """Hide the unified hierarchy beside v1 from the calling thread: crun refuses the mixture."""
+    if os.path.ismount(_HYBRID):
+        kernel.unmount(_HYBRID, kernel.MNT_DETACH)
+
+
+def cgroup_folders(cgroup: str) -> tuple[Path, ...]:
+    """The folders of a cgroup, one per v1 controller or the one of v2."""
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        candidates = [top]
+    else:
+        candidates = [d for d in top.iterdir() if d.is_dir() and not d.is_symlink()]
+    return tuple(d for c in candidates if (d := c / cgroup.lstrip("/")).is_dir())
+
+
+def cgroup_pids(cgroup: str) -> set[int]:
+    """Every process in a cgroup and below."""
+    pids: set[int] = set()
+    for folder in cgroup_folders(cgroup):
+        for listing in folder.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):
+                pids.update(int(word) for word in listing.read_text().split())
+    return pids
+
+
+def remove_cgroups(cgroup: str) -> None:
+    """Remove an empty cgroup and what is below it in every hierarchy. Idempotent."""
+    for folder in cgroup_folders(cgroup):
+        below = sorted((d for d in folder.rglob("*") if d.is_dir()), reverse=True)
+        for directory in (*below, folder):
+            with contextlib.suppress(FileNotFoundError):
+                directory.rmdir()
+
+
+def _wait_until_dead(place: MachineLayout) -> None:
+    end = time.monotonic() + _DIE_TIMEOUT_S
+    while cgroup_pids(place.cgroup):
+        if time.monotonic() > end:
+            raise OperationError(
+                "E_MACHINE_KILL", f"the processes of {place.container_id} do not die"
+            )
+        time.sleep(0.001)
+
+
+def _mount_root(
+    place: MachineLayout, machine: Machine, image_root: Path, user_namespace: int
+) -> None:
+    kernel.bind_idmapped(image_root, place.lower, user_namespace)
+    options = f"lowerdir={place.lower},upperdir={place.upper},workdir={place.work}"
+    kernel.mount("overlay", place.root, "overlay", kernel.MS_NODEV, options)
+    log = _inside(place, _LOG_DIR, machine)
+    kernel.mount(place.log, log, None, kernel.MS_BIND)
+    if machine.volume is not None:
+        target = _inside(place, machine.volume.directory, machine)
+        kernel.bind_idmapped(place.volume, target, user_namespace)
+    if machine.mount is not None and machine.deploy is not None:
+        target = _inside(place, f"{machine.deploy.directory}/current", machine)
+        kernel.bind_idmapped(machine.mount, target, user_namespace)
+
+
+def _inside(place: MachineLayout, path: str, machine: Machine) -> Path:
+    """A mount point in the new root, made with the machine's own root as its owner.
+
+    Nothing has run in this root yet, so no link in it can lead elsewhere but the image's own,
+    which are refused.
+    """
+    target = place.root
+    for part in Path(path.lstrip("/")).parts:
+        target = target / part
+        if target.is_symlink():
+            raise OperationError("E_MOUNT_POINT", f"{path} passes through a link in the image")
+        if not target.exists():
+            target.mkdir()
+            os.chown(target, machine.uid_base, machine.uid_base)
+    return target
+
+
+def _run_container(place: MachineLayout) -> None:
+    argv = _crun_argv(place.layout, "run", "-d", "-b", str(place.bundle), place.container_id)
+    console = place.log / "console.log"
+    with console.open("ab") as output:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            timeout=60,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise OperationError(
+            "E_MACHINE_START",
+            f"{place.name} cannot start: {tail(console.read_text(errors='replace'), 5)}",
+        )
+
+
+def _crun_argv(layout: Layout, *arguments: str) -> list[str]:
+    return ["crun", f"--root={layout.crun_root}", "--cgroup-manager=cgroupfs", *arguments]
+
+
+def _make_user_namespace(uid_base: int) -> int:
+    """A user namespace needs a process to be born in; the descriptor outlives it."""
+    child = subprocess.Popen(
+        ["unshare", "--user", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    try:
+        own = Path("/proc/self/ns/user").readlink()
+        end = time.monotonic() + 5
+        while Path(f"/proc/{child.pid}/ns/user").readlink() == own:
+            if time.monotonic() > end:
+                raise HostError("E_USER_NAMESPACE", "this host makes no user namespaces")
+            time.sleep(0.0002)
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{child.pid}/{kind}").write_text(f"0 {uid_base} {ID_RANGE}")
+        return os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def run_in(place: MachineLayout, argv: Sequence[str], timeout_s: float) -> str:
+    """Run a command inside the machine and return its output. Raises OperationError."""
+    return run(exec_argv(place, argv, tty=False), timeout_s=timeout_s)

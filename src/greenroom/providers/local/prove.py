@@ -1,0 +1,196 @@
+"""The proof: what is claimed of an environment, held against what can be observed now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from greenroom.model.flows import declared_ports, declares, judge
+from greenroom.model.proof import Claim, Flow, Proof, Verdict
+from greenroom.model.stack import Machine, Protocol, RestoreMode, Stack
+from greenroom.model.views import MachineReport
+from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.machine import main_pid
+from greenroom.providers.local.network import host_link_addresses
+from greenroom.providers.local.probe import Target, listening_ports, probe_all
+
+OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """A place that packets come from or go to; ``machine`` is None for the outside."""
+
+    label: str
+    stack: Stack | None
+    machine: Machine | None
+    namespace: Path | None
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """One question: the places, the port, and what the Stack of the target declares."""
+
+    source: _Peer
+    target: _Peer
+    protocol: Protocol
+    port: int
+    declared: bool
+
+
+def prove(
+    layout: Layout,
+    stack: Stack,
+    reports: Sequence[MachineReport],
+    others: Sequence[Stack],
+) -> Proof:
+    """Judge the environment's health, data and flows, the latter also against ``others``."""
+    by_name = {report.machine: report for report in reports}
+    claims = [
+        claim
+        for machine in stack.machines
+        for claim in (
+            *_health(layout, stack, machine, by_name),
+            *_restore(machine, by_name.get(machine.name)),
+        )
+    ]
+    flows = _flows(layout, stack, others)
+    claims.append(_flow_claim(flows))
+    return Proof(at=datetime.now(UTC), claims=tuple(claims), flows=tuple(flows))
+
+
+def _health(
+    layout: Layout, stack: Stack, machine: Machine, reports: Mapping[str, MachineReport]
+) -> Iterable[Claim]:
+    pid = main_pid(layout.machine(stack.environment, machine.name))
+    report = reports.get(machine.name)
+    if pid is None:
+        verdict, evidence = Verdict.FAILED, "its first process is gone"
+    elif report is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "it has not signalled"
+    elif not machine.checks:
+        verdict, evidence = Verdict.NOT_VERIFIED, "it runs, but the blueprint checks nothing"
+    else:
+        count = len(machine.checks)
+        verdict = Verdict.PROVED
+        evidence = f"{count} check{'s' if count != 1 else ''} passed in it, pid {pid} is alive"
+    yield Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+
+
+def _restore(machine: Machine, report: MachineReport | None) -> Iterable[Claim]:
+    volume = machine.volume
+    if volume is None:
+        return
+    empty = volume.mode is RestoreMode.EMPTY
+    claim = "empty database made" if empty else f"{volume.source} restored and verified"
+    restore = report.restore if report is not None else None
+    if restore is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
+    elif empty:
+        verdict, evidence = Verdict.PROVED, "a new data directory answers"
+    elif not restore.tables or restore.verified_at is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "no table was verified"
+    else:
+        rows = sum(table.rows for table in restore.tables)
+        verdict = Verdict.PROVED
+        evidence = (
+            f"{len(restore.tables)} tables, {rows:,} rows and their checksums equal the manifest"
+        )
+    yield Claim(subject=machine.name, claim=claim, verdict=verdict, evidence=evidence)
+
+
+def _flow_claim(flows: Sequence[Flow]) -> Claim:
+    bad = [flow for flow in flows if flow.verdict is Verdict.FAILED]
+    unknown = [flow for flow in flows if flow.verdict is Verdict.NOT_VERIFIED]
+    opened = sum(flow.declared for flow in flows)
+    if bad:
+        verdict, evidence = Verdict.FAILED, "; ".join(map(_sentence, bad[:5]))
+    elif unknown or not flows:
+        verdict = Verdict.NOT_VERIFIED
+        evidence = "; ".join(map(_sentence, unknown[:5])) or "no port to probe"
+    else:
+        verdict = Verdict.PROVED
+        evidence = f"{opened} declared flows are open, {len(flows) - opened} others closed"
+    return Claim(subject="flows", claim="exactly as declared", verdict=verdict, evidence=evidence)
+
+
+def _sentence(flow: Flow) -> str:
+    wish = "declared" if flow.declared else "not declared"
+    return f"{flow.source} → {flow.target}:{flow.port}/{flow.protocol} is {flow.reach}, {wish}"
+
+
+def _flows(layout: Layout, stack: Stack, others: Sequence[Stack]) -> list[Flow]:
+    own = _peers(layout, stack, "")
+    foreign = [p for other in others for p in _peers(layout, other, f"{other.environment}:")]
+    outside = _Peer(OUTSIDE, None, None, None, IPv4Address(host_link_addresses(layout)[0]))
+    probes = [
+        *_questions(layout, [*own, outside, *foreign], own),
+        *_questions(layout, own, foreign),
+    ]
+    by_source: dict[str, list[_Probe]] = {}
+    for probe in probes:
+        by_source.setdefault(probe.source.label, []).append(probe)
+    asked = list(by_source.values())
+    answers = probe_all([(group[0].source.namespace, [_aim(p) for p in group]) for group in asked])
+    return [
+        Flow(
+            source=probe.source.label,
+            target=probe.target.label,
+            protocol=probe.protocol,
+            port=probe.port,
+            declared=probe.declared,
+            reach=reach,
+            verdict=judge(probe.declared, probe.protocol, reach),
+        )
+        for group, reaches in zip(asked, answers, strict=True)
+        if reaches is not None
+        for probe, reach in zip(group, reaches, strict=True)
+    ]
+
+
+def _peers(layout: Layout, stack: Stack, prefix: str) -> list[_Peer]:
+    return [
+        _Peer(
+            f"{prefix}{machine.name}",
+            stack,
+            machine,
+            layout.machine(stack.environment, machine.name).namespace,
+            machine.address,
+        )
+        for machine in stack.machines
+    ]
+
+
+def _questions(layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer]) -> list[_Probe]:
+    """Every source to every other target, on each port that it declares or listens on."""
+    questions = []
+    for target in targets:
+        assert target.stack is not None and target.machine is not None
+        ports = set(declared_ports(target.stack, target.machine))
+        pid = main_pid(layout.machine(target.stack.environment, target.machine.name))
+        if pid is not None:
+            ports |= listening_ports(pid)
+        for source in sources:
+            if source.label == target.label:
+                continue
+            for protocol, port in sorted(ports):
+                declared = _declared(source, target, protocol, port)
+                questions.append(_Probe(source, target, protocol, port, declared))
+    return questions
+
+
+def _declared(source: _Peer, target: _Peer, protocol: Protocol, port: int) -> bool:
+    assert target.stack is not None and target.machine is not None
+    if source.machine is None:
+        return declares(target.stack, source.address, target.machine, protocol, port)
+    if source.stack is not target.stack:
+        return False
+    return declares(target.stack, source.machine, target.machine, protocol, port)
+
+
+def _aim(probe: _Probe) -> Target:
+    return Target(str(probe.target.address), probe.protocol, probe.port)

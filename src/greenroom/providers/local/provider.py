@@ -1,0 +1,283 @@
+"""The local provider: a region on one Linux host. Each method reads like a table of contents."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from greenroom.agent_archive import build_agent
+from greenroom.errors import BugError, InputError, OperationError
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Proof
+from greenroom.model.receipt import Receipt, Resource
+from greenroom.model.stack import Image, Machine, RestoreMode, Stack
+from greenroom.model.views import MachineReport
+from greenroom.ports import Cancellation, Progress
+from greenroom.providers.local import firewall, images, names, network, pool, proxy, volumes
+from greenroom.providers.local import prove as proving
+from greenroom.providers.local.boot import Boot, boot_machines
+from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.machine import (
+    UserNamespaces,
+    cgroup_pids,
+    exec_argv,
+    remove_cgroups,
+    remove_container,
+    run_in,
+)
+from greenroom.providers.local.observe import observe, resources_of
+from greenroom.providers.local.residents import Residents
+from greenroom.providers.local.services import object_path
+from greenroom.providers.local.signals import Signals, deploy_report
+
+_DEPLOY_TIMEOUT_S = 300
+
+
+class LocalProvider:
+    """Implements ``greenroom.ports.Provider`` on this host."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.residents = Residents()
+        self.signals = Signals(layout)
+        self._user_namespaces = UserNamespaces()
+        self._locks: dict[str, threading.Lock] = {}
+        self._locks_lock = threading.Lock()
+        self._clone_s: dict[str, float] = {}
+        self.agent_sha256 = ""
+
+    def open(self) -> None:
+        """Bring the region up. Idempotent. Raises HostError with the mend."""
+        run_dir = self.layout.region.run_dir
+        for folder in (run_dir, self.layout.machines_run, self.layout.crun_root):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)
+        pool.open_pool(self.layout)
+        network.open_region_network(self.layout)
+        firewall.open_firewall(self.layout)
+        names.open_names(self.layout)
+        proxy.open_proxy(self.layout)
+        self._publish_agent()
+
+    def close(self) -> None:
+        """Take the region down; only when no environment is left in it."""
+        proxy.close_proxy(self.layout)
+        names.close_names(self.layout)
+        network.close_region_network(self.layout)
+        self._user_namespaces.close()
+        pool.close_pool(self.layout)
+        with contextlib.suppress(OperationError):
+            remove_cgroups(f"/{self.layout.region.name}")
+
+    def admit(self, stack: Stack) -> None:
+        """Make a running environment's machines known to the region's services again."""
+        self.residents.admit(stack)
+
+    def resources_of(self, stack: Stack) -> tuple[Resource, ...]:
+        """See the port."""
+        return resources_of(self.layout, stack)
+
+    def observe(self, environment: EnvironmentName) -> tuple[Resource, ...]:
+        """See the port."""
+        return observe(self.layout, environment)
+
+    def check_inputs(self, stack: Stack) -> None:
+        """See the port."""
+        for machine in stack.machines:
+            if machine.deploy is not None and machine.mount is None:
+                _require_artifact(stack, machine)
+            if machine.mount is not None and not machine.mount.is_dir():
+                raise InputError(
+                    "E_MOUNT",
+                    f"--mount {machine.type}={machine.mount}: there is no such folder",
+                    hint="give the folder that holds the code",
+                )
+            volume = machine.volume
+            if volume is not None and volume.mode is not RestoreMode.EMPTY:
+                volumes.manifest_path(stack, volume)
+
+    def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
+        """See the port."""
+        with self._one_at_a_time(f"image {image.digest}"):
+            return images.ensure_image(self.layout, image, cancel)
+
+    def create_network(self, stack: Stack) -> None:
+        """See the port."""
+        self.residents.admit(stack)
+        for machine in stack.machines:
+            place = self.layout.machine(stack.environment, machine.name)
+            network.attach_machine(self.layout, place, machine)
+        firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
+        names.publish_names(self.layout, stack)
+
+    def create_volumes(self, stack: Stack, progress: Progress, cancel: Cancellation) -> None:
+        """See the port."""
+        self.residents.admit(stack)
+        for machine in stack.machines:
+            if machine.volume is None:
+                continue
+            place = self.layout.machine(stack.environment, machine.name)
+            if machine.volume.mode is RestoreMode.COLD:
+                volumes.make_empty_volume(place)
+                continue
+            key = volumes.golden_key(stack, machine)
+            with self._one_at_a_time(f"golden {key}"):
+                if volumes.golden_volume(self.layout, key) is None:
+                    self._drill(stack, machine, key, progress, cancel)
+            golden = volumes.golden_volume(self.layout, key)
+            if golden is None:
+                raise BugError("E_BUG", f"the drill for {machine.name} left no golden volume")
+            seconds = volumes.clone_golden(place, golden)
+            self._clone_s[place.container_id] = seconds
+            progress.done("clone", seconds, machine=machine.name)
+
+    def boot(
+        self, stack: Stack, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, ...]:
+        """See the port."""
+        reports = boot_machines(self._boot(), stack, stack.machines, progress, cancel)
+        return tuple(self._with_clone_time(stack, report) for report in reports)
+
+    def deploy(
+        self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """See the port."""
+        _require_artifact(stack, machine)
+        cancel.check()
+        place = self.layout.machine(stack.environment, machine.name)
+        argv = ["python3", "-I", "/opt/greenroom/agent.pyz", "deploy"]
+        return deploy_report(machine, run_in(place, argv, _DEPLOY_TIMEOUT_S))
+
+    def prove(
+        self, stack: Stack, reports: Sequence[MachineReport], others: Sequence[Stack]
+    ) -> Proof:
+        """See the port."""
+        return proving.prove(self.layout, stack, reports, others)
+
+    def publish(self, stack: Stack) -> None:
+        """See the port."""
+        proxy.publish_routes(self.layout, stack)
+
+    def destroy(self, environment: EnvironmentName) -> Receipt:
+        """See the port."""
+        started = time.monotonic()
+        before = observe(self.layout, environment)
+        proxy.withdraw_routes(self.layout, environment)
+        self._kill_machines(environment)
+        firewall.apply_remove(self.layout, environment)
+        names.withdraw_names(self.layout, environment)
+        self.residents.dismiss(environment)
+        network.delete_links(self.layout, environment)
+        for namespace in network.namespaces(self.layout.namespace_prefix(environment)):
+            network.delete_namespace(namespace)
+        for folder in (
+            self.layout.environment_run(environment),
+            self.layout.environment_dir(environment),
+        ):
+            if folder.exists():
+                shutil.rmtree(folder)
+        left_over = observe(self.layout, environment)
+        return Receipt(
+            environment=str(environment),
+            removed=tuple(r for r in before if r not in left_over),
+            left_over=left_over,
+            seconds=time.monotonic() - started,
+        )
+
+    def exec_argv(
+        self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool
+    ) -> list[str]:
+        """See the port."""
+        return exec_argv(self.layout.machine(stack.environment, machine.name), argv, tty)
+
+    def _boot(self) -> Boot:
+        return Boot(self.layout, self.signals, self._user_namespaces)
+
+    def _kill_machines(self, environment: EnvironmentName) -> None:
+        """Kill by what crun and the cgroups know, so that a half-made machine dies as well."""
+        root = f"/{self.layout.region.name}/{environment.key}"
+        containers = {path.name for path in self.layout.crun_root.glob(f"{environment.key}.*")}
+        for container in containers:
+            name = container.removeprefix(f"{environment.key}.")
+            remove_container(self.layout.machine(environment, name))
+        for pid in cgroup_pids(root):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        remove_cgroups(root)
+
+    def _with_clone_time(self, stack: Stack, report: MachineReport) -> MachineReport:
+        place = self.layout.machine(stack.environment, report.machine)
+        seconds = self._clone_s.pop(place.container_id, None)
+        if report.restore is None or seconds is None:
+            return report
+        restore = dataclasses.replace(report.restore, clone_s=seconds)
+        return dataclasses.replace(report, restore=restore)
+
+    def _drill(
+        self,
+        stack: Stack,
+        machine: Machine,
+        key: str,
+        progress: Progress,
+        cancel: Cancellation,
+    ) -> None:
+        """Restore for real in a machine of its own, and keep its verified volume as golden."""
+        drill = next(d for d in stack.drills if d.type == machine.type)
+        place = self.layout.machine(stack.environment, drill.name)
+        source = (machine.volume and machine.volume.source) or "an empty database"
+        progress.notice(
+            f"no golden volume of {source} yet: a drill restores it cold and verifies it",
+            machine.name,
+        )
+        self._remove_drill(stack, drill)
+        volumes.make_empty_volume(place)
+        network.attach_machine(self.layout, place, drill)
+        firewall.apply_add(self.layout, stack, (drill,), ())
+        boot_machines(self._boot(), stack, (drill,), progress, cancel)
+        remove_container(place)
+        volumes.keep_as_golden(self.layout, key, place.volume)
+        self._remove_drill(stack, drill)
+
+    def _remove_drill(self, stack: Stack, drill: Machine) -> None:
+        place = self.layout.machine(stack.environment, drill.name)
+        remove_container(place)
+        firewall.apply_remove(self.layout, stack.environment, drill.name)
+        network.detach_machine(self.layout, place, drill)
+        for folder in (place.bundle, place.data):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _publish_agent(self) -> None:
+        archive = build_agent()
+        self.agent_sha256 = archive.sha256
+        self.layout.agent_bucket.mkdir(exist_ok=True)
+        target = self.layout.agent_bucket / f"agent-{archive.sha256}.pyz"
+        partial = target.with_suffix(".partial")
+        partial.write_bytes(archive.content)
+        partial.rename(target)
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self, key: str) -> Iterator[None]:
+        with self._locks_lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            yield
+
+
+def _require_artifact(stack: Stack, machine: Machine) -> None:
+    deploy = machine.deploy
+    if deploy is None:
+        return
+    bucket = next(b for b in stack.buckets if b.name == deploy.bucket)
+    if all(object_path(bucket.path, key) is None for key in deploy.keys):
+        raise InputError(
+            "E_ARTIFACT_MISSING",
+            f"{machine.type}: none of {', '.join(deploy.keys)} is in bucket {bucket.name} "
+            f"({bucket.path})",
+            hint="build the artifact and put it there, with its .sha256 beside it",
+        )

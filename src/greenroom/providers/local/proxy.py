@@ -1,0 +1,148 @@
+"""The laptop's way in: HAProxy on loopback, routed by Host header.
+
+Routes are two maps, host to address and host to port, changed while it runs through its admin
+socket; nothing is ever reloaded. It runs on the host's side, so its requests reach a machine
+from outside, through the same firewall as anybody's.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from greenroom.errors import HostError, OperationError
+from greenroom.model.names import EnvironmentName
+from greenroom.model.stack import Stack
+from greenroom.providers.local.command import run
+from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.names import running_pid, stop_by_pid_file, wait_for_pid
+
+
+def render_config(layout: Layout) -> str:
+    """haproxy.cfg; map_str_ip and set-dst are in HAProxy's configuration manual, 7.3 and 4.2."""
+    addresses, ports = _map_files(layout)
+    host = "req.hdr(host),field(1,:),lower"
+    return f"""
+global
+  stats socket {_admin_socket(layout)} mode 600 level admin
+  maxconn 4096
+
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  option forwardfor
+
+frontend web
+  bind 127.0.0.1:{layout.region.proxy_port}
+  http-request set-var(txn.host) {host}
+  acl routed var(txn.host),map_str({addresses}) -m found
+  http-request return status 404 content-type text/plain string \
+"No environment answers to this name; see greenroom list.\\n" unless routed
+  default_backend machines
+
+backend machines
+  http-request set-dst var(txn.host),map_str_ip({addresses})
+  http-request set-dst-port var(txn.host),map_str_int({ports})
+  server machine 0.0.0.0:0
+"""
+
+
+def open_proxy(layout: Layout) -> None:
+    """Start HAProxy unless it runs. Raises HostError if its port is taken."""
+    if running_pid(_pid_file(layout), "haproxy") is not None:
+        return
+    config = layout.region.run_dir / "haproxy.cfg"
+    config.write_text(render_config(layout))
+    for file in _map_files(layout):
+        file.touch()
+    try:
+        run(["haproxy", "-D", "-f", str(config), "-p", str(_pid_file(layout))], timeout_s=20)
+    except OperationError as error:
+        raise HostError(
+            "E_PROXY",
+            f"the proxy cannot listen on 127.0.0.1:{layout.region.proxy_port}: {error.message}",
+            hint="free that port, or choose another: export GREENROOM_PORT=18080",
+        ) from error
+    wait_for_pid(_pid_file(layout), "haproxy")
+
+
+def close_proxy(layout: Layout) -> None:
+    """Stop HAProxy. Idempotent."""
+    stop_by_pid_file(_pid_file(layout), "haproxy")
+
+
+def publish_routes(layout: Layout, stack: Stack) -> None:
+    """Route the environment's endpoints. Idempotent."""
+    withdraw_routes(layout, stack.environment)
+    addresses, ports = _map_files(layout)
+    for host, address, port in _routes(stack):
+        _admin(layout, f"add map {addresses} {host} {address}")
+        _admin(layout, f"add map {ports} {host} {port}")
+    _keep(layout)
+
+
+def withdraw_routes(layout: Layout, environment: EnvironmentName) -> None:
+    """Remove the environment's endpoints. Idempotent."""
+    addresses, ports = _map_files(layout)
+    for host in routes_of(layout, environment):
+        _admin(layout, f"del map {addresses} {host}")
+        _admin(layout, f"del map {ports} {host}")
+    _keep(layout)
+
+
+def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
+    """The host names that lead to the environment now, as the proxy itself says."""
+    suffix = f".{environment.slug}.{environment.stack}.localhost"
+    return tuple(host for host, _ in _entries(layout, 0) if host.endswith(suffix))
+
+
+def _routes(stack: Stack) -> list[tuple[str, str, int]]:
+    routes: dict[str, tuple[str, int]] = {}
+    for machine in stack.machines:
+        if machine.endpoint is not None:
+            target = (str(machine.address), machine.endpoint.port)
+            routes.setdefault(machine.endpoint.local_host, target)
+    return [(host, *target) for host, target in routes.items()]
+
+
+def _entries(layout: Layout, which: int) -> list[tuple[str, str]]:
+    if running_pid(_pid_file(layout), "haproxy") is None:
+        return []
+    answer = _admin(layout, f"show map {_map_files(layout)[which]}")
+    rows = [line.split() for line in answer.splitlines() if line.strip()]
+    return [(row[1], row[2]) for row in rows]
+
+
+def _keep(layout: Layout) -> None:
+    """Write the maps back to their files, so that a restarted proxy knows its routes."""
+    for which, file in enumerate(_map_files(layout)):
+        partial = file.with_suffix(".partial")
+        partial.write_text("".join(f"{key} {value}\n" for key, value in _entries(layout, which)))
+        partial.rename(file)
+
+
+def _admin(layout: Layout, command: str) -> str:
+    """One command on the admin socket (HAProxy management guide, 9.3)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5)
+        connection.connect(str(_admin_socket(layout)))
+        connection.sendall(command.encode() + b"\n")
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer.decode()
+
+
+def _map_files(layout: Layout) -> tuple[Path, Path]:
+    run_dir = layout.region.run_dir
+    return run_dir / "proxy-addresses.map", run_dir / "proxy-ports.map"
+
+
+def _pid_file(layout: Layout) -> Path:
+    return layout.region.run_dir / "haproxy.pid"
+
+
+def _admin_socket(layout: Layout) -> Path:
+    return layout.region.run_dir / "haproxy.sock"

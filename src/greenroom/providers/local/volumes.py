@@ -1,0 +1,97 @@
+"""Data volumes: a golden volume is what one real, verified restore left behind, and every
+environment gets a copy-on-write clone of it.
+
+A golden volume's key is the hash of all that decides its content: the machine's image (the
+server's version), the engine's settings and the manifest itself, which holds the checksum of the
+dump. A new extract is another key, so a stale clone cannot happen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from greenroom.errors import BugError, InputError
+from greenroom.model.stack import Machine, RestoreMode, Stack, Volume
+from greenroom.providers.local.layout import Layout, MachineLayout
+from greenroom.providers.local.pool import clone_tree
+
+REPORT = "restore.json"
+"""The restore's own report, at the root of the volume (docs/data.md)."""
+
+
+def golden_key(stack: Stack, machine: Machine) -> str:
+    """The key of the golden volume that ``machine`` needs. Raises InputError if the manifest is
+    gone."""
+    volume = _volume(machine)
+    parts: dict[str, str | None] = {
+        "image": stack.image_of(machine).digest,
+        "engine": volume.engine,
+        "database": volume.database,
+        "user": volume.user,
+        "directory": volume.directory,
+        "manifest": None,
+    }
+    if volume.mode is not RestoreMode.EMPTY:
+        manifest = manifest_path(stack, volume)
+        parts["manifest"] = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def manifest_path(stack: Stack, volume: Volume) -> Path:
+    """The manifest in its bucket. Raises InputError (E_EXTRACT_MISSING)."""
+    bucket = next(b for b in stack.buckets if b.name == volume.bucket)
+    path = bucket.path / str(volume.manifest_key)
+    if not path.is_file():
+        raise InputError(
+            "E_EXTRACT_MISSING",
+            f"restore source {volume.source!r} of {volume.data_name}: there is no manifest {path}",
+            hint="make or fetch the extract, or restore another source: --restore "
+            f"{volume.data_name}=none",
+        )
+    return path
+
+
+def golden_volume(layout: Layout, key: str) -> Path | None:
+    """The golden volume of that key, or None if nobody has made it yet."""
+    folder = layout.goldens / key
+    return folder if (folder / REPORT).is_file() else None
+
+
+def keep_as_golden(layout: Layout, key: str, drill_volume: Path) -> None:
+    """Make a drill's volume the golden one of that key; the server on it must be down."""
+    partial = layout.goldens / f".{key}.{time.time_ns()}"
+    drill_volume.rename(partial)
+    try:
+        partial.rename(layout.goldens / key)
+    except OSError:
+        # Another environment's drill came first; both are as good.
+        shutil.rmtree(partial)
+
+
+def clone_golden(place: MachineLayout, golden: Path) -> float:
+    """Give the machine a clone; returns the seconds it took. Idempotent."""
+    started = time.monotonic()
+    if not place.volume.exists():
+        partial = place.data / ".volume"
+        shutil.rmtree(partial, ignore_errors=True)
+        place.data.mkdir(parents=True, exist_ok=True)
+        clone_tree(golden, partial)
+        partial.rename(place.volume)
+    return time.monotonic() - started
+
+
+def make_empty_volume(place: MachineLayout) -> None:
+    """A bare volume for a machine that restores by itself. Idempotent."""
+    place.volume.mkdir(parents=True, exist_ok=True)
+    os.chown(place.volume, 0, 0)
+
+
+def _volume(machine: Machine) -> Volume:
+    if machine.volume is None:
+        raise BugError("E_BUG", f"{machine.name} has no volume")
+    return machine.volume
