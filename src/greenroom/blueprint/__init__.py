@@ -1,0 +1,1 @@
+"""The blueprint: the file's schema, and its faults with file, line and column."""

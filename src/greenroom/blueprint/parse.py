@@ -1,0 +1,112 @@
+"""From a file to a Blueprint, or to the list of everything that is wrong with the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from greenroom.blueprint.faults import schema_faults
+from greenroom.blueprint.files import inside, read_text_inside
+from greenroom.blueprint.references import mapping_names, reference_faults
+from greenroom.blueprint.schema import Blueprint, BlueprintDocument
+from greenroom.blueprint.tree import Tree, read_tree
+from greenroom.errors import Fault, InputError
+
+BLUEPRINT_BYTES_MAX = 1 << 20
+SCHEMA_HINT = "mend the places named; 'greenroom schema' prints what a blueprint may hold"
+
+
+def load_blueprint(path: Path) -> Blueprint:
+    """Read the blueprint at ``path`` with all files that its images name.
+
+    Raises InputError E_BLUEPRINT with every fault of the file at once.
+    """
+    try:
+        if path.stat().st_size > BLUEPRINT_BYTES_MAX:
+            raise InputError(
+                "E_BLUEPRINT",
+                f"the blueprint {path} is larger than {BLUEPRINT_BYTES_MAX} bytes",
+                hint="name the stack's greenroom.yaml",
+            )
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "E_BLUEPRINT",
+            f"the blueprint {path} is not UTF-8 text: byte {error.start} is not part of it",
+            hint="save the file as UTF-8",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            "E_BLUEPRINT",
+            f"the blueprint {path} cannot be read: {error.strerror}",
+            hint="run greenroom where greenroom.yaml lies, or name the file",
+        ) from error
+    return parse_blueprint(text, path)
+
+
+def parse_blueprint(text: str, path: Path) -> Blueprint:
+    """Parse ``text`` as the blueprint at ``path``, which relative paths in it start from.
+
+    Raises InputError E_BLUEPRINT with every fault at once.
+    """
+    resolved = path.resolve()
+    tree = read_tree(text, str(path))
+    faults = list(tree.faults)
+    contents: dict[str, str] = {}
+    if isinstance(tree.value, dict):
+        faults += _document_faults(tree)
+        faults += reference_faults(tree)
+        faults += _bucket_faults(tree, resolved.parent)
+        faults += _read_contents(tree, resolved.parent, contents)
+    elif not faults:
+        faults.append(tree.fault((), "expected a mapping with the keys stack, zone and machines"))
+    if faults:
+        raise _refusal(path, faults)
+    return Blueprint.model_validate({**tree.value, "path": resolved, "contents": contents})
+
+
+def _document_faults(tree: Tree) -> list[Fault]:
+    try:
+        BlueprintDocument.model_validate(tree.value)
+    except ValidationError as error:
+        return schema_faults(tree, BlueprintDocument, error)
+    return []
+
+
+def _bucket_faults(tree: Tree, folder: Path) -> list[Fault]:
+    """Buckets are folders beside the blueprint; that one is still empty is no fault."""
+    faults = []
+    for bucket in mapping_names(tree, "buckets"):
+        at = ("buckets", bucket, "path")
+        relative = tree.at(at)
+        if isinstance(relative, str):
+            try:
+                inside(folder, relative)
+            except ValueError as error:
+                faults.append(tree.fault(at, str(error)))
+    return faults
+
+
+def _read_contents(tree: Tree, folder: Path, contents: dict[str, str]) -> list[Fault]:
+    """Read every source file of the images into ``contents``, once each."""
+    faults = []
+    for image in mapping_names(tree, "images"):
+        for target in mapping_names(tree, "images", image, "files"):
+            at = ("images", image, "files", target)
+            source = tree.at(at)
+            if not isinstance(source, str) or source in contents:
+                continue
+            try:
+                contents[source] = read_text_inside(folder, source)
+            except ValueError as error:
+                faults.append(tree.fault(at, str(error)))
+    return faults
+
+
+def _refusal(path: Path, faults: list[Fault]) -> InputError:
+    ordered = sorted(set(faults), key=lambda f: (f.line, f.column, f.path, f.message))
+    count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
+    return InputError(
+        "E_BLUEPRINT", f"the blueprint {path} has {count}", hint=SCHEMA_HINT, faults=ordered
+    )

@@ -1,0 +1,219 @@
+"""What a request asks of a blueprint: which machines, restored from what, with which mounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenroom.blueprint.nearest import suggestion, unknown
+from greenroom.blueprint.schema import MACHINES_MAX, NO_RESTORE, Blueprint, DataSpec
+from greenroom.errors import InputError
+from greenroom.model.requests import CreateRequest
+from greenroom.model.stack import RestoreMode
+from greenroom.plan.addresses import DRILLS_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreChoice:
+    """How a data volume gets its content; ``source`` is None exactly for EMPTY."""
+
+    mode: RestoreMode
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A request that fits its blueprint. ``counts`` is in the blueprint's order of types."""
+
+    counts: Mapping[str, int]
+    restores: Mapping[str, RestoreChoice]
+    mounts: Mapping[str, Path]
+
+
+def select(blueprint: Blueprint, request: CreateRequest) -> Selection:
+    """Fit ``request`` to ``blueprint``; raises InputError with the nearest name or the way out."""
+    counts = _counts(blueprint, request.machines)
+    _refuse_missing_needs(blueprint, counts)
+    return Selection(
+        counts=counts,
+        restores=_restores(blueprint, request.restore, counts),
+        mounts=_mounts(blueprint, request.mounts, counts),
+    )
+
+
+def ordinary_types(blueprint: Blueprint) -> list[str]:
+    """The machine types that an environment may have: all that are not shared."""
+    return [name for name, spec in blueprint.machines.items() if not spec.shared]
+
+
+def _counts(blueprint: Blueprint, words: tuple[str, ...]) -> dict[str, int]:
+    asked: dict[str, int] = {}
+    for word in words or tuple(ordinary_types(blueprint)):
+        name, separator, count = word.partition("=")
+        _check_type(blueprint, name)
+        if name in asked:
+            raise InputError(
+                "E_MACHINE_TWICE",
+                f"the machine type {name!r} is named twice in --machines",
+                hint=f"write {name}=N for N machines",
+            )
+        asked[name] = _count(word, count) if separator else blueprint.machines[name].count
+    if (total := sum(asked.values())) > MACHINES_MAX:
+        raise InputError(
+            "E_MACHINE_COUNT",
+            f"{total} machines are asked for; an environment has at most {MACHINES_MAX}",
+            hint="ask for fewer with --machines TYPE=N",
+        )
+    return {name: asked[name] for name in blueprint.machines if name in asked}
+
+
+def _check_type(blueprint: Blueprint, name: str) -> None:
+    known = ordinary_types(blueprint)
+    if name in known:
+        return
+    if name in blueprint.machines:
+        raise InputError(
+            "E_MACHINE_TYPE",
+            f"the machine type {name!r} is shared: it serves all environments and is in none",
+            hint=f"leave {name} out of --machines",
+        )
+    raise InputError(
+        "E_MACHINE_TYPE",
+        unknown("machine type", name, known),
+        hint=f"machine types of {blueprint.stack}: {', '.join(known)}",
+    )
+
+
+def _count(word: str, count: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", count) or not 1 <= int(count) <= MACHINES_MAX:
+        raise InputError(
+            "E_MACHINE_COUNT",
+            f"{word!r} asks for {count!r} machines; expected a number from 1 to {MACHINES_MAX}",
+            hint=f"write for example {word.partition('=')[0]}=2",
+        )
+    return int(count)
+
+
+def _refuse_missing_needs(blueprint: Blueprint, counts: Mapping[str, int]) -> None:
+    missing: dict[str, list[str]] = {}
+    for name in counts:
+        absent = [
+            need
+            for need in blueprint.machines[name].needs
+            # A shared machine serves every environment without being in it.
+            if need not in counts and not blueprint.machines[need].shared
+        ]
+        if absent:
+            missing[name] = absent
+    if missing:
+        sentences = [f"{name} needs {' and '.join(needs)}" for name, needs in missing.items()]
+        added = list(dict.fromkeys(need for needs in missing.values() for need in needs))
+        raise InputError(
+            "E_NEEDS",
+            f"{'; '.join(sentences)}: add {' '.join(added)} to --machines",
+            hint=f"--machines {' '.join([*counts, *added])}",
+        )
+
+
+def _restores(
+    blueprint: Blueprint, asked: tuple[tuple[str, str], ...], counts: Mapping[str, int]
+) -> dict[str, RestoreChoice]:
+    stateful = {name: spec.data for name, spec in blueprint.machines.items() if spec.data}
+    wanted: dict[str, str] = {}
+    for name, value in asked:
+        if name not in stateful:
+            raise InputError(
+                "E_RESTORE_DATA",
+                f"--restore {name}={value}: {unknown('data', name, stateful)}",
+                hint="a data's name is that of its machine type",
+            )
+        if name not in counts:
+            raise InputError(
+                "E_RESTORE_DATA",
+                f"--restore {name}={value}: {name} is not among the machines of this environment",
+                hint=f"add {name} to --machines, or leave the restore out",
+            )
+        if wanted.setdefault(name, value) != value:
+            raise InputError(
+                "E_RESTORE_DATA",
+                f"--restore names {name} twice: {wanted[name]!r} and {value!r}",
+                hint="keep one of them",
+            )
+    choices = {
+        name: _choice(name, wanted.get(name, data.default), data)
+        for name, data in stateful.items()
+        if name in counts
+    }
+    if len(choices) > DRILLS_MAX:
+        raise InputError(
+            "E_MACHINE_COUNT",
+            f"{len(choices)} machine types with data are asked for; at most {DRILLS_MAX} fit",
+            hint="leave some of them out of --machines",
+        )
+    return choices
+
+
+def _choice(name: str, value: str, data: DataSpec) -> RestoreChoice:
+    if value == NO_RESTORE:
+        return RestoreChoice(mode=RestoreMode.EMPTY, source=None)
+    source, separator, mode = value.partition(":")
+    if source == NO_RESTORE:
+        raise InputError(
+            "E_RESTORE_SOURCE",
+            f"--restore {name}={value}: {NO_RESTORE!r} is an empty database, "
+            "which nothing restores",
+            hint=f"write {name}={NO_RESTORE}",
+        )
+    if source not in data.restore:
+        known = [*data.restore, NO_RESTORE]
+        raise InputError(
+            "E_RESTORE_SOURCE",
+            f"--restore {name}={value}: unknown restore source {source!r}; "
+            f"{suggestion(source, known)}",
+            hint=f"restore sources of {name}: {', '.join(known)}",
+        )
+    if separator and mode != RestoreMode.COLD:
+        raise InputError(
+            "E_RESTORE_SOURCE",
+            f"--restore {name}={value}: {mode!r} is no way to restore; expected 'cold'",
+            hint=f"write {name}={source} for a clone, {name}={source}:cold for the real thing",
+        )
+    return RestoreChoice(mode=RestoreMode.COLD if mode else RestoreMode.CLONE, source=source)
+
+
+def _mounts(
+    blueprint: Blueprint, asked: tuple[tuple[str, str], ...], counts: Mapping[str, int]
+) -> dict[str, Path]:
+    mounts: dict[str, Path] = {}
+    for name, folder in asked:
+        if (problem := _mount_problem(blueprint, name, folder, counts)) is not None:
+            raise InputError(
+                "E_MOUNT",
+                f"--mount {name}={folder}: {problem}",
+                hint="name a requested machine type that deploys, and a folder of this host",
+            )
+        if name in mounts:
+            raise InputError(
+                "E_MOUNT",
+                f"--mount names {name} twice: {mounts[name]} and {folder}",
+                hint="keep one of them",
+            )
+        mounts[name] = Path(folder)
+    return mounts
+
+
+def _mount_problem(
+    blueprint: Blueprint, name: str, folder: str, counts: Mapping[str, int]
+) -> str | None:
+    spec = blueprint.machines.get(name)
+    if spec is None:
+        return unknown("machine type", name, ordinary_types(blueprint))
+    if name not in counts:
+        return f"{name} is not among the machines of this environment"
+    if spec.deploy is None:
+        return f"{name} deploys nothing, so there is nothing to mount over"
+    if not Path(folder).is_absolute():
+        return "the folder's path is not absolute"
+    return None

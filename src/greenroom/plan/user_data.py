@@ -1,0 +1,199 @@
+"""The boot script of a machine: the same bytes locally and on AWS, but for its parameters.
+
+It writes boot.json, fetches the agent, verifies it and becomes it. Until then, whatever ends the
+script is told to the machine's wait condition, so that a create never waits for a dead machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import assert_never
+
+from greenroom.model.stack import (
+    Check,
+    CommandCheck,
+    Deploy,
+    HttpCheck,
+    RestoreMode,
+    TcpCheck,
+    Volume,
+)
+
+USER_DATA_BYTES_MAX = 16384
+"""EC2's limit before base64 (EC2 guide, "Run commands when you launch an instance")."""
+
+_DELIMITER = "END_OF_BOOT_JSON"
+
+_NO_DATA = '{"phases":[],"notices":[],"restore":null,"artifact":null}'
+"""What the agent would report of itself, had it started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootConfig:
+    """Everything that a boot script says.
+
+    ``buckets_url`` is what a bucket's name is appended to. ``agent_sha256`` is in hex. A drill
+    restores, verifies, signals and stops.
+    """
+
+    machine: str
+    environment: str
+    branch: str
+    signal_url: str
+    buckets_url: str
+    agent_url: str
+    agent_sha256: str
+    deadline_s: float
+    services: tuple[str, ...]
+    drill: bool
+    volume: Volume | None
+    deploy: Deploy | None
+    mounted: bool
+    checks: tuple[Check, ...]
+
+
+def render_user_data(config: BootConfig) -> str:
+    """The boot script, a POSIX shell script in ASCII; the same config gives the same bytes."""
+    return _SCRIPT.format(
+        machine=config.machine,
+        environment=config.environment,
+        signal_url=shlex.quote(config.signal_url),
+        agent_url=shlex.quote(config.agent_url),
+        agent_sha256=shlex.quote(config.agent_sha256),
+        data=shlex.quote(json.dumps(_NO_DATA)),
+        delimiter=_DELIMITER,
+        boot_json=render_boot_json(config),
+    )
+
+
+def render_boot_json(config: BootConfig) -> str:
+    """boot.json as one line of ASCII that begins with a brace.
+
+    Therefore no line of it can be the here-document's delimiter, and no branch name can end the
+    here-document early.
+    """
+    document = {
+        "version": 1,
+        "machine": config.machine,
+        "environment": config.environment,
+        "branch": config.branch,
+        "signal_url": config.signal_url,
+        "deadline_s": config.deadline_s,
+        "services": config.services,
+        "drill": config.drill,
+        "restore": _restore(config),
+        "deploy": _deploy(config),
+        "checks": [_check(check) for check in config.checks],
+    }
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+
+
+def _restore(config: BootConfig) -> dict[str, str | None] | None:
+    volume = config.volume
+    if volume is None:
+        return None
+    empty = volume.mode is RestoreMode.EMPTY
+    return {
+        "engine": volume.engine,
+        "directory": volume.directory,
+        "service": volume.service,
+        "database": volume.database,
+        "user": volume.user,
+        "mode": volume.mode.value,
+        "source": volume.source,
+        "bucket_url": None if empty else f"{config.buckets_url}/{volume.bucket}",
+        "manifest_key": volume.manifest_key,
+    }
+
+
+def _deploy(config: BootConfig) -> dict[str, object] | None:
+    if config.deploy is None:
+        return None
+    return {
+        "bucket_url": f"{config.buckets_url}/{config.deploy.bucket}",
+        "keys": config.deploy.keys,
+        "directory": config.deploy.directory,
+        "restart": config.deploy.restart,
+        "mounted": config.mounted,
+    }
+
+
+def _check(check: Check) -> dict[str, object]:
+    match check:
+        case HttpCheck():
+            return {
+                "kind": "http",
+                "path": check.path,
+                "port": check.port,
+                "status": check.status,
+                "contains": check.contains,
+                "deadline_s": check.deadline_s,
+            }
+        case TcpCheck():
+            return {"kind": "tcp", "port": check.port, "deadline_s": check.deadline_s}
+        case CommandCheck():
+            return {"kind": "command", "argv": check.argv, "deadline_s": check.deadline_s}
+        case _:
+            assert_never(check)
+
+
+# Every word that comes from outside is quoted or in the here-document. The reason of a failure
+# may hold a program's own words: quotes, backslashes and control characters are taken out of it.
+_SCRIPT = """\
+#!/bin/sh
+# Boots {machine} of {environment}: becomes the agent, or tells why it could not.
+set -eu
+umask 022
+
+signal_url={signal_url}
+agent_url={agent_url}
+agent_sha256={agent_sha256}
+agent=/opt/greenroom/agent.pyz
+doing='prepare its directories'
+detail=''
+
+tell_failure() {{
+    status=$?
+    trap - EXIT
+    reason=$(printf 'the boot script could not %.600s (exit status %s)' \\
+        "$doing${{detail:+: $detail}}" "$status" |
+        LC_ALL=C tr -d '"\\\\' | LC_ALL=C tr -c '[:print:]' ' ')
+    printf '{{"Status":"FAILURE","UniqueId":"%s","Reason":"%s","Data":%s}}' \\
+        '{machine}' "$reason" {data} |
+        curl -fsS --retry 5 --retry-delay 1 --retry-connrefused --max-time 10 \\
+            -X PUT -H 'Content-Type:' --data-binary @- "$signal_url" || true
+    exit "$status"
+}}
+trap tell_failure EXIT
+
+agent_is_genuine() {{
+    echo "$agent_sha256  $agent" | sha256sum --check --status 2> /dev/null
+}}
+
+mkdir -p /etc/greenroom /opt/greenroom /var/log/greenroom
+doing='write /etc/greenroom/boot.json'
+# The file holds the signal's URL, which only root may know.
+(umask 077; cat > /etc/greenroom/boot.json <<'{delimiter}'
+{boot_json}
+{delimiter}
+)
+
+if ! agent_is_genuine; then
+    doing="fetch the agent from $agent_url"
+    echo "$doing" > /var/log/greenroom/phase
+    detail=$(curl -fsS --retry 5 --retry-delay 1 --retry-connrefused --max-time 30 \\
+        -o "$agent" "$agent_url" 2>&1)
+    doing='verify the agent'
+    detail="expected sha256 $agent_sha256, got $(sha256sum < "$agent")"
+    agent_is_genuine
+fi
+
+doing='start the agent'
+echo "$doing" > /var/log/greenroom/phase
+detail='python3 is not installed'
+command -v python3 > /dev/null
+detail=''
+exec python3 -I "$agent" boot
+"""
