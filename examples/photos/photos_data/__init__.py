@@ -1,0 +1,1 @@
+"""The photo feed's made-up production data: a seeded backup, and the masked extract of it."""
