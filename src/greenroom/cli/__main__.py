@@ -1,0 +1,8 @@
+"""``python -m greenroom.cli``: how the client starts the daemon with its own interpreter."""
+
+from __future__ import annotations
+
+from greenroom.cli.main import main
+
+if __name__ == "__main__":
+    main()

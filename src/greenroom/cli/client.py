@@ -1,0 +1,208 @@
+"""The daemon's API, call by call; errors of the daemon come out as our own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from greenroom.cli.transport import Reply, accepts, send
+from greenroom.errors import (
+    BugError,
+    Fault,
+    GreenroomError,
+    NotProvedError,
+    OperationError,
+    RefusedError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from greenroom.cli.shapes import (
+        DetailReply,
+        EnvironmentReply,
+        EventReply,
+        FaultReply,
+        ImageReply,
+        LogReply,
+        OperationBody,
+        OperationReply,
+        ProofReply,
+        StatusReply,
+    )
+
+PROVE_TIMEOUT_S = 120.0
+"""How long a fresh proof may take: every undeclared flow is a probe that waits for silence."""
+
+_FAMILIES: Mapping[int, type[GreenroomError]] = {
+    2: UsageError,
+    3: NotProvedError,
+    4: RefusedError,
+}
+
+
+class Client:
+    """One region's daemon. Every method raises GreenroomError as the daemon reports it."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+
+    def accepts(self) -> bool:
+        """Whether the daemon listens; raises PermissionError."""
+        return accepts(self._socket_path)
+
+    def status(self) -> StatusReply:
+        """Who answers."""
+        return cast("StatusReply", self._call("GET", "/v1/status"))
+
+    def environments(self) -> list[EnvironmentReply]:
+        """Every environment of the region."""
+        return cast("list[EnvironmentReply]", self._call("GET", "/v1/environments"))
+
+    def environment(self, name: str) -> DetailReply:
+        """All of one environment; ``name`` is a slug, a raw branch or ``stack/slug``."""
+        return cast("DetailReply", self._call("GET", _target("/v1/environment", name=name)))
+
+    def prove(self, name: str) -> ProofReply:
+        """Look at the environment again and judge."""
+        target = _target("/v1/environment/flows", name=name)
+        return cast("ProofReply", self._call("POST", target, timeout_s=PROVE_TIMEOUT_S))
+
+    def command(self, name: str, machine: str, argv: Sequence[str], *, tty: bool) -> list[str]:
+        """The command line that runs ``argv`` in the machine."""
+        target = _target("/v1/environment/command", name=name, machine=machine, tty=str(int(tty)))
+        target += "".join(f"&arg={_quoted(word)}" for word in argv)
+        return cast("dict[str, list[str]]", self._call("GET", target))["argv"]
+
+    def logs(
+        self, name: str, *, machine: str | None, service: str | None, follow: bool
+    ) -> Iterator[LogReply]:
+        """The services' log lines; endless with ``follow``."""
+        options = {"machine": machine, "service": service, "follow": str(int(follow))}
+        target = _target("/v1/environment/logs", name=name, **options)
+        for line in self._lines("GET", target):
+            if line is not None:
+                yield cast("LogReply", _decoded(line, target))
+
+    def start_operation(self, body: OperationBody) -> OperationReply:
+        """Begin a create, deploy or destroy."""
+        return cast("OperationReply", self._call("POST", "/v1/operations", body))
+
+    def operation(self, operation_id: str) -> OperationReply:
+        """Where the operation stands."""
+        return cast("OperationReply", self._call("GET", f"/v1/operations/{_quoted(operation_id)}"))
+
+    def cancel_operation(self, operation_id: str) -> None:
+        """Ask the operation to stop and to compensate."""
+        self._call("POST", f"/v1/operations/{_quoted(operation_id)}/cancel")
+
+    def events(
+        self, operation_id: str, *, after: int, tick_s: float | None, wake_fd: int | None
+    ) -> Iterator[EventReply | None]:
+        """The operation's events past ``after``; None as a tick, see ``Reply.lines``."""
+        target = _target(f"/v1/operations/{_quoted(operation_id)}/events", after=str(after))
+        for line in self._lines("GET", target, tick_s=tick_s, wake_fd=wake_fd):
+            yield None if line is None else cast("EventReply", _decoded(line, target))
+
+    def images(self) -> list[ImageReply]:
+        """The cached images."""
+        return cast("list[ImageReply]", self._call("GET", "/v1/images"))
+
+    def build_images(
+        self, blueprint: str, names: Sequence[str], *, tick_s: float | None
+    ) -> Iterator[EventReply | None]:
+        """Build a blueprint's images, all or the named ones; events as an operation's."""
+        body = {"blueprint": blueprint, "names": list(names)}
+        for line in self._lines("POST", "/v1/images/build", body, tick_s=tick_s):
+            yield None if line is None else cast("EventReply", _decoded(line, "/v1/images/build"))
+
+    def remove_image(self, digest: str) -> list[str]:
+        """Remove a cached image; returns what was removed."""
+        reply = self._call("DELETE", _target("/v1/images", digest=digest))
+        return cast("dict[str, list[str]]", reply)["removed"]
+
+    def _call(
+        self, method: str, target: str, body: object = None, *, timeout_s: float | None = None
+    ) -> Any:
+        reply = send(self._socket_path, method, target, body, timeout_s)
+        try:
+            content = reply.body()
+        finally:
+            reply.close()
+        if reply.status >= 400:
+            raise error_of(reply.status, content, f"{method} {target}")
+        return _decoded(content, target) if content else None
+
+    def _lines(
+        self,
+        method: str,
+        target: str,
+        body: object = None,
+        *,
+        tick_s: float | None = None,
+        wake_fd: int | None = None,
+    ) -> Iterator[bytes | None]:
+        reply = self._opened(method, target, body)
+        try:
+            yield from reply.lines(tick_s, wake_fd)
+        finally:
+            reply.close()
+
+    def _opened(self, method: str, target: str, body: object) -> Reply:
+        reply = send(self._socket_path, method, target, body)
+        if reply.status >= 400:
+            content = reply.body()
+            reply.close()
+            raise error_of(reply.status, content, f"{method} {target}")
+        return reply
+
+
+def error_of(status: int, content: bytes, request: str) -> GreenroomError:
+    """The error that a problem document (RFC 9457, with our own fields) describes."""
+    try:
+        problem = json.loads(content)
+        code, message = str(problem["code"]), str(problem["message"])
+    except (ValueError, KeyError, TypeError):
+        excerpt = content[:200].decode("utf-8", "replace")
+        return BugError(
+            "E_DAEMON_REPLY",
+            f"the daemon answered {status} to {request}: {excerpt}",
+            hint="the daemon's log says more; please report it",
+        )
+    return error_from(
+        code,
+        message,
+        hint=str(problem.get("hint") or ""),
+        exit_code=int(problem.get("exit_code") or 1),
+        faults=problem.get("faults") or [],
+    )
+
+
+def error_from(
+    code: str, message: str, *, hint: str, exit_code: int, faults: Sequence[FaultReply] = ()
+) -> GreenroomError:
+    """An error of the family that ``exit_code`` stands for."""
+    family = _FAMILIES.get(exit_code, OperationError)
+    return family(code, message, hint=hint, faults=[Fault(**fault) for fault in faults])
+
+
+def _decoded(content: bytes, target: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as exc:
+        raise BugError(
+            "E_DAEMON_REPLY", f"the daemon's answer to {target} is not JSON: {content[:200]!r}"
+        ) from exc
+
+
+def _target(path: str, **query: str | None) -> str:
+    pairs = (f"{key}={_quoted(value)}" for key, value in query.items() if value is not None)
+    return f"{path}?{'&'.join(pairs)}"
+
+
+def _quoted(text: str) -> str:
+    try:
+        return quote(text, safe="", errors="strict")
+    except UnicodeEncodeError as exc:
+        raise UsageError("E_NOT_UTF8", f"{text[:80]!a} is not valid UTF-8") from exc

@@ -1,0 +1,53 @@
+"""``greenroom create``, and the request that it shares with ``greenroom plan``."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from greenroom.cli.connect import connect
+from greenroom.cli.follow import run_operation
+from greenroom.cli.options import json_option
+from greenroom.cli.request import RequestCommand, Wanted, request_options
+from greenroom.cli.summary import environment_summary
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.errors import NotProvedError
+
+
+@click.command("create", cls=RequestCommand)
+@request_options
+@click.option("--detach", is_flag=True, help="Print the operation's id and leave.")
+@json_option
+def create(wanted: Wanted, detach: bool, as_json: bool) -> None:
+    """Boot a branch: machines, data, firewall, proof.
+
+    The words are those of the seed:
+
+    \b
+      greenroom create --machines backend db feed --restore_db extract --branch feature_x
+    """
+    started = time.monotonic()
+    client = connect()
+    if detach:
+        operation = client.start_operation(wanted.create_body())
+        if as_json:
+            say_json(operation)
+            return
+        slug = operation["environment"].partition("/")[2]
+        say(f"operation {operation['id']} creates {operation['environment']}")
+        say(f"→ greenroom show {slug} tells where it stands; greenroom logs -f {slug} follows it")
+        return
+    followed = run_operation(client, wanted.create_body(), as_json=as_json)
+    error = followed.error
+    if error is None or isinstance(error, NotProvedError):
+        detail = client.environment(followed.operation["environment"])
+        if as_json:
+            say_json({"environment": detail})
+        else:
+            seconds = time.monotonic() - started
+            for line in environment_summary(detail, seconds, Paint(sys.stdout)):
+                say(line)
+    if error is not None:
+        raise error

@@ -1,0 +1,45 @@
+"""``greenroom deploy``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from greenroom.cli.connect import connect
+from greenroom.cli.follow import run_operation
+from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.summary import artifact_lines, open_claims
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.text import clean
+from greenroom.errors import NotProvedError
+
+
+@click.command("deploy")
+@environment_argument(required=True)
+@click.argument("types", metavar="[TYPE]...", nargs=-1)
+@json_option
+def deploy(environment: str, types: tuple[str, ...], as_json: bool) -> None:
+    """Deploy the current artifacts to a running environment.
+
+    Without TYPE every machine type that deploys something is meant.
+    """
+    client = connect()
+    followed = run_operation(
+        client,
+        {"kind": "deploy", "environment": environment, "types": list(types)},
+        as_json=as_json,
+    )
+    error = followed.error
+    if error is None or isinstance(error, NotProvedError):
+        detail = client.environment(followed.operation["environment"])
+        if as_json:
+            say_json({"environment": detail})
+        else:
+            paint = Paint(sys.stdout)
+            verdict = paint.verdict(detail["summary"]["verdict"])
+            say(f"{paint('strong', clean(detail['summary']['name']))} is deployed and {verdict}")
+            for line in (*artifact_lines(detail), *open_claims(detail, paint)):
+                say(f"  {line}")
+    if error is not None:
+        raise error

@@ -1,0 +1,65 @@
+"""``greenroom destroy``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from greenroom.cli.client import Client
+from greenroom.cli.connect import connect
+from greenroom.cli.follow import run_operation
+from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.summary import receipt_lines
+from greenroom.cli.terminal import Paint, interactive, say, say_json
+from greenroom.cli.text import clean, count
+from greenroom.errors import OperationError
+
+
+@click.command("destroy")
+@environment_argument(required=True)
+@click.option("--confirm", metavar="NAME", help="The name again; production asks for it.")
+@json_option
+def destroy(environment: str, confirm: str | None, as_json: bool) -> None:
+    """Remove an environment and print the receipt.
+
+    Production (the default branch's environment) is removed only if its name is typed: at the
+    prompt, or with --confirm.
+    """
+    client = connect()
+    if confirm is None and not as_json and interactive():
+        confirm = _typed_confirmation(client, environment)
+    followed = run_operation(
+        client,
+        {"kind": "destroy", "environment": environment, "confirm": confirm},
+        as_json=as_json,
+    )
+    receipt = client.operation(followed.operation["id"])["receipt"]
+    if receipt is not None:
+        if as_json:
+            say_json({"receipt": receipt})
+        else:
+            for line in receipt_lines(receipt, Paint(sys.stdout)):
+                say(line)
+    if followed.error is not None:
+        raise followed.error
+    if receipt is not None and receipt["left_over"]:
+        raise OperationError(
+            "E_LEFT_OVER",
+            f"the host still holds {count(len(receipt['left_over']), 'thing')} of {environment}",
+            hint=f"run greenroom destroy {environment} again; the daemon's log says why it stayed",
+        )
+
+
+def _typed_confirmation(client: Client, environment: str) -> str | None:
+    summary = client.environment(environment)["summary"]
+    if not summary["production"]:
+        return None
+    name = clean(summary["name"])
+    typed = click.prompt(
+        f"{name} is production. Type its name to destroy it",
+        err=True,
+        default="",
+        show_default=False,
+    )
+    return str(typed)

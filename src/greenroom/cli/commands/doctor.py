@@ -1,0 +1,42 @@
+"""``greenroom doctor``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from greenroom.cli.options import json_option
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.text import clean, pad, width
+
+
+@click.command("doctor")
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Say what this host lacks, and what mends it.
+
+    Exits with 1 if something is lacking.
+    """
+    from greenroom.providers.local.doctor import diagnose
+    from greenroom.region import Region
+
+    findings = diagnose(Region.from_environment())
+    if as_json:
+        say_json(
+            [
+                {"name": each.name, "ok": each.ok, "message": each.message, "mend": each.mend}
+                for each in findings
+            ]
+        )
+    else:
+        paint = Paint(sys.stdout)
+        columns = max((width(each.name) for each in findings), default=0)
+        for each in findings:
+            mark = paint("good", "✓") if each.ok else paint("bad", "✗")
+            say(f"{mark} {pad(clean(each.name), columns)}  {clean(each.message)}")
+            if not each.ok and each.mend:
+                say(f"  {' ' * columns}  → {clean(each.mend)}")
+    if not all(each.ok for each in findings):
+        ctx.exit(1)

@@ -1,0 +1,48 @@
+"""``greenroom list``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from greenroom.cli.connect import connect
+from greenroom.cli.options import json_option
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.text import age, count, table
+
+if TYPE_CHECKING:
+    from greenroom.cli.shapes import EnvironmentReply
+
+
+@click.command("list")
+@json_option
+def list_environments(as_json: bool) -> None:
+    """List the environments."""
+    environments = connect().environments()
+    if as_json:
+        say_json(environments)
+    elif not environments:
+        say("there is no environment; greenroom create boots one")
+    else:
+        head, *lines = table(_HEAD, [_row(environment) for environment in environments])
+        say(Paint(sys.stdout)("dim", head))
+        for line in lines:
+            say(line)
+
+
+_HEAD = ("ENVIRONMENT", "BRANCH", "STATUS", "VERDICT", "MACHINES", "AGE", "URL")
+
+
+def _row(environment: EnvironmentReply) -> tuple[str, ...]:
+    protected = " (production)" if environment["production"] else ""
+    return (
+        environment["name"],
+        environment["branch"] + protected,
+        environment["status"],
+        environment["verdict"],
+        count(len(environment["machines"]), "machine"),
+        age(environment["created_at"]),
+        environment["url"] or "-",
+    )

@@ -1,0 +1,54 @@
+"""``greenroom open``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import click
+
+from greenroom.cli.connect import chosen_environment, connect
+from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.terminal import say, say_json
+from greenroom.cli.text import clean
+from greenroom.errors import OperationError
+
+
+@click.command("open")
+@environment_argument(required=False)
+@json_option
+def open_environment(environment: str | None, as_json: bool) -> None:
+    """Print an environment's URL and open it.
+
+    The browser is opened only where there is a desktop (DISPLAY or WAYLAND_DISPLAY).
+    """
+    client = connect()
+    detail = client.environment(chosen_environment(client, environment))
+    if not detail["urls"]:
+        raise OperationError(
+            "E_NO_URL",
+            f"{detail['summary']['name']} has no endpoint: no machine type in it declares one",
+            hint="give a machine type an endpoint in the blueprint",
+        )
+    if as_json:
+        say_json({"url": detail["urls"][0], "urls": detail["urls"]})
+        return
+    say(clean(detail["urls"][0]))
+    _open_on_desktop(detail["urls"][0])
+
+
+def _open_on_desktop(url: str) -> None:
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return
+    opener = shutil.which("xdg-open")
+    if opener is None:
+        return
+    import subprocess
+
+    subprocess.Popen(
+        [opener, url],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

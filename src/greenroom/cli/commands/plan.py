@@ -1,0 +1,58 @@
+"""``greenroom plan``: the plan is pure, so this needs neither the daemon nor root."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from greenroom.cli.options import json_option
+from greenroom.cli.request import RequestCommand, Wanted, request_options
+from greenroom.cli.terminal import Paint, say, say_json
+
+if TYPE_CHECKING:
+    from greenroom.model.stack import Stack
+    from greenroom.region import Region
+
+
+@click.command("plan", cls=RequestCommand)
+@request_options
+@json_option
+def plan(wanted: Wanted, as_json: bool) -> None:
+    """Print what create would boot; touch nothing.
+
+    Takes the words of create. The addresses and the ids are those of a region where nothing runs.
+    """
+    from greenroom.region import Region
+
+    region = Region.from_environment()
+    stack = _planned(wanted, region)
+    if as_json:
+        from greenroom.plan.render import plan_to_dict
+
+        say_json(plan_to_dict(stack))
+        return
+    from greenroom.cli.planned import plan_lines
+
+    for line in plan_lines(stack, region.proxy_port, Paint(sys.stdout)):
+        say(line)
+
+
+def _planned(wanted: Wanted, region: Region) -> Stack:
+    from ipaddress import IPv4Network
+
+    from greenroom.agent_archive import build_agent
+    from greenroom.blueprint.parse import load_blueprint
+    from greenroom.plan.allocation import Allocation
+    from greenroom.plan.plan import plan as planned
+
+    blueprint = load_blueprint(wanted.blueprint)
+    allocation = Allocation(
+        index=0,
+        secret="",
+        taken={},
+        agent_sha256=build_agent().sha256,
+        region_cidr=IPv4Network(region.cidr),
+    )
+    return planned(blueprint, wanted.create_request(), allocation)

@@ -1,0 +1,141 @@
+"""``greenroom show``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from greenroom.cli.connect import chosen_environment, connect
+from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.terminal import Paint, say, say_json, style_of
+from greenroom.cli.text import age, clean, columns_of, count, duration, pad, table
+
+if TYPE_CHECKING:
+    from greenroom.cli.shapes import DetailReply, PhaseTimeReply, RestoreReply
+
+
+@click.command("show")
+@environment_argument(required=False)
+@json_option
+def show(environment: str | None, as_json: bool) -> None:
+    """Show an environment: machines, phases, restores, proof.
+
+    ENV is a slug (feature-x), a branch (feature_x) or stack/slug; it can be left out where there
+    is only one environment.
+    """
+    client = connect()
+    detail = client.environment(chosen_environment(client, environment))
+    if as_json:
+        say_json(detail)
+        return
+    for line in detail_lines(detail, Paint(sys.stdout)):
+        say(line)
+
+
+def detail_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
+    """The whole page."""
+    yield from _head_lines(detail, paint)
+    yield from _section(paint, _MACHINES, _machine_rows(detail))
+    yield from _section(paint, _PHASES, [_phase_row(phase) for phase in detail["phases"]])
+    yield from _section(paint, _RESTORES, [_restore_row(each) for each in detail["restores"]])
+    yield from _section(paint, _TABLES, _table_rows(detail))
+    yield from _proof_lines(detail, paint)
+
+
+_MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "IMAGE", "GROUPS", "CODE")
+_PHASES = ("PHASE", "MACHINE", "TIME", "")
+_RESTORES = ("RESTORE", "SOURCE", "MODE", "AGE OF DATA", "COLD", "VERIFIED", "CLONED", "CONTENT")
+_TABLES = ("TABLE", "MACHINE", "ROWS", "CHECKSUM")
+
+
+def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
+    summary = detail["summary"]
+    protected = " (production)" if summary["production"] else ""
+    yield (
+        f"{paint('strong', clean(summary['name']))}{protected}  {paint.verdict(summary['status'])}"
+        f"  {paint.verdict(summary['verdict'])}"
+    )
+    yield f"  branch   {clean(summary['branch'])}"
+    for url in detail["urls"]:
+        yield f"  url      {clean(url)}"
+    took = "" if detail["create_s"] is None else f", in {duration(detail['create_s'])}"
+    yield f"  created  {age(summary['created_at'])} ago{took}"
+    if summary["operation"] is not None:
+        yield f"  running  operation {clean(summary['operation'])}"
+
+
+def _section(paint: Paint, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    if rows:
+        first, *lines = table(head, rows)
+        yield from ("", paint("dim", first), *lines)
+
+
+def _machine_rows(detail: DetailReply) -> list[tuple[str, ...]]:
+    return [
+        (
+            machine["name"],
+            machine["role"],
+            machine["address"],
+            f"{machine['instance_id']} {machine['instance_type']}",
+            machine["image"],
+            ", ".join(machine["groups"]),
+            "-" if machine["artifact"] is None else machine["artifact"]["key"],
+        )
+        for machine in detail["machines"]
+    ]
+
+
+def _phase_row(phase: PhaseTimeReply) -> tuple[str, ...]:
+    return (
+        phase["phase"],
+        phase["machine"] or "-",
+        duration(phase["seconds"]).rjust(9),
+        phase["message"],
+    )
+
+
+def _restore_row(restore: RestoreReply) -> tuple[str, ...]:
+    rows = sum(each["rows"] for each in restore["tables"])
+    content = f"{count(len(restore['tables']), 'table')}, {count(rows, 'row')}"
+    return (
+        restore["machine"],
+        restore["source"] or "-",
+        restore["mode"],
+        "-" if restore["taken_at"] is None else age(restore["taken_at"]),
+        duration(restore["restore_s"]),
+        duration(restore["verify_s"]),
+        duration(restore["clone_s"]),
+        content,
+    )
+
+
+def _table_rows(detail: DetailReply) -> list[tuple[str, ...]]:
+    return [
+        (each["name"], restore["machine"], str(each["rows"]).rjust(9), each["checksum"])
+        for restore in detail["restores"]
+        for each in restore["tables"]
+    ]
+
+
+def _proof_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
+    proof = detail["proof"]
+    if proof is None:
+        yield from ("", "proof: not verified yet")
+        return
+    head = ("PROOF", "CLAIM", "VERDICT")
+    cells = [
+        (clean(claim["subject"]), clean(claim["claim"]), clean(claim["verdict"]))
+        for claim in proof["claims"]
+    ]
+    widths = columns_of(head, cells)
+    titles = (pad(cell, columns) for cell, columns in zip(head, widths, strict=True))
+    yield from ("", paint("dim", "  ".join((*titles, "EVIDENCE"))))
+    for claim, row in zip(proof["claims"], cells, strict=True):
+        # The colour goes around the padded cell: its codes have no width.
+        subject, text, verdict = (pad(cell, w) for cell, w in zip(row, widths, strict=True))
+        coloured = paint(style_of(row[2]), verdict)
+        yield f"{subject}  {text}  {coloured}  {clean(claim['evidence'])}".rstrip()
+    yield from ("", f"looked at {age(proof['at'])} ago")

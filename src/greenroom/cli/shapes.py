@@ -1,0 +1,232 @@
+"""The JSON of the daemon's API as the client reads and writes it, by the names of the model.
+
+Plain dictionaries with declared keys: the model's own classes, and pydantic to fill them, would
+cost a client that only prints more time than the request itself. For the same reason this module
+is imported for type checking only.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class FaultReply(TypedDict):
+    """``greenroom.errors.Fault``."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+
+class StatusReply(TypedDict):
+    """Who answers."""
+
+    version: str
+    pid: int
+    region: str
+    started_at: str
+
+
+class EventReply(TypedDict):
+    """``greenroom.model.events.Event``."""
+
+    seq: int
+    at: str
+    operation: str
+    kind: str
+    phase: str
+    machine: str | None
+    message: str
+    seconds: float | None
+    status: str | None
+    code: str | None
+    hint: str | None
+    exit_code: int | None
+
+
+class ResourceReply(TypedDict):
+    """``greenroom.model.receipt.Resource``."""
+
+    kind: str
+    name: str
+
+
+class ReceiptReply(TypedDict):
+    """``greenroom.model.receipt.Receipt``."""
+
+    environment: str
+    removed: list[ResourceReply]
+    left_over: list[ResourceReply]
+    seconds: float
+
+
+class OperationReply(TypedDict):
+    """``greenroom.model.views.OperationView``."""
+
+    id: str
+    kind: str
+    environment: str
+    status: str
+    created_at: str
+    ended_at: str | None
+    receipt: ReceiptReply | None
+
+
+class ArtifactReply(TypedDict):
+    """``greenroom.model.views.Artifact``."""
+
+    key: str
+    sha256: str
+    fallback: bool
+
+
+class PhaseTimeReply(TypedDict):
+    """``greenroom.model.views.PhaseTime``."""
+
+    phase: str
+    machine: str | None
+    seconds: float
+    message: str
+
+
+class EnvironmentReply(TypedDict):
+    """``greenroom.model.views.EnvironmentView``."""
+
+    name: str
+    branch: str
+    status: str
+    production: bool
+    verdict: str
+    url: str | None
+    machines: list[str]
+    created_at: str
+    operation: str | None
+
+
+class MachineReply(TypedDict):
+    """``greenroom.model.views.MachineView``."""
+
+    name: str
+    type: str
+    role: str
+    instance_id: str
+    instance_type: str
+    image: str
+    address: str
+    private_dns: str
+    groups: list[str]
+    tags: list[tuple[str, str]]
+    artifact: ArtifactReply | None
+
+
+class TableReply(TypedDict):
+    """``greenroom.model.proof.TableReport``."""
+
+    name: str
+    rows: int
+    checksum: str
+
+
+class RestoreReply(TypedDict):
+    """``greenroom.model.proof.RestoreReport``."""
+
+    machine: str
+    source: str | None
+    mode: str
+    artefact_sha256: str | None
+    taken_at: str | None
+    verified_at: str | None
+    restore_s: float | None
+    verify_s: float | None
+    clone_s: float | None
+    tables: list[TableReply]
+
+
+class FlowReply(TypedDict):
+    """``greenroom.model.proof.Flow``."""
+
+    source: str
+    target: str
+    protocol: str
+    port: int
+    declared: bool
+    reach: str
+    verdict: str
+
+
+class ClaimReply(TypedDict):
+    """``greenroom.model.proof.Claim``."""
+
+    subject: str
+    claim: str
+    verdict: str
+    evidence: str
+
+
+class ProofReply(TypedDict):
+    """``greenroom.model.proof.Proof``; the verdict is ``verdict_of``, as in the model."""
+
+    at: str
+    claims: list[ClaimReply]
+    flows: list[FlowReply]
+
+
+class DetailReply(TypedDict):
+    """``greenroom.model.views.EnvironmentDetail``."""
+
+    summary: EnvironmentReply
+    machines: list[MachineReply]
+    urls: list[str]
+    phases: list[PhaseTimeReply]
+    restores: list[RestoreReply]
+    proof: ProofReply | None
+    create_s: float | None
+
+
+class LogReply(TypedDict):
+    """One line of a machine's service."""
+
+    machine: str
+    service: str
+    line: str
+
+
+class ImageReply(TypedDict):
+    """One cached image."""
+
+    name: str
+    digest: str
+    bytes: int
+    built_at: str
+
+
+class CreateBody(TypedDict):
+    """What ``greenroom create`` sends."""
+
+    kind: str
+    blueprint: str
+    machines: list[str]
+    branch: str | None
+    restore: dict[str, str]
+    mounts: dict[str, str]
+
+
+class DeployBody(TypedDict):
+    """What ``greenroom deploy`` sends."""
+
+    kind: str
+    environment: str
+    types: list[str]
+
+
+class DestroyBody(TypedDict):
+    """What ``greenroom destroy`` sends."""
+
+    kind: str
+    environment: str
+    confirm: str | None
+
+
+OperationBody = CreateBody | DeployBody | DestroyBody

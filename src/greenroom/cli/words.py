@@ -1,0 +1,96 @@
+"""The command line of ``create`` and ``plan`` in the seed's spelling, made readable for Click.
+
+Click options take a fixed number of words; ``--machines backend db feed`` takes all that follow,
+and ``--restore_db extract`` has the data's name inside the option's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from greenroom.errors import UsageError
+
+_NAMED_RESTORE = re.compile(r"--restore[_-](?P<name>[^=]+)(?:=(?P<value>.*))?", re.DOTALL)
+
+
+def rewrite_words(words: Sequence[str], valued: Collection[str]) -> list[str]:
+    """The same request with one word per ``--machines`` and ``--restore=NAME=SOURCE``.
+
+    ``valued`` are the options that take the next word whatever it looks like, so that a branch
+    may be called ``--help``. What it does not know stays as it is, for Click to judge; a second
+    rewriting changes nothing. Raises UsageError.
+    """
+    rewritten: list[str] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        named = _NAMED_RESTORE.fullmatch(word)
+        if word == "--":
+            rewritten += words[position:]
+            break
+        if word in valued:
+            rewritten += words[position : position + 2]
+            position += 2
+        elif word == "--machines":
+            machines = _until_option(words[position + 1 :])
+            rewritten += [f"--machines={machine}" for machine in machines]
+            position += 1 + len(machines)
+        elif named is not None:
+            value, used = _restore_source(named, words[position + 1 :])
+            rewritten.append(f"--restore={named['name']}={value}")
+            position += used
+        else:
+            rewritten.append(word)
+            position += 1
+    return rewritten
+
+
+def named_values(option: str, words: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` words of an option as a mapping; raises UsageError."""
+    values: dict[str, str] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name or not value:
+            raise UsageError(
+                "E_USAGE", f"{option} {word!r}: expected NAME=VALUE", hint=_EXAMPLES[option]
+            )
+        if values.get(name, value) != value:
+            raise UsageError(
+                "E_USAGE", f"{option} gives {name!r} two values: {values[name]!r} and {value!r}"
+            )
+        values[name] = value
+    return values
+
+
+_EXAMPLES = {
+    "--restore": "for example --restore db=extract, --restore db=extract:cold or --restore db=none",
+    "--mount": "for example --mount backend=./src",
+}
+
+
+def _until_option(words: Sequence[str]) -> list[str]:
+    machines: list[str] = []
+    for word in words:
+        if word.startswith("-"):
+            break
+        machines.append(word)
+    if not machines:
+        raise UsageError(
+            "E_USAGE",
+            "--machines has no machine type after it",
+            hint="for example --machines backend=2 db feed; without the option all types boot",
+        )
+    return machines
+
+
+def _restore_source(named: re.Match[str], following: Sequence[str]) -> tuple[str, int]:
+    if named["value"] is not None:
+        return named["value"], 1
+    if not following:
+        raise UsageError(
+            "E_USAGE",
+            f"{named.group()} has no restore source after it",
+            hint=f"for example {named.group()} extract, or {named.group()} none",
+        )
+    return following[0], 2

@@ -1,0 +1,809 @@
+"""Every command against a daemon with canned answers, in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cli_values as values
+import pytest
+from cli_daemon import Answer, FakeDaemon, problem, running
+
+from greenroom.cli.commands import exec as exec_module
+from greenroom.cli.commands import shell as shell_module
+from greenroom.cli.main import COMMANDS, cli, main
+from greenroom.model.events import EventKind, OperationStatus
+from greenroom.model.proof import Claim, Reach, Verdict
+from greenroom.model.receipt import Resource, ResourceKind
+from greenroom.model.stack import Protocol
+from greenroom.region import Region
+
+SEED = "create --machines backend db feed --restore_db extract --branch feature_x"
+EVENTS = f"/v1/operations/{values.OPERATION}/events"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> Any:
+        (line,) = self.err.splitlines()
+        return json.loads(line)["error"]
+
+
+@pytest.fixture
+def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Region:
+    monkeypatch.setattr(Region, "run_dir", property(lambda self: tmp_path / "run"))
+    monkeypatch.setattr(Region, "state_dir", property(lambda self: tmp_path / "lib"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "greenroom.yaml").write_text("stack: photos\n")
+    return Region.from_environment()
+
+
+@pytest.fixture
+def daemon(region: Region) -> Iterator[FakeDaemon]:
+    with running(region.socket_path) as fake:
+        fake.answer("GET", "/v1/environments", [values.dumped(values.environment())])
+        fake.answer("GET", "/v1/environment", values.dumped(values.detail()))
+        fake.answer("POST", "/v1/operations", values.dumped(values.operation()), status=202)
+        fake.answer("GET", EVENTS, lines=values.events())
+        yield fake
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    def run_words(*words: str) -> Ran:
+        with pytest.raises(SystemExit) as exit_:
+            main(words[0].split() if len(words) == 1 else words)
+        captured = capfd.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return Ran(code=exit_.value.code, out=captured.out, err=captured.err)
+
+    return run_words
+
+
+# The group.
+
+
+def test_the_table_says_what_each_command_says_of_itself() -> None:
+    context = cli.make_context("greenroom", ["list"])
+    for name, entry in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        if not entry.hidden:
+            assert command.get_short_help_str(200) == entry.summary, name
+
+
+def test_every_command_takes_json() -> None:
+    context = cli.make_context("greenroom", ["list"])
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        leaves = list(getattr(command, "commands", {"": command}).values())
+        for leaf in leaves:
+            assert any("--json" in param.opts for param in leaf.params), name
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for name in COMMANDS:
+        assert run(f"{name} --help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("lst", "No such command 'lst'. Did you mean 'list'?"),
+        ("list --nonsense", "No such option '--nonsense'."),
+        ("list extra", "Got unexpected extra argument (extra)"),
+        ("show a b", "Got unexpected extra argument (b)"),
+        ("create --branch", "Option '--branch' requires an argument."),
+        ("create --machines", "--machines has no machine type after it"),
+        ("create --restore db", "--restore 'db': expected NAME=VALUE"),
+        ("create --mount backend", "--mount 'backend': expected NAME=VALUE"),
+        ("shell feature-x", "Missing argument 'MACHINE'."),
+        ("exec feature-x backend1", "there is no command to run in backend1"),
+        ("completion tcsh", "Invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(
+    region: Region, run: Run, words: str, message: str
+) -> None:
+    ran = run(words)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith(f"error E_USAGE: {message}")
+    in_json = run(words.replace(" ", " --json ", 1) if " " in words else f"--json {words}")
+    assert in_json.code == 2
+    assert in_json.out == ""
+    assert in_json.error["code"] == "E_USAGE"
+
+
+def test_no_command_at_all_prints_the_help_and_is_a_usage_error(run: Run) -> None:
+    ran = run()
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "Boot a branch" in ran.err
+
+
+# create.
+
+
+def test_the_seeds_command_works_word_for_word(
+    daemon: FakeDaemon, run: Run, tmp_path: Path
+) -> None:
+    assert run(SEED).code == 0
+    assert daemon.bodies("/v1/operations") == [
+        {
+            "kind": "create",
+            "blueprint": str(tmp_path / "greenroom.yaml"),
+            "machines": ["backend", "db", "feed"],
+            "branch": "feature_x",
+            "restore": {"db": "extract"},
+            "mounts": {},
+        }
+    ]
+
+
+def test_create_without_words_asks_for_the_default_of_everything(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    assert run("create").code == 0
+    (body,) = daemon.bodies("/v1/operations")
+    assert (body["machines"], body["branch"], body["restore"]) == ([], None, {})
+
+
+def test_a_mount_is_absolute_before_it_reaches_the_daemon(
+    daemon: FakeDaemon, run: Run, tmp_path: Path
+) -> None:
+    run("create --mount backend=../src --mount db=~/x")
+    (body,) = daemon.bodies("/v1/operations")
+    home = os.path.expanduser("~")  # noqa: PTH111
+    assert body["mounts"] == {"backend": str(tmp_path.parent / "src"), "db": f"{home}/x"}
+
+
+def test_the_blueprint_is_found_in_a_parent_and_by_name(
+    daemon: FakeDaemon, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    (below / "other.yaml").write_text("")
+    monkeypatch.chdir(below)
+    run("create")
+    run("create -f other.yaml")
+    first, second = daemon.bodies("/v1/operations")
+    assert first["blueprint"] == str(tmp_path / "greenroom.yaml")
+    assert second["blueprint"] == str(below / "other.yaml")
+
+
+def test_a_blueprint_that_is_not_there_is_said_before_anything_else(
+    daemon: FakeDaemon, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "greenroom.yaml").unlink()
+    ran = run("create")
+    assert ran.code == 1
+    assert f"error E_BLUEPRINT_MISSING: there is no greenroom.yaml in {tmp_path}" in ran.err
+    assert "there is no blueprint file nope.yaml" in run("create -f nope.yaml").err
+    assert daemon.requests == []
+
+
+def test_off_a_terminal_create_prints_one_line_per_finished_phase(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    ran = run(SEED)
+    assert "\x1b" not in ran.out + ran.err
+    assert [line.split() for line in ran.err.splitlines()] == [
+        ["✓", "network", "12", "ms"],
+        ["·", "backend1", "the", "default", "branch's", "artifact"],
+        ["✓", "backend1", "deploy", "214", "ms"],
+    ]
+
+
+def test_create_ends_with_url_verdict_time_age_and_next_commands(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    assert run(SEED).out.splitlines() == [
+        "",
+        "photos/feature-x is proved in 840 ms",
+        "",
+        f"  {values.URL}",
+        "",
+        "  data  db1: extract, 16 hours old; cloned in 14 ms, restored cold in 12.40 s, "
+        "verified in 3.10 s",
+        "  code  backend1: backend-feature_x.tar.gz",
+        "  next  greenroom show feature-x",
+        "  next  greenroom flows feature-x",
+        "  next  greenroom shell feature-x backend1",
+        "  next  greenroom destroy feature-x",
+    ]
+
+
+def test_create_in_json_streams_events_and_ends_with_the_environment(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    ran = run(f"{SEED} --json")
+    assert ran.err == ""
+    assert ran.lines[:-1] == values.events()
+    assert ran.lines[-1] == {"environment": values.dumped(values.detail())}
+
+
+@pytest.mark.parametrize("exit_code", [1, 2, 3, 4])
+def test_the_result_event_decides_the_exit_code(
+    daemon: FakeDaemon, run: Run, exit_code: int
+) -> None:
+    failed = values.result(
+        1,
+        OperationStatus.FAILED,
+        code="E_AGENT",
+        message="db1: the dump is truncated",
+        hint="fetch it again",
+        exit_code=exit_code,
+    )
+    daemon.answer("GET", EVENTS, lines=[failed])
+    ran = run(SEED)
+    assert ran.code == exit_code
+    assert "error E_AGENT: db1: the dump is truncated\n→ fetch it again\n" in ran.err
+    in_json = run(f"{SEED} --json")
+    assert in_json.code == exit_code
+    assert in_json.error == {
+        "code": "E_AGENT",
+        "message": "db1: the dump is truncated",
+        "hint": "fetch it again",
+        "faults": [],
+    }
+
+
+def test_what_is_not_proved_is_shown_with_its_evidence(daemon: FakeDaemon, run: Run) -> None:
+    claim = Claim(
+        subject="db1", claim="restore verified", verdict=Verdict.FAILED, evidence="rows differ"
+    )
+    leak = values.flow("feed1", "db1", 3306, Reach.OPEN, declared=False, verdict=Verdict.FAILED)
+    proof = values.proof(leak, claims=(claim,))
+    summary = values.environment(verdict=Verdict.FAILED)
+    detail = values.dumped(values.detail(proof=proof, summary=summary))
+    daemon.answer("GET", "/v1/environment", detail)
+    failed = values.result(1, OperationStatus.FAILED, code="E_NOT_PROVED", exit_code=3)
+    daemon.answer("GET", EVENTS, lines=[failed])
+    ran = run(SEED)
+    assert ran.code == 3
+    assert "photos/feature-x is failed in 840 ms" in ran.out
+    assert "  failed: db1: restore verified (rows differ)" in ran.out
+    assert "  failed: 1 flow; see greenroom flows" in ran.out
+
+
+def test_all_faults_of_a_blueprint_are_printed_with_their_places(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    faults = [
+        {"file": "greenroom.yaml", "line": 3, "column": 5, "path": "machines.db", "message": "a"},
+        {"file": "greenroom.yaml", "line": 9, "column": 1, "path": "images", "message": "b"},
+    ]
+    refused = problem(422, "E_BLUEPRINT", "2 faults", hint="mend them", faults=faults)
+    daemon.routes["POST", "/v1/operations"] = refused
+    ran = run(SEED)
+    assert ran.code == 1
+    assert ran.out == ""
+    assert ran.err.splitlines() == [
+        "error E_BLUEPRINT: 2 faults",
+        "  greenroom.yaml:3:5: machines.db: a",
+        "  greenroom.yaml:9:1: images: b",
+        "→ mend them",
+    ]
+    assert run(f"{SEED} --json").error["faults"] == faults
+
+
+def test_detach_prints_the_operation_and_leaves(daemon: FakeDaemon, run: Run) -> None:
+    ran = run("create --detach")
+    assert ran.code == 0
+    assert ran.out.splitlines() == [
+        "operation op-1 creates photos/feature-x",
+        "→ greenroom show feature-x tells where it stands; greenroom logs -f feature-x follows it",
+    ]
+    assert daemon.count("GET", EVENTS) == 0
+    assert run("create --detach --json").json == values.dumped(values.operation())
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_broke(daemon: FakeDaemon, run: Run) -> None:
+    def piecewise(request: Any) -> Answer:
+        after = int(request.query["after"][0])
+        return Answer(lines=values.events()[after : after + 2], chunked=True)
+
+    daemon.routes["GET", EVENTS] = piecewise
+    ran = run(f"{SEED} --json")
+    assert ran.code == 0
+    assert ran.lines[:-1] == values.events()
+
+
+def test_a_stream_that_never_ends_well_is_given_up(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", EVENTS, lines=[])
+    ran = run(SEED)
+    assert ran.code == 1
+    assert "error E_EVENTS_BROKEN: the events of operation op-1 ended without a result" in ran.err
+    assert daemon.count("GET", EVENTS) == 5
+
+
+def test_a_hostile_message_reaches_the_terminal_as_text(daemon: FakeDaemon, run: Run) -> None:
+    events = [
+        values.event(1, EventKind.NOTICE, message="\x1b]0;pwned\x07hello\x1b[2J"),
+        values.result(
+            2, OperationStatus.FAILED, code="E_X", message="bad\x1b[31m\nnews", exit_code=1
+        ),
+    ]
+    daemon.answer("GET", EVENTS, lines=events)
+    ran = run(SEED)
+    assert "\x1b" not in ran.err
+    assert "hello" in ran.err
+    assert "error E_X: bad\n  news" in ran.err
+
+
+# plan and schema.
+
+
+def test_plan_prints_the_stack_and_asks_nobody(
+    region: Region, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    blueprint = Path(__file__).parents[2] / "examples/photos/greenroom.yaml"
+    words = f"{SEED.replace('create', 'plan')} -f {blueprint}"
+    ran = run(words)
+    assert ran.code == 0, ran.err
+    for part in ("photos/feature-x", "10.213.0.10", "3306/tcp  backend", "role=db", values.URL):
+        assert part in ran.out
+    stack = run(f"{words} --json").json
+    assert stack["branch"] == "feature_x"
+    assert [machine["name"] for machine in stack["machines"]] == ["backend1", "db1", "feed1"]
+    assert not region.run_dir.exists()
+
+
+def test_plan_refuses_what_the_blueprint_does_not_know(region: Region, run: Run) -> None:
+    blueprint = Path(__file__).parents[2] / "examples/photos/greenroom.yaml"
+    ran = run(f"plan --machines bakend -f {blueprint}")
+    assert ran.code == 1
+    assert ran.out == ""
+    assert "did you mean 'backend'?" in ran.err
+
+
+def test_schema_prints_the_schema(run: Run) -> None:
+    schema = run("schema").json
+    assert "machines" in schema["properties"]
+    assert run("schema --json").json == schema
+
+
+# list, show, open.
+
+
+def test_list_prints_a_line_per_environment(daemon: FakeDaemon, run: Run) -> None:
+    both = [values.environment("master"), values.environment(url=None)]
+    daemon.answer("GET", "/v1/environments", [values.dumped(each) for each in both])
+    head, first, second = run("list").out.splitlines()
+    assert head.split()[:4] == ["ENVIRONMENT", "BRANCH", "STATUS", "VERDICT"]
+    assert "photos/master" in first
+    assert "(production)" in first
+    assert second.split()[:4] == ["photos/feature-x", "feature_x", "ready", "proved"]
+    assert run("list --json").json == [values.dumped(each) for each in both]
+
+
+def test_list_of_nothing_says_so(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/environments", [])
+    assert run("list").out == "there is no environment; greenroom create boots one\n"
+    assert run("list --json").out == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["show", "open", "logs", "flows"])
+def test_the_only_environment_need_not_be_named(daemon: FakeDaemon, run: Run, command: str) -> None:
+    daemon.answer("POST", "/v1/environment/flows", values.dumped(values.proof()))
+    daemon.answer("GET", "/v1/environment/logs", lines=[])
+    assert run(command).code == 0
+    assert daemon.requests[-1].query["name"] == ["photos/feature-x"]
+
+
+@pytest.mark.parametrize("command", ["show", "open", "logs", "flows"])
+def test_where_several_could_be_meant_their_names_are_listed(
+    daemon: FakeDaemon, run: Run, command: str
+) -> None:
+    both = [values.environment("master"), values.environment()]
+    daemon.answer("GET", "/v1/environments", [values.dumped(each) for each in both])
+    ran = run(command)
+    assert ran.code == 2
+    expected = "error E_WHICH_ENVIRONMENT: there are 2 environments: photos/master, photos/feature"
+    assert ran.err.startswith(expected)
+    daemon.answer("GET", "/v1/environments", [])
+    assert run(command).err.startswith("error E_NO_ENVIRONMENT: there is no environment")
+
+
+def test_show_prints_machines_phases_restores_and_claims(daemon: FakeDaemon, run: Run) -> None:
+    out = run("show feature_x").out
+    assert daemon.requests[-1].query == {"name": ["feature_x"]}
+    rows = [line.split() for line in out.splitlines()]
+    assert ["photos/feature-x", "ready", "proved"] in rows
+    assert ["created", "3", "minutes", "ago,", "in", "840", "ms"] in rows
+    assert ["deploy", "backend1", "214", "ms", "unpacked"] in rows
+    restore = "db1 extract clone 16 hours 12.40 s 3.10 s 14 ms 1 table, 2000 rows"
+    assert restore.split() in rows
+    assert ["users", "db1", "2000", "0123456789abcdef"] in rows
+    assert ["db1", "healthy", "proved", "tcp", "3306", "answers"] in rows
+    assert run("show --json").json == values.dumped(values.detail())
+
+
+def test_show_of_an_environment_in_the_making_says_what_is_open(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    bare = values.detail(machines=(), phases=(), restores=(), proof=None, create_s=None, urls=())
+    daemon.answer("GET", "/v1/environment", values.dumped(bare))
+    assert "proof: not verified yet" in run("show").out
+
+
+def test_open_prints_the_url(daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert run("open").out == f"{values.URL}\n"
+    assert run("open --json").json == {"url": values.URL, "urls": [values.URL]}
+
+
+def test_on_a_desktop_open_opens_the_browser(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    opener = tmp_path / "xdg-open"
+    os.mkfifo(opened)
+    opener.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert run("open").out == f"{values.URL}\n"
+    assert opened.read_text() == f"{values.URL}\n"
+
+
+def test_open_without_an_endpoint_is_an_error(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(urls=())))
+    ran = run("open")
+    assert ran.code == 1
+    assert ran.err.startswith("error E_NO_URL: photos/feature-x has no endpoint")
+
+
+# logs and flows.
+
+
+def test_logs_are_prefixed_with_machine_and_service(daemon: FakeDaemon, run: Run) -> None:
+    lines = [
+        {"machine": "db1", "service": "mariadb", "line": "ready \x1b[1mnow"},
+        {"machine": "backend1", "service": "nginx", "line": "GET /"},
+    ]
+    daemon.answer("GET", "/v1/environment/logs", lines=lines)
+    ran = run("logs feature-x --machine db1 --service mariadb -f")
+    assert ran.out.splitlines() == [
+        "db1/mariadb | ready \x1b[1mnow",
+        "backend1/nginx | GET /",
+    ]
+    assert daemon.requests[-1].query == {
+        "name": ["feature-x"],
+        "machine": ["db1"],
+        "service": ["mariadb"],
+        "follow": ["1"],
+    }
+    assert run("logs --json").lines == lines
+
+
+def test_flows_are_a_matrix_and_exit_0_when_proved(daemon: FakeDaemon, run: Run) -> None:
+    proof = values.dumped(values.proof())
+    daemon.answer("POST", "/v1/environment/flows", proof)
+    ran = run("flows feature-x")
+    assert ran.code == 0
+    assert ran.out.splitlines() == [
+        "          backend1:80  db1:3306",
+        "outside   ● open       · filtered",
+        "backend1               ● open",
+        "",
+        "● declared   · not declared   ! failed   ? not verified",
+        "proved: 3 of 3 flows",
+    ]
+    assert run("flows --json").json == {"verdict": "proved", **proof}
+
+
+def test_a_leak_is_marked_and_exits_with_3(daemon: FakeDaemon, run: Run) -> None:
+    leak = values.flow("feed1", "db1", 3306, Reach.OPEN, declared=False, verdict=Verdict.FAILED)
+    silent = values.flow(
+        "feed1", "db1", 53, Reach.SILENT, verdict=Verdict.NOT_VERIFIED, protocol=Protocol.UDP
+    )
+    proof = values.dumped(values.proof(leak, silent))
+    daemon.answer("POST", "/v1/environment/flows", proof)
+    ran = run("flows")
+    assert ran.code == 3
+    assert "· open !" in ran.out
+    assert "db1:53/udp" in ran.out
+    assert "· silent ?" in ran.out
+    assert "failed: 3 of 5 flows" in ran.out
+    assert ran.err.startswith("error E_NOT_PROVED: the environment is failed")
+    in_json = run("flows --json")
+    assert (in_json.code, in_json.json["verdict"]) == (3, "failed")
+
+
+# deploy and destroy.
+
+
+def test_deploy_names_its_types_and_says_what_runs_now(daemon: FakeDaemon, run: Run) -> None:
+    ran = run("deploy feature-x backend")
+    assert ran.code == 0
+    assert daemon.bodies("/v1/operations") == [
+        {"kind": "deploy", "environment": "feature-x", "types": ["backend"]}
+    ]
+    assert ran.out.splitlines() == [
+        "photos/feature-x is deployed and proved",
+        "  backend1: backend-feature_x.tar.gz",
+    ]
+
+
+def destroyed(daemon: FakeDaemon, *left_over: Resource) -> None:
+    done = values.operation("destroy", receipt=values.receipt(*left_over))
+    daemon.answer("GET", f"/v1/operations/{values.OPERATION}", values.dumped(done))
+    daemon.answer("GET", EVENTS, lines=[values.result(1)])
+
+
+def test_destroy_prints_the_receipt(daemon: FakeDaemon, run: Run) -> None:
+    destroyed(daemon)
+    ran = run("destroy feature_x")
+    assert ran.code == 0
+    assert daemon.bodies("/v1/operations") == [
+        {"kind": "destroy", "environment": "feature_x", "confirm": None}
+    ]
+    assert ran.out.splitlines() == [
+        "photos/feature-x is gone in 210 ms",
+        "  removed    1 mount, 2 network namespaces",
+        "  left over  0 left over",
+    ]
+    assert run("destroy feature_x --json").lines[-1] == {"receipt": values.dumped(values.receipt())}
+
+
+def test_what_is_left_over_is_named_and_fails(daemon: FakeDaemon, run: Run) -> None:
+    destroyed(daemon, Resource(kind=ResourceKind.MOUNT, name="/run/x"))
+    ran = run("destroy feature_x")
+    assert ran.code == 1
+    assert "  left over  1 left over\n    mount /run/x\n" in ran.out
+    assert "error E_LEFT_OVER: the host still holds 1 thing of feature_x" in ran.err
+
+
+def test_off_a_terminal_the_daemon_refuses_production(daemon: FakeDaemon, run: Run) -> None:
+    daemon.routes["POST", "/v1/operations"] = problem(
+        409, "E_PRODUCTION", "photos/master is production", exit_code=4
+    )
+    ran = run("destroy master")
+    assert ran.code == 4
+    assert ran.err.startswith("error E_PRODUCTION: photos/master is production")
+
+
+def test_a_confirmation_is_passed_on(daemon: FakeDaemon, run: Run) -> None:
+    destroyed(daemon)
+    run("destroy master --confirm photos/master")
+    assert daemon.bodies("/v1/operations")[0]["confirm"] == "photos/master"
+
+
+# exec and shell.
+
+
+def executed(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[list[str]]:
+    seen: list[list[str]] = []
+
+    def become(argv: list[str]) -> None:
+        seen.append(argv)
+        raise SystemExit(7)
+
+    monkeypatch.setattr(module, "become", become)
+    return seen
+
+
+@pytest.mark.parametrize("separator", [[], ["--"]])
+def test_exec_passes_every_word_on_and_becomes_the_command(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, separator: list[str]
+) -> None:
+    seen = executed(monkeypatch, exec_module)
+    daemon.answer("GET", "/v1/environment/command", {"argv": ["crun", "exec"]})
+    ran = run("exec", "feature_x", "backend1", *separator, "ls", "-l", "--json", "--help")
+    assert ran.code == 7
+    assert seen == [["crun", "exec"]]
+    query = daemon.requests[-1].query
+    assert query["arg"] == ["ls", "-l", "--json", "--help"]
+    assert (query["name"], query["machine"], query["tty"]) == (["feature_x"], ["backend1"], ["0"])
+
+
+def test_exec_in_json_captures_and_keeps_the_exit_code(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer(
+        "GET",
+        "/v1/environment/command",
+        {"argv": ["sh", "-c", "echo out; echo err >&2; exit 42"]},
+    )
+    ran = run("exec --json feature_x backend1 -- true")
+    assert ran.code == 42
+    assert ran.json == {"exit_code": 42, "stdout": "out\n", "stderr": "err\n"}
+    daemon.answer("GET", "/v1/environment/command", {"argv": ["sh", "-c", "kill -9 $$"]})
+    assert run("exec --json feature_x backend1 -- true").code == 137
+
+
+def test_a_missing_runtime_is_an_error_and_no_traceback(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/environment/command", {"argv": ["/nonexistent/crun"]})
+    for words in ("exec e m true", "exec --json e m true", "shell e m"):
+        ran = run(words)
+        assert ran.code == 1
+        assert "/nonexistent/crun cannot be run" in ran.err
+
+
+@pytest.mark.parametrize("name", ["shell", "ssh"])
+def test_shell_and_ssh_open_the_machines_shell(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    seen = executed(monkeypatch, shell_module)
+    daemon.answer("GET", "/v1/environment/command", {"argv": ["crun", "exec"]})
+    assert run(f"{name} feature_x backend1").code == 7
+    assert seen == [["crun", "exec"]]
+    assert daemon.requests[-1].query["arg"][0] == "/bin/sh"
+    assert run(f"{name} feature_x backend1 --json").json == {"argv": ["crun", "exec"]}
+
+
+# image.
+
+
+def test_images_are_listed_built_and_removed(daemon: FakeDaemon, run: Run, tmp_path: Path) -> None:
+    image = {"name": "web", "digest": "ab" * 32, "bytes": 3 << 20, "built_at": "2026-01-01T00:00Z"}
+    daemon.answer("GET", "/v1/images", [image])
+    head, line = run("image list").out.splitlines()
+    assert head.split() == ["IMAGE", "DIGEST", "SIZE", "BUILT"]
+    assert line.split()[:4] == ["web", "abababababab", "3", "MiB"]
+    assert run("image list --json").json == [image]
+
+    build = [
+        values.event(1, EventKind.PHASE_DONE, phase="images", seconds=2.5, message="web"),
+        values.result(2, message="1 image built"),
+    ]
+    daemon.answer("POST", "/v1/images/build", lines=build)
+    ran = run("image build web")
+    assert (ran.code, ran.out) == (0, "1 image built\n")
+    assert ran.err.split() == ["✓", "images", "2.50", "s", "web"]
+    expected = {"blueprint": str(tmp_path / "greenroom.yaml"), "names": ["web"]}
+    assert daemon.bodies("/v1/images/build") == [expected]
+    assert run("image build --json").lines == build
+
+    daemon.answer("DELETE", "/v1/images", {"removed": ["web"]})
+    assert run("image remove abab").out == "removed 1 image: web\n"
+    assert daemon.requests[-1].query == {"digest": ["ab" * 32]}
+    assert run("image remove abab --json").json == {"removed": ["web"]}
+
+
+def test_an_image_is_removed_only_by_what_begins_its_digest_alone(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    both = [
+        {"name": "web", "digest": digest, "bytes": 1, "built_at": "2026-01-01T00:00Z"}
+        for digest in ("abc0", "abc1")
+    ]
+    daemon.answer("GET", "/v1/images", both)
+    daemon.answer("DELETE", "/v1/images", {"removed": ["abc1"]})
+    assert run("image remove abc").err.startswith("error E_WHICH_IMAGE: 2 digests begin with abc")
+    for words in (["../x"], [""], ["web"]):
+        assert run("image", "remove", *words).code == 2
+    assert daemon.count("DELETE", "/v1/images") == 0
+    assert run("image remove abc1").code == 0
+
+
+def test_the_documentation_has_every_command() -> None:
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    assert [name for name in COMMANDS if f"`{name}" not in page] == []
+
+
+def test_a_failed_build_fails(daemon: FakeDaemon, run: Run) -> None:
+    failed = values.result(
+        1, OperationStatus.FAILED, code="E_IMAGE_BUILD", message="no package x", exit_code=1
+    )
+    daemon.answer("POST", "/v1/images/build", lines=[failed])
+    ran = run("image build")
+    assert ran.code == 1
+    assert ran.out == ""
+    assert ran.err.startswith("error E_IMAGE_BUILD: no package x")
+
+
+# doctor, serve, completion.
+
+
+def test_doctor_names_the_mend_and_fails(
+    region: Region, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from greenroom.providers.local import doctor
+
+    good = doctor.Finding(name="root", ok=True, message="running as root")
+    lack = doctor.Finding(name="nft", ok=False, message="missing", mend="apt-get install nftables")
+    monkeypatch.setattr(doctor, "diagnose", lambda region: (good, lack))
+    ran = run("doctor")
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "✓ root  running as root",
+        "✗ nft   missing",
+        "        → apt-get install nftables",
+    ]
+    assert run("doctor --json").json[1] == {
+        "name": "nft",
+        "ok": False,
+        "message": "missing",
+        "mend": "apt-get install nftables",
+    }
+    monkeypatch.setattr(doctor, "diagnose", lambda region: (good,))
+    assert run("doctor").code == 0
+
+
+def test_stopping_what_does_not_run_is_no_error(region: Region, run: Run) -> None:
+    assert run("serve --stop").out == "no daemon runs for the region greenroom\n"
+    assert run("serve --stop --json").json == {"stopped": False, "pid": None}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_calls_greenroom_back(run: Run, shell: str) -> None:
+    ran = run(f"completion {shell}")
+    assert ran.code == 0
+    assert "_GREENROOM_COMPLETE" in ran.out
+    assert run(f"completion {shell} --json").json["shell"] == shell
+
+
+def completed(run: Run, monkeypatch: pytest.MonkeyPatch, words: str, position: int) -> list[str]:
+    monkeypatch.setenv("_GREENROOM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(position))
+    return [line.partition(",")[2] for line in run("ignored").out.split()]
+
+
+def test_completion_knows_commands_options_and_running_environments(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert completed(run, monkeypatch, "greenroom de", 1) == ["deploy", "destroy"]
+    assert "--machines" in completed(run, monkeypatch, "greenroom create --ma", 2)
+    half = "greenroom create --machines backend --br"
+    assert completed(run, monkeypatch, half, 4) == ["--branch"]
+    assert completed(run, monkeypatch, "greenroom show fe", 2) == ["feature-x"]
+
+
+def test_completion_starts_no_daemon(
+    region: Region, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert completed(run, monkeypatch, "greenroom show fe", 2) == []
+    assert not region.run_dir.exists()
+
+
+# Without a daemon.
+
+
+def test_without_root_the_daemon_is_not_started_and_the_mend_is_named(
+    region: Region, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("sys.argv", ["greenroom", "create", "--branch", "a b"])
+    ran = run("create", "--branch", "a b")
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "error E_NOT_ROOT: greenroom create needs root: "
+        "the daemon makes namespaces, mounts and firewall rules",
+        "→ sudo greenroom create --branch 'a b'",
+    ]
+    assert not region.run_dir.exists()
+
+
+def test_a_socket_that_is_not_ours_asks_for_root(
+    region: Region, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> bool:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("greenroom.cli.client.accepts", refuse)
+    assert run("list --json").error["code"] == "E_NOT_ROOT"
+    assert run("serve --stop --json").error["code"] == "E_NOT_ROOT"
