@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
@@ -51,10 +51,13 @@ class Provider(Protocol):
         """Build the image unless it is cached; True if it was built."""
 
     def create_network(self, stack: Stack) -> None:
-        """Namespaces, links, addresses, names and the firewall of every machine and drill."""
+        """Namespaces, links, addresses, names and the firewall of every machine."""
 
     def create_volumes(self, stack: Stack, progress: Progress, cancel: Cancellation) -> None:
-        """Every machine's data volume; runs the drills whose golden volume is missing."""
+        """Every machine's data volume; runs the drills whose golden volume is missing.
+
+        May run beside ``create_network``: a drill brings its own network.
+        """
 
     def boot(
         self, stack: Stack, progress: Progress, cancel: Cancellation
@@ -111,14 +114,3 @@ class Steps(Protocol):
 
     def run(self, name: str, step: Callable[[], str]) -> str:
         """Run ``step`` once and remember its result (a string: JSON or empty); at-least-once."""
-
-
-@runtime_checkable
-class ForeseesDrills(Protocol):
-    """A provider that can tell beforehand whether ``create_volumes`` will run a drill.
-
-    Optional: if no drill is due, volumes are created beside the network, not after it.
-    """
-
-    def drills_due(self, stack: Stack) -> bool:
-        """Whether a golden volume is missing. Only looks, and only at the pool."""

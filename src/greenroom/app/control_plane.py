@@ -1,0 +1,219 @@
+"""The control plane: what the daemon offers, composed of ledger, provider and engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from greenroom.app.cancellation import CancelFlags
+from greenroom.app.clock import Clock, SystemClock
+from greenroom.app.create import run_create
+from greenroom.app.deploy import run_deploy
+from greenroom.app.destroy import run_destroy
+from greenroom.app.door import admit_create, admit_deploy, admit_destroy, refused_status
+from greenroom.app.lookup import pick
+from greenroom.app.operation import Ports, failure, what_is_done
+from greenroom.app.planning import Planner
+from greenroom.app.views import view_detail, view_environment, view_operation
+from greenroom.errors import GreenroomError, InputError, RefusedError
+from greenroom.model.events import Event
+from greenroom.model.proof import Proof
+from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
+from greenroom.model.stack import Stack
+from greenroom.model.views import EnvironmentDetail, EnvironmentView, OperationView
+from greenroom.ports import Engine, Provider
+from greenroom.store.database import Database
+from greenroom.store.environments import (
+    STANDING,
+    EnvironmentRecord,
+    delete_environment,
+    find_findings,
+    list_environments,
+    save_proof,
+    stacks_beside,
+)
+from greenroom.store.events import phases_done
+from greenroom.store.intents import undo_intents
+from greenroom.store.journal import Journal
+from greenroom.store.operations import (
+    OperationRecord,
+    find_operation,
+    finish_operation,
+    request_cancel,
+    unfinished_operations,
+)
+
+
+class ControlPlane:
+    """Accepts operations, runs them, and answers what there is. Its methods block for a few
+    milliseconds and may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: Provider,
+        engine: Engine,
+        planner: Planner,
+        proxy_port: int,
+        clock: Clock | None = None,
+    ) -> None:
+        """``database`` is migrated. Nothing runs before ``recover``."""
+        self._database = database
+        self._provider = provider
+        self._engine = engine
+        self._planner = planner
+        self._proxy_port = proxy_port
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._journal = Journal(database)
+        self._flags = CancelFlags()
+        self._register()
+
+    def recover(self) -> None:
+        """Start the engine, and go on with what a crash interrupted."""
+        self._engine.launch()
+        with self._database.read() as connection:
+            unfinished = unfinished_operations(connection)
+        for record in unfinished:
+            # The engine goes on by itself with what it knows. It does not know an operation that
+            # was accepted when the crash came between our commit and its own.
+            self._engine.start(record.kind, record.id)
+
+    def close(self) -> None:
+        """Wait for what runs, and write what is pending."""
+        self._engine.close()
+        self._journal.close()
+
+    def submit(self, request: Request) -> OperationView:
+        """Accept an operation and start it; raises InputError or RefusedError if it cannot be."""
+        record = self._admit(request)
+        try:
+            self._engine.start(record.kind, record.id)
+        except GreenroomError as error:
+            self._withdraw(record, error)
+            raise
+        return view_operation(record)
+
+    def operation(self, operation: str) -> OperationView:
+        """Where an operation stands; raises InputError E_NO_OPERATION."""
+        return view_operation(self._find(operation))
+
+    def events(self, operation: str, after: int = 0) -> tuple[Event, ...]:
+        """The operation's events whose ``seq`` is greater than ``after``."""
+        return self._journal.after(operation, after)
+
+    def wait(self, operation: str, after: int, timeout_s: float) -> tuple[Event, ...]:
+        """As ``events``, but wait up to ``timeout_s`` for at least one."""
+        return self._journal.wait(operation, after, timeout_s)
+
+    def listen(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``listener`` with an operation's id at each of its events, from the thread that
+        made the event; returns what ends that. See ``greenroom.app.follow`` for asyncio."""
+        return self._journal.listen(listener)
+
+    def cancel(self, operation: str) -> OperationView:
+        """Ask an operation to stop; one that has ended stays as it is."""
+        record = self._find(operation)
+        if not record.status.final:
+            if record.kind == "destroy":
+                raise RefusedError(
+                    "E_NOT_CANCELLABLE",
+                    f"destroy {operation} of {record.environment} cannot be cancelled: "
+                    "what is removed does not come back",
+                    hint="wait until it has ended",
+                )
+            with self._database.write() as connection:
+                request_cancel(connection, operation)
+            self._flags.of(operation, what_is_done(record)).ask()
+        return self.operation(operation)
+
+    def environments(self) -> tuple[EnvironmentView, ...]:
+        """All environments, by name."""
+        with self._database.read() as connection:
+            records = list_environments(connection)
+            running = _running(connection)
+        return tuple(self._view(record, running) for record in records)
+
+    def environment(self, text: str) -> EnvironmentDetail:
+        """All about the environment called ``text``; raises InputError."""
+        # The phases of the create are events, and some may still be in memory only.
+        self._journal.flush()
+        with self._database.read() as connection:
+            record = pick(list_environments(connection), text)
+            phases = phases_done(connection, record.created_by)
+            findings = find_findings(connection, record.name)
+            summary = self._view(record, _running(connection))
+        return view_detail(record, summary, findings, phases, self._proxy_port)
+
+    def stack_of(self, text: str) -> Stack:
+        """The Stack of the environment called ``text``; raises InputError."""
+        with self._database.read() as connection:
+            return pick(list_environments(connection), text).stack
+
+    def prove(self, text: str) -> Proof:
+        """Prove a running environment again, and keep what came out; raises RefusedError."""
+        with self._database.read() as connection:
+            record = pick(list_environments(connection), text)
+            reports = find_findings(connection, record.name).reports
+            others = stacks_beside(connection, record.name)
+        if record.status not in STANDING:
+            raise refused_status(record, "proof")
+        proof = self._provider.prove(record.stack, reports, others)
+        with self._database.write() as connection:
+            save_proof(connection, record, proof, self._clock.now())
+        return proof
+
+    def _register(self) -> None:
+        ports = Ports(
+            database=self._database,
+            journal=self._journal,
+            provider=self._provider,
+            clock=self._clock,
+            flags=self._flags,
+        )
+        self._engine.register("create", partial(run_create, ports))
+        self._engine.register("deploy", partial(run_deploy, ports))
+        self._engine.register("destroy", partial(run_destroy, ports))
+
+    def _admit(self, request: Request) -> OperationRecord:
+        match request:
+            case CreateRequest():
+                # Parsed outside the transaction: it reads files and takes its time.
+                draft = self._planner(request)
+                with self._database.write() as connection:
+                    now = self._clock.now()
+                    return admit_create(connection, request, draft, self._provider, now)
+            case DeployRequest():
+                with self._database.write() as connection:
+                    return admit_deploy(connection, request, self._clock.now())
+            case DestroyRequest():
+                with self._database.write() as connection:
+                    return admit_destroy(connection, request, self._clock.now())
+            case _:
+                assert_never(request)
+
+    def _withdraw(self, record: OperationRecord, error: GreenroomError) -> None:
+        """The engine took nothing in: no effect was made, so there is nothing to remove."""
+        now = self._clock.now()
+        with self._database.write() as connection:
+            finish_operation(connection, record.id, failure(error), now)
+            if record.kind == "create":
+                undo_intents(connection, record.environment, (), now)
+                delete_environment(connection, record.environment)
+
+    def _find(self, operation: str) -> OperationRecord:
+        with self._database.read() as connection:
+            record = find_operation(connection, operation)
+        if record is None:
+            raise InputError("E_NO_OPERATION", f"there is no operation {operation!r}")
+        return record
+
+    def _view(self, record: EnvironmentRecord, running: dict[str, str]) -> EnvironmentView:
+        return view_environment(record, running.get(str(record.name)), self._proxy_port)
+
+
+def _running(connection: Connection) -> dict[str, str]:
+    return {str(record.environment): record.id for record in unfinished_operations(connection)}

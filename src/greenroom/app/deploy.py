@@ -1,0 +1,109 @@
+"""Deploy a new artifact on a running environment, and prove it again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from greenroom.app.operation import Operation, Ports, begin, failure
+from greenroom.app.verdict import ending_of
+from greenroom.errors import GreenroomError
+from greenroom.model.proof import Proof, Verdict
+from greenroom.model.requests import DeployRequest
+from greenroom.model.stack import Machine, Stack
+from greenroom.model.views import EnvironmentStatus, MachineReport
+from greenroom.ports import Steps
+from greenroom.store import codec
+from greenroom.store.environments import find_findings, save_proof, save_reports, set_status
+
+
+def deployable(stack: Stack, types: Collection[str]) -> tuple[Machine, ...]:
+    """The machines that a deploy of these types (of all, if empty) reaches."""
+    return tuple(
+        machine
+        for machine in stack.machines
+        if machine.deploy is not None and (not types or machine.type in types)
+    )
+
+
+def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
+    """Deploy machine by machine, then prove; a failure leaves the environment not proved."""
+    operation = begin(ports, operation_id, steps)
+    if operation is None:
+        return
+    name = operation.environment.name
+    try:
+        reports, proof = _deploy_and_prove(operation)
+    except GreenroomError as error:
+        # Some machines may run the new artifact and others the old one: nobody has looked.
+        operation.end(
+            failure(error),
+            partial(
+                set_status,
+                name=name,
+                status=EnvironmentStatus.NOT_PROVED,
+                verdict=Verdict.NOT_VERIFIED,
+            ),
+        )
+    else:
+        _keep(operation, reports, proof)
+
+
+def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
+    stack = operation.environment.stack
+    with operation.ports.database.read() as connection:
+        reports = find_findings(connection, operation.environment.name).reports
+    for machine in deployable(stack, _types(operation)):
+        if machine.mount is not None:
+            message = f"its code is mounted from {machine.mount}: nothing to deploy"
+            operation.progress.notice(message, machine=machine.name)
+            continue
+        reports = _merged(reports, _deploy(operation, machine))
+
+    def prove() -> str:
+        return codec.dump_proof(operation.ports.provider.prove(stack, reports, operation.others()))
+
+    return reports, codec.load_proof(operation.phase("proof", prove))
+
+
+def _deploy(operation: Operation, machine: Machine) -> MachineReport:
+    stack = operation.environment.stack
+
+    def deploy() -> str:
+        report = operation.ports.provider.deploy(
+            stack, machine, operation.progress, operation.cancel
+        )
+        return codec.dump_reports((report,))
+
+    def cancellable() -> str:
+        operation.cancel.check()
+        return operation.tell("deploy", deploy)
+
+    (report,) = codec.load_reports(operation.step(f"deploy {machine.name}", cancellable))
+    return report
+
+
+def _types(operation: Operation) -> tuple[str, ...]:
+    request = operation.record.request
+    return request.types if isinstance(request, DeployRequest) else ()
+
+
+def _merged(reports: tuple[MachineReport, ...], new: MachineReport) -> tuple[MachineReport, ...]:
+    """The reports with the new one in its machine's place; its restore is still the old one."""
+    return tuple(
+        replace(new, restore=new.restore or old.restore) if old.machine == new.machine else old
+        for old in reports
+    )
+
+
+def _keep(operation: Operation, reports: tuple[MachineReport, ...], proof: Proof) -> None:
+    name, now = operation.environment.name, operation.ports.clock.now()
+
+    def write(connection: Connection) -> None:
+        save_reports(connection, name, reports)
+        save_proof(connection, operation.environment, proof, now)
+
+    operation.end(ending_of(name, proof), write)

@@ -1,0 +1,164 @@
+"""The door: what is refused before an operation exists, and what is written when it is accepted.
+
+Each ``admit_*`` runs in one transaction, so that of two requests for the same thing one wins.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from greenroom.app.deploy import deployable
+from greenroom.app.lookup import pick
+from greenroom.app.planning import Draft
+from greenroom.blueprint.nearest import unknown
+from greenroom.errors import InputError, RefusedError
+from greenroom.model.events import OperationStatus
+from greenroom.model.names import EnvironmentName
+from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
+from greenroom.model.stack import Stack
+from greenroom.model.views import EnvironmentStatus
+from greenroom.ports import Provider
+from greenroom.store.environments import (
+    STANDING,
+    EnvironmentRecord,
+    branches_by_slug,
+    find_environment,
+    insert_environment,
+    list_environments,
+    lowest_free_index,
+)
+from greenroom.store.intents import record_intents
+from greenroom.store.operations import OperationRecord, insert_operation, unfinished_on
+
+_SECRET_BYTES = 32
+
+
+def admit_create(
+    connection: Connection, request: CreateRequest, draft: Draft, provider: Provider, now: datetime
+) -> OperationRecord:
+    """Reserve name and subnet, and write down what will be made on the host."""
+    index = lowest_free_index(connection)
+    secret = secrets.token_hex(_SECRET_BYTES)
+    stack = draft.resolve(index, secret, branches_by_slug(connection, draft.stack_name))
+    _refuse_busy(connection, stack.environment)
+    _refuse_existing(connection, stack.environment)
+    provider.check_inputs(stack)
+    operation = _accepted("create", stack.environment, request, now)
+    insert_operation(connection, operation)
+    insert_environment(
+        connection,
+        EnvironmentRecord(
+            name=stack.environment,
+            subnet_index=index,
+            secret=secret,
+            status=EnvironmentStatus.CREATING,
+            stack=stack,
+            created_by=operation.id,
+            created_at=now,
+        ),
+    )
+    resources = provider.resources_of(stack)
+    record_intents(connection, operation.id, stack.environment, resources, now)
+    return operation
+
+
+def admit_deploy(connection: Connection, request: DeployRequest, now: datetime) -> OperationRecord:
+    """Accept a deploy on an environment whose machines run."""
+    environment = pick(list_environments(connection), request.environment)
+    _refuse_busy(connection, environment.name)
+    if environment.status not in STANDING:
+        raise refused_status(environment, "deploy")
+    _refuse_undeployable(environment.stack, request.types)
+    operation = _accepted("deploy", environment.name, request, now)
+    insert_operation(connection, operation)
+    return operation
+
+
+def admit_destroy(
+    connection: Connection, request: DestroyRequest, now: datetime
+) -> OperationRecord:
+    """Accept a destroy; production only if its name was typed once more."""
+    environment = pick(list_environments(connection), request.environment)
+    _refuse_busy(connection, environment.name)
+    names = (environment.name.slug, str(environment.name))
+    if environment.stack.production and request.confirm not in names:
+        raise RefusedError(
+            "E_PRODUCTION",
+            f"{environment.name} is production: destroy needs its name typed once more",
+            hint=f"greenroom destroy {environment.name.slug} --confirm {environment.name.slug}",
+        )
+    operation = _accepted("destroy", environment.name, request, now)
+    insert_operation(connection, operation)
+    return operation
+
+
+def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
+    """The refusal of something that only running machines can do."""
+    return RefusedError(
+        "E_NOT_READY",
+        f"{what} of {environment.name} refused: it is {environment.status}",
+        hint=f"greenroom show {environment.name.slug} tells why",
+    )
+
+
+def _accepted(
+    kind: str, environment: EnvironmentName, request: Request, now: datetime
+) -> OperationRecord:
+    return OperationRecord(
+        id=f"op-{secrets.token_hex(6)}",
+        kind=kind,
+        environment=environment,
+        request=request,
+        status=OperationStatus.QUEUED,
+        created_at=now,
+    )
+
+
+def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
+    running = unfinished_on(connection, environment)
+    if running is not None:
+        raise RefusedError(
+            "E_BUSY",
+            f"{environment} is busy: {running.kind} {running.id} runs on it",
+            hint="wait until it has ended, or cancel it",
+        )
+
+
+def _refuse_existing(connection: Connection, name: EnvironmentName) -> None:
+    existing = find_environment(connection, name)
+    if existing is None:
+        return
+    deploy = f"greenroom deploy {name.slug}, or " if existing.status in STANDING else ""
+    raise InputError(
+        "E_ENVIRONMENT_EXISTS",
+        f"environment {name} exists already (branch {existing.stack.branch}, {_since(existing)})",
+        hint=f"{deploy}greenroom destroy {name.slug} first",
+    )
+
+
+def _since(environment: EnvironmentRecord) -> str:
+    if environment.status is EnvironmentStatus.READY and environment.ready_at is not None:
+        return f"ready since {_minute(environment.ready_at)}"
+    return f"{environment.status}, created {_minute(environment.created_at)}"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _refuse_undeployable(stack: Stack, types: tuple[str, ...]) -> None:
+    known = {machine.type for machine in stack.machines}
+    with_code = {machine.type for machine in deployable(stack, ())}
+    for name in types:
+        if name not in known:
+            raise InputError(
+                "E_UNKNOWN_TYPE", f"{stack.environment}: {unknown('machine type', name, known)}"
+            )
+    without = [name for name in types if name not in with_code]
+    if without or not with_code:
+        what = f"machine type {without[0]!r}" if without else "no machine type"
+        have = "has nothing to deploy" if without else "has anything to deploy"
+        raise InputError("E_NOTHING_TO_DEPLOY", f"{stack.environment}: {what} {have}")

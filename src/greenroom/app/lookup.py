@@ -1,0 +1,52 @@
+"""From what a person typed to the environment that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from greenroom.blueprint.nearest import nearest, unknown
+from greenroom.errors import InputError
+from greenroom.model.stack import Machine, Stack
+from greenroom.store.environments import EnvironmentRecord
+
+
+def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
+    """The environment called ``text``: ``photos/feature-x``, its slug, or its raw branch.
+
+    Raises InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
+    """
+    for record in records:
+        if text == str(record.name):
+            return record
+    matches = [r for r in records if text in (r.name.slug, r.stack.branch)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(str(record.name) for record in matches)
+        raise InputError(
+            "E_AMBIGUOUS",
+            f"{text!r} may be any of {names}",
+            hint=f"give the full name, such as {matches[0].name}",
+        )
+    raise InputError(
+        "E_NO_ENVIRONMENT", f"there is no environment {text!r}", hint=_hint(records, text)
+    )
+
+
+def _hint(records: Sequence[EnvironmentRecord], text: str) -> str:
+    known = {str(record.name) for record in records}
+    known |= {record.name.slug for record in records}
+    known |= {record.stack.branch for record in records}
+    match = nearest(text, sorted(known))
+    if match is not None:
+        return f"did you mean {match!r}?"
+    return "greenroom list shows what there is" if records else "greenroom create makes one"
+
+
+def machine_named(stack: Stack, name: str) -> Machine:
+    """The machine of ``stack`` called ``name``; raises InputError E_NO_MACHINE."""
+    for machine in stack.machines:
+        if machine.name == name:
+            return machine
+    known = {machine.name for machine in stack.machines}
+    raise InputError("E_NO_MACHINE", f"{stack.environment}: {unknown('machine', name, known)}")

@@ -1,0 +1,152 @@
+"""An operation while it runs: its phases, each told and made durable, and its one ending."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from greenroom.app.cancellation import CancelFlags
+from greenroom.app.clock import Clock
+from greenroom.app.progress import JournalProgress
+from greenroom.errors import BugError, CancelledError, GreenroomError
+from greenroom.model.events import OperationStatus
+from greenroom.model.receipt import Receipt
+from greenroom.model.stack import Stack
+from greenroom.ports import Cancellation, Provider, Steps
+from greenroom.store.database import Database
+from greenroom.store.environments import EnvironmentRecord, find_environment, stacks_beside
+from greenroom.store.journal import Journal
+from greenroom.store.operations import (
+    Ending,
+    OperationRecord,
+    find_operation,
+    finish_operation,
+    set_running,
+)
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What every use case works through."""
+
+    database: Database
+    journal: Journal
+    provider: Provider
+    clock: Clock
+    flags: CancelFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One run of an operation; a second run, after a crash, finds its finished steps done."""
+
+    ports: Ports
+    record: OperationRecord
+    environment: EnvironmentRecord
+    steps: Steps
+    progress: JournalProgress
+    cancel: Cancellation
+
+    def step(self, name: str, work: Callable[[], str]) -> str:
+        """``work`` as a durable step that tells nothing of itself."""
+        return self.steps.run(name, work)
+
+    def phase(self, name: str, work: Callable[[], str]) -> str:
+        """``work`` as a durable step that is told as a phase and can be cancelled."""
+        return self.steps.run(name, partial(self.tell, name, partial(self._cancellable, work)))
+
+    def tell(self, name: str, work: Callable[[], _T]) -> _T:
+        """Tell ``work`` as a phase. Whatever it raises comes out as a GreenroomError."""
+        self.progress.started(name)
+        began_s = self.ports.clock.monotonic_s()
+        try:
+            result = work()
+        except GreenroomError as error:
+            self.progress.failed(name, error)
+            raise
+        except Exception as error:
+            # The only place that catches everything: an effect of ours has a bug, and the
+            # environment must be taken down all the same. The log has the whole story.
+            _logger.exception("%s of %s broke in %s", self.record.kind, self.record.id, name)
+            bug = BugError(
+                "E_BUG",
+                f"{name}: {type(error).__name__}: {error}",
+                hint="this is a bug in greenroom: please report it with the daemon's log",
+            )
+            self.progress.failed(name, bug)
+            raise bug from error
+        self.progress.done(name, self.ports.clock.monotonic_s() - began_s)
+        return result
+
+    def end(self, ending: Ending, write: Callable[[Connection], None]) -> None:
+        """Commit the ending, its event and ``write`` at once."""
+        ended_at = self.ports.clock.now()
+
+        def commit(connection: Connection) -> None:
+            write(connection)
+            finish_operation(connection, self.record.id, ending, ended_at)
+
+        make_result = partial(self.progress.result, ending)
+        self.ports.journal.settle(self.record.id, make_result, commit)
+        self.ports.flags.forget(self.record.id)
+
+    def others(self) -> tuple[Stack, ...]:
+        """The Stacks of all other environments whose machines run."""
+        with self.ports.database.read() as connection:
+            return stacks_beside(connection, self.environment.name)
+
+    def _cancellable(self, work: Callable[[], _T]) -> _T:
+        self.cancel.check()
+        return work()
+
+
+def begin(ports: Ports, operation_id: str, steps: Steps) -> Operation | None:
+    """Take up the operation; None when there is nothing left to do for it."""
+    with ports.database.write() as connection:
+        record = find_operation(connection, operation_id)
+        if record is None or record.status.final:
+            return None
+        environment = find_environment(connection, record.environment)
+        set_running(connection, operation_id)
+    if environment is None:
+        raise BugError("E_BUG", f"{operation_id} has no environment {record.environment}")
+    flag = ports.flags.of(operation_id, what_is_done(record))
+    if record.cancel_requested:
+        flag.ask()
+    progress = JournalProgress(ports.journal, ports.clock, operation_id)
+    if record.status is OperationStatus.RUNNING:
+        progress.notice("resumed after a restart of the daemon")
+    return Operation(
+        ports=ports,
+        record=record,
+        environment=environment,
+        steps=steps,
+        progress=progress,
+        cancel=flag,
+    )
+
+
+def what_is_done(record: OperationRecord) -> str:
+    """``create of photos/feature-x``, for messages."""
+    return f"{record.kind} of {record.environment}"
+
+
+def failure(error: GreenroomError, addition: str = "", receipt: Receipt | None = None) -> Ending:
+    """The ending that an error makes: cancelled or failed."""
+    cancelled = isinstance(error, CancelledError)
+    return Ending(
+        status=OperationStatus.CANCELLED if cancelled else OperationStatus.FAILED,
+        exit_code=error.exit_code,
+        code=error.code,
+        message=error.message + addition,
+        hint=error.hint or None,
+        receipt=receipt,
+    )

@@ -1,0 +1,71 @@
+"""Taking an environment off the host: what destroy does, and create when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Connection
+
+from greenroom.app.operation import Operation, failure
+from greenroom.errors import GreenroomError
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Verdict
+from greenroom.model.receipt import Receipt
+from greenroom.model.views import EnvironmentStatus
+from greenroom.store import codec
+from greenroom.store.environments import delete_environment, set_status
+from greenroom.store.intents import undo_intents
+
+_LISTED_MAX = 5
+
+
+def remove(operation: Operation, phase: str) -> Receipt:
+    """Remove all that bears the environment's name, as a durable step that nobody cancels."""
+
+    def destroy() -> str:
+        return codec.dump_receipt(operation.ports.provider.destroy(operation.environment.name))
+
+    return codec.load_receipt(operation.step(phase, partial(operation.tell, phase, destroy)))
+
+
+def compensate(operation: Operation, error: GreenroomError) -> None:
+    """Take back what a failed or cancelled create has made, and end it with its error."""
+    name = operation.environment.name
+    try:
+        receipt = remove(operation, "compensate")
+    except GreenroomError as second:
+        addition = f"; taking it back failed too: {second.message}"
+        operation.end(failure(error, addition), partial(_keep_failed, name))
+        return
+    addition = f"; {left_over_text(receipt)}" if receipt.left_over else ""
+    operation.end(failure(error, addition, receipt), forget_removed(operation, receipt))
+
+
+def forget_removed(operation: Operation, receipt: Receipt) -> Callable[[Connection], None]:
+    """What to write after a removal: the environment is gone, or failed if something is left."""
+    name, now = operation.environment.name, operation.ports.clock.now()
+
+    def write(connection: Connection) -> None:
+        undo_intents(connection, name, receipt.left_over, now)
+        if receipt.left_over:
+            _keep_failed(name, connection)
+        else:
+            delete_environment(connection, name)
+
+    return write
+
+
+def left_over_text(receipt: Receipt) -> str:
+    """``the host still holds 2 things of photos/feature-x: link veth3, mount /run/…``."""
+    listed = [f"{item.kind} {item.name}" for item in receipt.left_over[:_LISTED_MAX]]
+    more = len(receipt.left_over) - len(listed)
+    names = ", ".join(listed) + (f" and {more} more" if more else "")
+    things = "thing" if len(receipt.left_over) == 1 else "things"
+    return (
+        f"the host still holds {len(receipt.left_over)} {things} of {receipt.environment}: {names}"
+    )
+
+
+def _keep_failed(name: EnvironmentName, connection: Connection) -> None:
+    set_status(connection, name, EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)

@@ -1,0 +1,43 @@
+"""From a proof to the ending of the operation that asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from greenroom.model.events import OperationStatus
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Proof, Verdict
+from greenroom.store.operations import Ending
+
+_EXIT_NOT_PROVED = 3
+
+
+def ending_of(environment: EnvironmentName, proof: Proof) -> Ending:
+    """Succeeded if the proof holds; else E_NOT_PROVED with the first reason."""
+    if proof.verdict is Verdict.PROVED:
+        return Ending(
+            status=OperationStatus.SUCCEEDED, exit_code=0, message=f"{environment} is proved"
+        )
+    reason = next(_reasons(proof), "nothing was claimed")
+    return Ending(
+        status=OperationStatus.FAILED,
+        exit_code=_EXIT_NOT_PROVED,
+        code="E_NOT_PROVED",
+        message=f"{environment} runs but is not proved: {reason}",
+        hint=f"greenroom flows {environment.slug} shows the proof; the environment was kept",
+    )
+
+
+def _reasons(proof: Proof) -> Iterator[str]:
+    # What failed weighs more than what nobody could check.
+    for verdict in (Verdict.FAILED, Verdict.NOT_VERIFIED):
+        for claim in proof.claims:
+            if claim.verdict is verdict:
+                yield f"{claim.subject}: {claim.claim}: {verdict} ({claim.evidence})"
+        for flow in proof.flows:
+            if flow.verdict is verdict:
+                declared = "declared" if flow.declared else "not declared"
+                yield (
+                    f"{flow.source} to {flow.target} {flow.port}/{flow.protocol} "
+                    f"is {declared} and was {flow.reach}: {verdict}"
+                )

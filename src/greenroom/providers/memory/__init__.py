@@ -1,0 +1,1 @@
+"""The simulated twin: boots a Stack in memory, with faults on request."""

@@ -1,0 +1,202 @@
+"""Named queries on the environments that exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from greenroom.errors import RefusedError
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Proof, Verdict
+from greenroom.model.stack import Stack
+from greenroom.model.views import EnvironmentStatus, MachineReport
+from greenroom.store import codec
+from greenroom.store.tables import environments
+
+STANDING = (EnvironmentStatus.READY, EnvironmentStatus.NOT_PROVED)
+"""The environments whose machines run."""
+
+SUBNETS = 255
+"""The /24s of a region's /16; the last one links the region to its host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRecord:
+    """An environment; what was found out about it are its ``Findings``.
+
+    ``created_by`` is the operation that created it; ``ready_at`` is when it was first proved.
+    """
+
+    name: EnvironmentName
+    subnet_index: int
+    secret: str = field(repr=False)
+    status: EnvironmentStatus
+    stack: Stack
+    created_by: str
+    created_at: datetime
+    verdict: Verdict = Verdict.NOT_VERIFIED
+    ready_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the machines said of themselves, and the last proof. Kept apart from the record: they
+    are long, and most questions do not need them."""
+
+    reports: tuple[MachineReport, ...] = ()
+    proof: Proof | None = None
+
+
+_RECORD = [column for column in environments.c if column.name not in ("proof_json", "reports_json")]
+
+
+def insert_environment(connection: Connection, record: EnvironmentRecord) -> None:
+    """Reserve the name and the subnet: both are unique."""
+    values = {
+        "name": str(record.name),
+        "stack": record.name.stack,
+        "slug": record.name.slug,
+        "branch": record.stack.branch,
+        "subnet_index": record.subnet_index,
+        "secret": record.secret,
+        "status": record.status,
+        "production": record.stack.production,
+        "stack_json": codec.dump_stack(record.stack),
+        "verdict": record.verdict,
+        "reports_json": codec.dump_reports(()),
+        "created_by": record.created_by,
+        "created_at": record.created_at,
+        "ready_at": record.ready_at,
+    }
+    connection.execute(insert(environments), values)
+
+
+def find_environment(connection: Connection, name: EnvironmentName) -> EnvironmentRecord | None:
+    """The environment of that name."""
+    query = select(*_RECORD).where(environments.c.name == str(name))
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _record(row)
+
+
+def list_environments(connection: Connection) -> tuple[EnvironmentRecord, ...]:
+    """All environments, by name."""
+    rows = connection.execute(select(*_RECORD).order_by(environments.c.name)).mappings()
+    return tuple(_record(row) for row in rows)
+
+
+def find_findings(connection: Connection, name: EnvironmentName) -> Findings:
+    """What is known about the environment; empty if there is none of that name."""
+    query = select(environments.c.proof_json, environments.c.reports_json).where(
+        environments.c.name == str(name)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return Findings()
+    return Findings(
+        reports=codec.load_reports(row.reports_json),
+        proof=None if row.proof_json is None else codec.load_proof(row.proof_json),
+    )
+
+
+def stacks_beside(connection: Connection, name: EnvironmentName) -> tuple[Stack, ...]:
+    """The Stacks of the other environments whose machines run, by name."""
+    query = (
+        select(environments.c.stack_json)
+        .where(environments.c.name != str(name))
+        .where(environments.c.status.in_(STANDING))
+        .order_by(environments.c.name)
+    )
+    return tuple(codec.load_stack(text) for text in connection.scalars(query))
+
+
+def branches_by_slug(connection: Connection, stack: str) -> dict[str, str]:
+    """Which slugs of a stack are taken, and by which raw branch."""
+    columns = select(environments.c.slug, environments.c.branch)
+    rows = connection.execute(columns.where(environments.c.stack == stack))
+    return {row.slug: row.branch for row in rows}
+
+
+def lowest_free_index(connection: Connection) -> int:
+    """The lowest subnet index that no environment has; raises RefusedError E_REGION_FULL.
+
+    Call it in the transaction that inserts the environment: that makes it a reservation.
+    """
+    taken = set(connection.scalars(select(environments.c.subnet_index)))
+    for index in range(SUBNETS):
+        if index not in taken:
+            return index
+    raise RefusedError(
+        "E_REGION_FULL",
+        f"all {SUBNETS} subnets of this region are taken by environments",
+        hint="greenroom list, then greenroom destroy what nobody needs",
+    )
+
+
+def set_status(
+    connection: Connection,
+    name: EnvironmentName,
+    status: EnvironmentStatus,
+    verdict: Verdict | None = None,
+) -> None:
+    """Where the environment stands now; the verdict stays as it is if None."""
+    values: dict[str, object] = {"status": status}
+    if verdict is not None:
+        values["verdict"] = verdict
+    connection.execute(update(environments).where(environments.c.name == str(name)).values(values))
+
+
+def save_reports(
+    connection: Connection, name: EnvironmentName, reports: tuple[MachineReport, ...]
+) -> None:
+    """Keep what the machines said of themselves."""
+    connection.execute(
+        update(environments)
+        .where(environments.c.name == str(name))
+        .values(reports_json=codec.dump_reports(reports))
+    )
+
+
+def save_proof(
+    connection: Connection, record: EnvironmentRecord, proof: Proof, at: datetime
+) -> None:
+    """Keep the proof and what follows from it: ready if it holds, else not proved.
+
+    Matches on the creating operation too, so that a proof that took long cannot speak for a
+    namesake that was created meanwhile; nor does it revive what is being destroyed.
+    """
+    proved = proof.verdict is Verdict.PROVED
+    values: dict[str, object] = {
+        "proof_json": codec.dump_proof(proof),
+        "verdict": proof.verdict,
+        "status": EnvironmentStatus.READY if proved else EnvironmentStatus.NOT_PROVED,
+    }
+    if proved and record.ready_at is None:
+        values["ready_at"] = at
+    connection.execute(
+        update(environments)
+        .where(environments.c.name == str(record.name))
+        .where(environments.c.created_by == record.created_by)
+        .where(environments.c.status != EnvironmentStatus.DESTROYING)
+        .values(values)
+    )
+
+
+def delete_environment(connection: Connection, name: EnvironmentName) -> None:
+    """Forget the environment: its name and subnet are free again."""
+    connection.execute(delete(environments).where(environments.c.name == str(name)))
+
+
+def _record(row: RowMapping) -> EnvironmentRecord:
+    return EnvironmentRecord(
+        name=EnvironmentName(row["stack"], row["slug"]),
+        subnet_index=row["subnet_index"],
+        secret=row["secret"],
+        status=EnvironmentStatus(row["status"]),
+        stack=codec.load_stack(row["stack_json"]),
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        verdict=Verdict(row["verdict"]),
+        ready_at=row["ready_at"],
+    )

@@ -1,0 +1,1 @@
+"""The ledger's migrations, shipped with the package and run by ``greenroom.store.database``."""

@@ -1,0 +1,135 @@
+"""Named queries on operations: what was asked for, where it stands, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from greenroom.model.events import OperationStatus
+from greenroom.model.names import EnvironmentName
+from greenroom.model.receipt import Receipt
+from greenroom.model.requests import Request
+from greenroom.store import codec
+from greenroom.store.tables import operations
+
+_UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRecord:
+    """One row: the request is kept whole, so that a restart can go on with it."""
+
+    id: str
+    kind: str
+    environment: EnvironmentName
+    request: Request
+    status: OperationStatus
+    created_at: datetime
+    ended_at: datetime | None = None
+    cancel_requested: bool = False
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an operation ended; ``code``, ``message`` and ``hint`` are those of its error."""
+
+    status: OperationStatus
+    exit_code: int
+    code: str | None = None
+    message: str = ""
+    hint: str | None = None
+    receipt: Receipt | None = None
+
+
+def insert_operation(connection: Connection, record: OperationRecord) -> None:
+    """Accept an operation; the database refuses a second unfinished one on the environment."""
+    values = {
+        "id": record.id,
+        "kind": record.kind,
+        "environment": str(record.environment),
+        "request_json": codec.dump_request(record.request),
+        "status": record.status,
+        "created_at": record.created_at,
+        "cancel_requested": record.cancel_requested,
+    }
+    connection.execute(insert(operations), values)
+
+
+def find_operation(connection: Connection, operation: str) -> OperationRecord | None:
+    """The operation of that id."""
+    query = select(operations).where(operations.c.id == operation)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _record(row)
+
+
+def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:
+    """What a restart has to go on with, oldest first."""
+    query = (
+        select(operations)
+        .where(operations.c.status.in_(_UNFINISHED))
+        .order_by(operations.c.created_at)
+    )
+    return tuple(_record(row) for row in connection.execute(query).mappings())
+
+
+def unfinished_on(connection: Connection, environment: EnvironmentName) -> OperationRecord | None:
+    """The operation that holds the environment, if one does."""
+    query = (
+        select(operations)
+        .where(operations.c.environment == str(environment))
+        .where(operations.c.status.in_(_UNFINISHED))
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _record(row)
+
+
+def set_running(connection: Connection, operation: str) -> None:
+    """The engine has begun it."""
+    connection.execute(
+        update(operations)
+        .where(operations.c.id == operation)
+        .where(operations.c.status == OperationStatus.QUEUED)
+        .values(status=OperationStatus.RUNNING)
+    )
+
+
+def request_cancel(connection: Connection, operation: str) -> None:
+    """Remember the wish, so that it survives a restart."""
+    connection.execute(
+        update(operations).where(operations.c.id == operation).values(cancel_requested=True)
+    )
+
+
+def finish_operation(
+    connection: Connection, operation: str, ending: Ending, ended_at: datetime
+) -> None:
+    """The operation has ended; its environment is free for the next."""
+    receipt = None if ending.receipt is None else codec.dump_receipt(ending.receipt)
+    values = {
+        "status": ending.status,
+        "ended_at": ended_at,
+        "error_code": ending.code,
+        "error_message": ending.message if ending.code else None,
+        "error_hint": ending.hint,
+        "exit_code": ending.exit_code,
+        "receipt_json": receipt,
+    }
+    connection.execute(update(operations).where(operations.c.id == operation).values(values))
+
+
+def _record(row: RowMapping) -> OperationRecord:
+    receipt = row["receipt_json"]
+    return OperationRecord(
+        id=row["id"],
+        kind=row["kind"],
+        environment=EnvironmentName.parse(row["environment"]),
+        request=codec.load_request(row["kind"], row["request_json"]),
+        status=OperationStatus(row["status"]),
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+        cancel_requested=row["cancel_requested"],
+        receipt=None if receipt is None else codec.load_receipt(receipt),
+    )
