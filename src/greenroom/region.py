@@ -60,6 +60,11 @@ class Region:
         return Path("/var/lib") / self.name
 
     @property
+    def ledger_dir(self) -> Path:
+        """The daemon's databases: they hold secrets, so the folder is root's alone."""
+        return self.state_dir / "ledger"
+
+    @property
     def run_dir(self) -> Path:
         """What a reboot ends: sockets, bundles, DNS files."""
         return Path("/run") / self.name

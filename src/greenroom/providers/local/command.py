@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
+import tempfile
+import time
 from collections.abc import Sequence
 
 from greenroom.errors import HostError, OperationError
+from greenroom.ports import Cancellation
 
 _TAIL_LINES = 12
+_LOOK_EVERY_S = 0.2
+_GRACE_S = 20.0
 
 
 def run(
@@ -51,3 +59,49 @@ def run(
 def tail(text: str, lines: int = _TAIL_LINES) -> str:
     """The last lines of a program's output, for an error."""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def run_cancellable(argv: Sequence[str], *, timeout_s: float, cancel: Cancellation) -> None:
+    """As ``run``, for what takes minutes: ends the program and its children when asked to stop.
+
+    Raises CancelledError too.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        program = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            _wait(program, timeout_s, cancel)
+        finally:
+            _end_session(program)
+        if program.returncode != 0:
+            output.seek(0)
+            raise OperationError(
+                "E_COMMAND", f"{argv[0]} ended with {program.returncode}: {tail(output.read())}"
+            )
+
+
+def _wait(program: subprocess.Popen[bytes], timeout_s: float, cancel: Cancellation) -> None:
+    end = time.monotonic() + timeout_s
+    while True:
+        cancel.check()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.wait(_LOOK_EVERY_S)
+            return
+        if time.monotonic() > end:
+            raise OperationError("E_COMMAND", f"{program.args!r} did not end in {timeout_s:g} s")
+
+
+def _end_session(program: subprocess.Popen[bytes]) -> None:
+    """SIGTERM first, so that the program takes its own mounts and folders away."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if program.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.wait(_GRACE_S)

@@ -7,6 +7,8 @@ An image is addressed by the digest of its recipe, so a changed recipe is anothe
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,14 +17,15 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from greenroom.errors import OperationError
+from greenroom.errors import CancelledError, OperationError
 from greenroom.model.stack import Image, Service
 from greenroom.ports import Cancellation
-from greenroom.providers.local.command import run
+from greenroom.providers.local.command import run, run_cancellable
 from greenroom.providers.local.layout import IMAGE_CACHE_DIR, Layout
 
 _BUILD_TIMEOUT_S = 1200
 _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SERVICE_DIR = "etc/greenroom/service"
 _INIT = "usr/lib/greenroom/user-data.py"
 _BUILD_SCRIPT = "greenroom-build.sh"
@@ -55,7 +58,7 @@ def ensure_image(layout: Layout, image: Image, cancel: Cancellation) -> bool:
     missing = not archive.exists()
     if missing:
         cancel.check()
-        _build(image, archive)
+        _build(image, archive, cancel)
     cancel.check()
     _unpack(layout, image, archive)
     return missing
@@ -79,6 +82,9 @@ def list_images(layout: Layout) -> tuple[BuiltImage, ...]:
 
 def remove_image(layout: Layout, digest: str) -> bool:
     """Remove an image and its archive; False if there is none of that digest."""
+    if not _DIGEST.fullmatch(digest):
+        # Whatever else it is would be taken for a path.
+        return False
     folder = layout.images / digest
     archive = IMAGE_CACHE_DIR / f"{digest}.tar"
     known = folder.exists() or archive.exists()
@@ -103,22 +109,26 @@ def bootstrap_argv(image: Image, overlay: Path, archive: Path) -> list[str]:
     return argv + [str(source) for source in _SOURCES if source.exists()]
 
 
-def _build(image: Image, archive: Path) -> None:
+def _build(image: Image, archive: Path, cancel: Cancellation) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_suffix(".partial")
+    partial = archive.with_suffix(f".{os.getpid()}.partial")
     with tempfile.TemporaryDirectory(prefix="greenroom-image-") as scratch:
         overlay = Path(scratch) / "overlay"
         write_overlay(image, overlay)
         try:
-            run(bootstrap_argv(image, overlay, partial), timeout_s=_BUILD_TIMEOUT_S)
+            argv = bootstrap_argv(image, overlay, partial)
+            run_cancellable(argv, timeout_s=_BUILD_TIMEOUT_S, cancel=cancel)
+            partial.rename(archive)
         except OperationError as error:
-            partial.unlink(missing_ok=True)
+            if isinstance(error, CancelledError):
+                raise
             raise OperationError(
                 "E_IMAGE_BUILD",
                 f"image {image.name} cannot be built: {error.message}",
                 hint="check the packages and commands of this image in the blueprint",
             ) from error
-    partial.rename(archive)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def write_overlay(image: Image, overlay: Path) -> None:

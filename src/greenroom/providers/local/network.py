@@ -253,6 +253,8 @@ def _wire_region(address: str, region_end: str, alias: str) -> None:
     conf = Path("/proc/sys/net/ipv4/conf") / region_end
     (conf / "proxy_arp").write_text("1")
     (conf / "rp_filter").write_text("1")
+    # By default the kernel thinks up to 0.8 s before it answers for somebody else (arp(7)).
+    Path("/proc/sys/net/ipv4/neigh", region_end, "proxy_delay").write_text("0")
     with IPRoute() as netlink:
         link = netlink.link_lookup(ifname=region_end)[0]
         netlink.link("set", index=link, state="up", ifalias=alias)

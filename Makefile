@@ -1,0 +1,28 @@
+# `make demo` boots the example; `make test` is what CI runs. Both set everything up.
+.PHONY: setup demo check test bench clean
+
+setup:
+	@scripts/setup
+
+demo:
+	@scripts/demo
+
+# Format, lint, types, import contracts, unit and contract tests: under a minute.
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest -q tests/unit tests/contract
+
+# Everything, also on the real kernel with real servers; needs root.
+test: check
+	.venv/bin/pytest -q tests/real tests/scenario
+
+bench: setup
+	.venv/bin/python bench/create.py
+
+# Takes away what a region of this host holds when no environment is left in it.
+clean:
+	-.venv/bin/greenroom serve --stop
+	rm -rf .venv build dist

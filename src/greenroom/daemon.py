@@ -1,0 +1,165 @@
+"""The daemon: the one place where everything is wired together and kept running.
+
+It serves two applications on one event loop: the API on a unix socket of the host, and the
+region's services (metadata, bucket, wait handles) on sockets inside the region.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from greenroom.app.control_plane import ControlPlane
+from greenroom.app.planning import blueprint_planner
+from greenroom.errors import RefusedError
+from greenroom.jobs.engine import DbosEngine
+from greenroom.providers.local.doctor import require_ready
+from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
+from greenroom.providers.local.network import open_listener
+from greenroom.providers.local.provider import LocalProvider
+from greenroom.providers.local.services import RegionServices
+from greenroom.region import Region
+from greenroom.store.database import Database
+from greenroom.store.environments import STANDING
+from greenroom.web.api import make_api
+
+_SERVICE_PORT = 80
+
+_logger = logging.getLogger(__name__)
+
+
+def serve(region: Region) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises HostError if the host cannot run machines, RefusedError (E_DAEMON_RUNS) if another
+    daemon has this region.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for talkative in ("alembic", "uvicorn.error"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    require_ready(region)
+    with _only_one(region):
+        provider = LocalProvider(Layout(region))
+        provider.open()
+        control = _control_plane(region, provider)
+        try:
+            _bring_back(control, provider)
+            control.recover()
+            asyncio.run(_serve_until_told(region, control, provider))
+        finally:
+            control.close()
+            if not control.environments():
+                provider.close()
+            region.socket_path.unlink(missing_ok=True)
+
+
+def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
+    region.ledger_dir.mkdir(mode=0o700, exist_ok=True)
+    database = Database.in_file(region.ledger_dir / "ledger.db")
+    database.migrate()
+    planner = blueprint_planner(
+        region_cidr=IPv4Network(region.cidr), agent_sha256=provider.agent_sha256
+    )
+    return ControlPlane(
+        database=database,
+        provider=provider,
+        engine=DbosEngine(region.ledger_dir / "engine.db"),
+        planner=planner,
+        proxy_port=region.proxy_port,
+    )
+
+
+def _bring_back(control: ControlPlane, provider: LocalProvider) -> None:
+    """Make the machines that run known again to the services, which hold them in memory."""
+    for environment in control.environments():
+        provider.residents.admit(control.stack_of(environment.name))
+        if environment.status in STANDING:
+            provider.publish(control.stack_of(environment.name))
+
+
+@contextlib.contextmanager
+def _only_one(region: Region) -> Iterator[None]:
+    """Hold the region's lock; the kernel lets go of it however we end (flock(2))."""
+    region.run_dir.mkdir(parents=True, exist_ok=True)
+    lock = region.run_dir / "daemon.lock"
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise RefusedError(
+                "E_DAEMON_RUNS",
+                f"a daemon of region {region.name} runs already (pid {file.read().strip()})",
+                hint="greenroom serve --stop ends it",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+async def _serve_until_told(region: Region, control: ControlPlane, provider: LocalProvider) -> None:
+    services = RegionServices(provider.layout, provider.residents, provider.signals)
+    inside = [
+        open_listener(provider.layout, address, _SERVICE_PORT)
+        for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
+    ]
+    api = _Server(make_api(control, provider))
+    region_server = _Server(services.application())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _tell_to_exit, api, region_server)
+    await asyncio.gather(
+        region_server.serve(sockets=inside), api.serve(sockets=[_api_socket(region.socket_path)])
+    )
+
+
+def _tell_to_exit(*servers: uvicorn.Server) -> None:
+    for server in servers:
+        server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: two servers share this process."""
+
+    def __init__(self, application: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See the class."""
+        yield
+
+
+def _api_socket(path: Path) -> socket.socket:
+    """Only root may speak to the daemon: whoever can, can run anything on this host."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    return listener

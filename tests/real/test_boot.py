@@ -1,0 +1,246 @@
+"""One command boots the branch: real servers, a restored database, and the proof."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+
+from tests.real.site import NET, PORT, REGION, SEED_COMMAND, Site, get
+
+FEATURE = "api.feature-x.photos.localhost"
+MASTER = "api.master.photos.localhost"
+
+
+def test_the_seeds_command_boots_the_branch_from_nothing(site: Site) -> None:
+    done = site.greenroom(*SEED_COMMAND.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    detail = site.data("show", "feature_x")
+    assert detail["summary"]["status"] == "ready"
+    assert detail["summary"]["verdict"] == "proved"
+    status, page = get(FEATURE)
+    assert status == 200
+    assert "feature_x" in page
+
+
+def test_the_page_shows_rows_of_the_restored_database(feature: Site) -> None:
+    manifest = json.loads((feature.folder / "data/extract/manifest.json").read_text())
+    _, stats = get(FEATURE, "/api/stats")
+    rows = json.loads(stats)
+    for table in ("users", "photos", "likes", "comments"):
+        assert str(manifest["tables"][table]["rows"]) in json.dumps(rows), (table, rows)
+
+
+def test_show_tells_phases_restore_time_and_age_of_the_data(feature: Site) -> None:
+    detail = feature.data("show", "feature_x")
+    phases = {phase["phase"] for phase in detail["phases"] if phase["machine"] is None}
+    assert {"images", "volumes", "network", "machines", "proof", "publish"} <= phases
+    (restore,) = detail["restores"]
+    assert restore["mode"] == "clone"
+    assert restore["restore_s"] > 0 and restore["verify_s"] > 0 and restore["clone_s"] > 0
+    assert {table["name"] for table in restore["tables"]} >= {"users", "photos", "likes"}
+    text = feature.ok("show", "feature_x")
+    assert "extract" in text and "clone" in text
+
+
+def test_a_second_branch_has_other_code_its_own_data_and_no_flow_to_the_first(
+    feature: Site,
+) -> None:
+    feature.ok(
+        *[
+            "create",
+            "--machines",
+            "backend",
+            "db",
+            "feed",
+            "--restore_db",
+            "extract",
+            "--branch",
+            "master",
+        ]
+    )
+    try:
+        assert get(MASTER)[1] != get(FEATURE)[1]
+        script = 'mariadb -N -e "{}" photos'
+        feature.inside("master", "db1", script.format("DELETE FROM likes"))
+        assert feature.inside("master", "db1", script.format("SELECT COUNT(*) FROM likes"))[1] == (
+            "0\n"
+        )
+        assert feature.inside("feature_x", "db1", script.format("SELECT COUNT(*) FROM likes"))[
+            1
+        ] != ("0\n")
+        for branch in ("feature_x", "master"):
+            proof = feature.data("flows", branch)
+            assert {flow["verdict"] for flow in proof["flows"]} == {"proved"}
+            between = [f for f in proof["flows"] if "/" in f["source"] or "/" in f["target"]]
+            assert {flow["reach"] for flow in between} == {"filtered"}
+            # Both ways, from every machine to every other one.
+            assert len({(f["source"], f["target"]) for f in between}) == 18
+    finally:
+        assert feature.greenroom("destroy", "master").returncode == 4
+        feature.ok("destroy", "master", "--confirm", "master")
+
+
+def test_metadata_answers_with_imdsv2_only(feature: Site) -> None:
+    url = "http://169.254.169.254/latest"
+    _, code = feature.inside(
+        "feature_x", "backend1", f"curl -s -o /dev/null -w '%{{http_code}}' {url}/meta-data/"
+    )
+    assert code == "401"
+    script = (
+        f"T=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {url}/api/token);"
+        f'curl -s -H "X-aws-ec2-metadata-token: $T" {url}/meta-data/tags/instance/role'
+    )
+    assert feature.inside("feature_x", "backend1", script) == (0, "backend")
+    assert feature.inside("feature_x", "db1", script) == (0, "db")
+    no_lifetime = f"curl -s -o /dev/null -w '%{{http_code}}' -X PUT {url}/api/token"
+    assert feature.inside("feature_x", "backend1", no_lifetime)[1] == "400"
+
+
+def test_facts_names_and_flows_from_inside(feature: Site) -> None:
+    assert feature.inside("feature_x", "backend1", "greenroom-facts role") == (0, "backend\n")
+    assert feature.inside("feature_x", "backend1", "greenroom-facts branch") == (0, "feature_x\n")
+    connect = (
+        "python3 -c 'import socket; socket.create_connection((\"db\", 3306), timeout=3).close()'"
+    )
+    assert feature.inside("feature_x", "backend1", connect)[0] == 0
+    assert feature.inside("feature_x", "feed1", connect)[0] != 0
+    code, names = feature.inside("feature_x", "feed1", "getent hosts backend1 api db")
+    assert code == 0
+    assert "backend1.feature-x.photos.internal" in names
+
+
+def test_from_outside_only_the_backends_port_80_answers(feature: Site) -> None:
+    machines = feature.data("show", "feature_x")["machines"]
+    reached = set()
+    for machine in machines:
+        for port in (22, 80, 3306, 6379, 9000):
+            try:
+                socket.create_connection((machine["address"], port), timeout=2).close()
+            except OSError:
+                continue
+            reached.add((machine["name"], port))
+    assert reached == {("backend1", 80)}
+
+
+def test_the_user_data_read_back_is_what_ran(feature: Site) -> None:
+    url = "http://169.254.169.254/latest"
+    script = (
+        f"T=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {url}/api/token);"
+        f'curl -s -H "X-aws-ec2-metadata-token: $T" {url}/user-data | sha256sum;'
+        "sha256sum < /var/lib/cloud/instance/user-data.txt"
+    )
+    _, sums = feature.inside("feature_x", "db1", script)
+    served, ran = sums.splitlines()
+    assert served == ran
+    assert not served.startswith(hashlib.sha256(b"").hexdigest())
+
+
+def test_a_machine_reads_no_bucket_but_its_own(feature: Site) -> None:
+    code = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.252/s3/"
+    assert feature.inside("feature_x", "backend1", code + "extracts/extract/manifest.json")[1] == (
+        "403"
+    )
+    assert feature.inside("feature_x", "db1", code + "extracts/extract/manifest.json")[1] == "200"
+    assert feature.inside("feature_x", "db1", code + "extracts/..%2f..%2fgreenroom.yaml")[1] == (
+        "404"
+    )
+    assert feature.inside("feature_x", "feed1", code + "extracts/extract/manifest.json")[1] == (
+        "403"
+    )
+
+
+def test_root_in_a_machine_cannot_change_its_network_or_reach_the_host(feature: Site) -> None:
+    script = "python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'"
+    assert feature.inside("feature_x", "backend1", script)[0] != 0
+    assert feature.inside("feature_x", "backend1", "mount -t tmpfs none /mnt")[0] != 0
+    host = (
+        "python3 -c 'import socket; "
+        f'socket.create_connection(("{NET}.255.1", {PORT}), timeout=2).close()\''
+    )
+    assert feature.inside("feature_x", "backend1", host)[0] != 0
+
+
+def test_exec_passes_the_exit_code_through(feature: Site) -> None:
+    assert (
+        feature.greenroom("exec", "feature_x", "backend1", "--", "sh", "-c", "exit 7").returncode
+        == 7
+    )
+
+
+def test_limits_of_the_instance_type_hold(feature: Site) -> None:
+    from pathlib import Path
+
+    limits = list(Path("/sys/fs/cgroup").glob(f"**/{REGION}/photos.feature-x/feed1"))
+    assert limits
+    texts = {
+        path.name: path.read_text().strip()
+        for folder in limits
+        for path in folder.iterdir()
+        if path.name in ("memory.limit_in_bytes", "memory.max", "pids.max")
+    }
+    assert str(1024 * 1024 * 1024) in texts.values(), texts
+    assert texts["pids.max"].isdigit()
+
+
+def test_a_mounted_folder_takes_the_place_of_the_artifact(feature: Site) -> None:
+    code = feature.folder / "my-code" / "public"
+    code.mkdir(parents=True)
+    (code / "index.php").write_text("<?php echo 'edited on the laptop';")
+    feature.ok(
+        "create", "--branch", "dev", "--restore", "db=none", "--mount", f"backend={code.parent}"
+    )
+    try:
+        assert get("api.dev.photos.localhost")[1] == "edited on the laptop"
+        (code / "index.php").write_text("<?php echo 'edited again';")
+        assert get("api.dev.photos.localhost")[1] == "edited again"
+        _, log = feature.inside("dev", "backend1", "cat /var/log/greenroom/user-data/current")
+        assert "skipping deploy" in log
+        assert feature.inside("dev", "db1", "mariadb -N -e 'SHOW TABLES' photos") == (0, "")
+    finally:
+        feature.ok("destroy", "dev")
+
+
+def test_a_branch_without_an_artifact_gets_the_default_branchs_and_says_so(feature: Site) -> None:
+    out = feature.greenroom("create", "--restore", "db=none", "--branch", "no-artifact")
+    try:
+        assert out.returncode == 0, out.stdout + out.stderr
+        assert "backend-master.tar.gz" in out.stdout + out.stderr
+        backend = next(
+            m for m in feature.data("show", "no-artifact")["machines"] if m["type"] == "backend"
+        )
+        assert backend["artifact"]["fallback"] is True
+    finally:
+        feature.ok("destroy", "no-artifact")
+
+
+def test_cold_forces_the_real_restore(feature: Site) -> None:
+    feature.ok("create --machines db --restore db=extract:cold --branch cold")
+    try:
+        (restore,) = feature.data("show", "cold")["restores"]
+        assert restore["mode"] == "cold"
+        assert restore["clone_s"] is None
+        assert restore["restore_s"] > 0
+    finally:
+        feature.ok("destroy", "cold")
+
+
+def test_deploy_switches_a_running_environment_to_a_new_artifact(feature: Site) -> None:
+    before = get(FEATURE, "/")[1]
+    page = feature.folder / "branches" / "feature_x" / "src"
+    target = next(path for path in sorted(page.rglob("*.php")) if "?>" in path.read_text() or True)
+    target.write_text(target.read_text() + "\n// a new release\n")
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, "make_artifacts.py"], cwd=feature.folder, check=True)
+    old = next(m for m in feature.data("show", "feature_x")["machines"] if m["type"] == "backend")[
+        "artifact"
+    ]["sha256"]
+    feature.ok("deploy", "feature_x")
+    new = next(m for m in feature.data("show", "feature_x")["machines"] if m["type"] == "backend")[
+        "artifact"
+    ]["sha256"]
+    assert new != old
+    assert get(FEATURE, "/health")[0] == 200
+    assert before
