@@ -81,6 +81,8 @@ def start(
     if main_pid(place) is not None:
         return
     remove_container(place)
+    # What an earlier life of this machine said does not hold for the one that begins.
+    place.signal.unlink(missing_ok=True)
     descriptor = user_namespaces.descriptor(machine.uid_base)
     image_root = images.root_of(place.layout, stack.image_of(machine).digest)
 

@@ -36,6 +36,8 @@ from greenroom.providers.local.layout import (
 
 _REGION_LINK = "host0"
 _LINK_SCOPE = 253
+_LOOPBACK = 1
+"""The kernel makes it first in every namespace."""
 _DOOMED_GROUP = 0xD00D
 
 _REGION_SYSCTLS = {
@@ -226,11 +228,10 @@ def _make_namespace(
 
 def _bring_up_region(region_address: str, host_address: str) -> None:
     with IPRoute() as netlink:
-        loopback = netlink.link_lookup(ifname="lo")[0]
         link = netlink.link_lookup(ifname=_REGION_LINK)[0]
         for address in (METADATA_ADDRESS, DNS_ADDRESS, SERVICE_ADDRESS):
-            netlink.addr("add", index=loopback, address=address, prefixlen=32)
-        netlink.link("set", index=loopback, state="up")
+            netlink.addr("add", index=_LOOPBACK, address=address, prefixlen=32)
+        netlink.link("set", index=_LOOPBACK, state="up")
         netlink.addr("add", index=link, address=region_address, prefixlen=30)
         netlink.link("set", index=link, state="up")
         netlink.route("add", dst="default", gateway=host_address, oif=link)
@@ -240,9 +241,8 @@ def _wire_machine(address: str, region_end: str, region_fd: int) -> None:
     with IPRoute() as netlink:
         peer = {"ifname": region_end, "net_ns_fd": region_fd}
         netlink.link("add", ifname="eth0", kind="veth", peer=peer)
-        loopback = netlink.link_lookup(ifname="lo")[0]
         link = netlink.link_lookup(ifname="eth0")[0]
-        netlink.link("set", index=loopback, state="up")
+        netlink.link("set", index=_LOOPBACK, state="up")
         netlink.addr("add", index=link, address=address, prefixlen=32)
         netlink.link("set", index=link, state="up")
         netlink.route("add", dst=f"{GATEWAY_ADDRESS}/32", oif=link, scope=_LINK_SCOPE)

@@ -167,20 +167,21 @@ def _peers(layout: Layout, stack: Stack, prefix: str) -> list[_Peer]:
 
 def _questions(layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer]) -> list[_Probe]:
     """Every source to every other target, on each port that it declares or listens on."""
-    questions = []
-    for target in targets:
-        assert target.stack is not None and target.machine is not None
-        ports = set(declared_ports(target.stack, target.machine))
-        pid = main_pid(layout.machine(target.stack.environment, target.machine.name))
-        if pid is not None:
-            ports |= listening_ports(pid)
-        for source in sources:
-            if source.label == target.label:
-                continue
-            for protocol, port in sorted(ports):
-                declared = _declared(source, target, protocol, port)
-                questions.append(_Probe(source, target, protocol, port, declared))
-    return questions
+    ports = {target.label: sorted(_ports(layout, target)) for target in targets}
+    return [
+        _Probe(source, target, protocol, port, _declared(source, target, protocol, port))
+        for source in sources
+        for target in targets
+        if source.label != target.label
+        for protocol, port in ports[target.label]
+    ]
+
+
+def _ports(layout: Layout, target: _Peer) -> frozenset[tuple[Protocol, int]]:
+    assert target.stack is not None and target.machine is not None
+    declared = declared_ports(target.stack, target.machine)
+    pid = main_pid(layout.machine(target.stack.environment, target.machine.name))
+    return declared if pid is None else declared | listening_ports(pid)
 
 
 def _declared(source: _Peer, target: _Peer, protocol: Protocol, port: int) -> bool:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from greenroom.agent_archive import build_agent
 from greenroom.errors import BugError, InputError, OperationError
@@ -110,9 +111,14 @@ class LocalProvider:
     def create_network(self, stack: Stack) -> None:
         """See the port."""
         self.residents.admit(stack)
-        for machine in stack.machines:
+
+        def attach(machine: Machine) -> None:
             place = self.layout.machine(stack.environment, machine.name)
             network.attach_machine(self.layout, place, machine)
+
+        # The kernel's part of it, several ms for a new namespace, runs beside the others'.
+        with ThreadPoolExecutor(max_workers=4) as workers:
+            list(workers.map(attach, stack.machines))
         firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
         names.publish_names(self.layout, stack)
 
@@ -241,7 +247,8 @@ class LocalProvider:
         firewall.apply_add(self.layout, stack, (drill,), ())
         boot_machines(self._boot(), stack, (drill,), progress, cancel)
         remove_container(place)
-        volumes.keep_as_golden(self.layout, key, place.volume)
+        family = volumes.golden_family(stack, machine)
+        volumes.keep_as_golden(self.layout, key, family, place.volume)
         self._remove_drill(stack, drill)
 
     def _remove_drill(self, stack: Stack, drill: Machine) -> None:

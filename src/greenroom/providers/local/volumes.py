@@ -22,6 +22,9 @@ from greenroom.providers.local.pool import clone_tree
 
 REPORT = "restore.json"
 """The restore's own report, at the root of the volume (docs/data.md)."""
+_FAMILY = "family"
+_KEPT_PER_FAMILY = 3
+"""Branches may stand on different versions of an extract or of the server."""
 
 
 def golden_key(stack: Stack, machine: Machine) -> str:
@@ -62,15 +65,27 @@ def golden_volume(layout: Layout, key: str) -> Path | None:
     return folder if (folder / REPORT).is_file() else None
 
 
-def keep_as_golden(layout: Layout, key: str, drill_volume: Path) -> None:
-    """Make a drill's volume the golden one of that key; the server on it must be down."""
+def keep_as_golden(layout: Layout, key: str, family: str, drill_volume: Path) -> None:
+    """Make a drill's volume the golden one of that key; the server on it must be down.
+
+    Of a ``family`` (a stack's data of one source) the newest few are kept: clones share blocks
+    with them, but do not need them.
+    """
+    (drill_volume / _FAMILY).write_text(family)
     partial = layout.goldens / f".{key}.{time.time_ns()}"
     drill_volume.rename(partial)
-    try:
-        partial.rename(layout.goldens / key)
-    except OSError:
-        # Another environment's drill came first; both are as good.
-        shutil.rmtree(partial)
+    partial.rename(layout.goldens / key)
+    (layout.goldens / key).touch()
+    relatives = [f.parent for f in layout.goldens.glob(f"*/{_FAMILY}") if f.read_text() == family]
+    relatives.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    for outdated in relatives[_KEPT_PER_FAMILY:]:
+        shutil.rmtree(outdated)
+
+
+def golden_family(stack: Stack, machine: Machine) -> str:
+    """What older and newer golden volumes of the same thing have in common."""
+    volume = _volume(machine)
+    return f"{stack.environment.stack}/{volume.data_name}/{volume.source or 'empty'}"
 
 
 def clone_golden(place: MachineLayout, golden: Path) -> float:
