@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REGION = "greenroom-bench"
-CREATE = "create --machines backend db feed --restore_db extract --branch".split()
+CREATE = ["create", "--machines", "backend", "db", "feed", "--restore_db", "extract", "--branch"]
 ENVIRONMENT = {
     **os.environ,
     "GREENROOM_REGION": "bench",
@@ -52,7 +52,7 @@ def main() -> None:
 def report(folder: Path, rounds: int) -> None:
     """All figures of one run."""
     greenroom(folder, *CREATE, "feature_x", check=True)
-    golden = next(Path(f"/var/lib/{REGION}/pool/goldens").iterdir())
+    golden = next(Path(f"/var/lib/{REGION}/pool/goldens").glob("*/volume"))
     image = next(
         path.parent
         for path in Path(f"/var/lib/{REGION}/pool/images").glob("*/image.json")

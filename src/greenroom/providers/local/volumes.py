@@ -20,8 +20,6 @@ from greenroom.model.stack import Machine, RestoreMode, Stack, Volume
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.pool import clone_tree
 
-REPORT = "restore.json"
-"""The restore's own report, at the root of the volume (docs/data.md)."""
 _FAMILY = "family"
 _KEPT_PER_FAMILY = 3
 """Branches may stand on different versions of an extract or of the server."""
@@ -62,21 +60,24 @@ def manifest_path(stack: Stack, volume: Volume) -> Path:
 def golden_volume(layout: Layout, key: str) -> Path | None:
     """The golden volume of that key, or None if nobody has made it yet."""
     folder = layout.goldens / key
-    return folder if (folder / REPORT).is_file() else None
+    return folder / "volume" if folder.is_dir() else None
 
 
 def keep_as_golden(layout: Layout, key: str, family: str, drill_volume: Path) -> None:
     """Make a drill's volume the golden one of that key; the server on it must be down.
 
     Of a ``family`` (a stack's data of one source) the newest few are kept: clones share blocks
-    with them, but do not need them.
+    with them, but do not need them. What we note stands beside the volume, never in it: the
+    machine may have put links there.
     """
-    (drill_volume / _FAMILY).write_text(family)
     partial = layout.goldens / f".{key}.{time.time_ns()}"
-    drill_volume.rename(partial)
+    partial.mkdir()
+    (partial / _FAMILY).write_text(family)
+    drill_volume.rename(partial / "volume")
     partial.rename(layout.goldens / key)
-    (layout.goldens / key).touch()
-    relatives = [f.parent for f in layout.goldens.glob(f"*/{_FAMILY}") if f.read_text() == family]
+    relatives = [
+        f.parent for f in layout.goldens.glob(f"[!.]*/{_FAMILY}") if f.read_text() == family
+    ]
     relatives.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
     for outdated in relatives[_KEPT_PER_FAMILY:]:
         shutil.rmtree(outdated)
