@@ -13,7 +13,7 @@ check: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest -q tests/unit tests/contract
+	.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
 # Everything, also on the real kernel with real servers; needs root.
 test: check

@@ -80,6 +80,14 @@ def list_images(layout: Layout) -> tuple[BuiltImage, ...]:
     return tuple(sorted(found, key=lambda image: image.name))
 
 
+def clear_unfinished() -> None:
+    """Remove the archives of builds whose daemon died. Other regions may be building now."""
+    for partial in IMAGE_CACHE_DIR.glob("*.partial"):
+        builder = partial.suffixes[-2].removeprefix(".")
+        if not Path("/proc", builder).exists():
+            partial.unlink(missing_ok=True)
+
+
 def remove_image(layout: Layout, digest: str) -> bool:
     """Remove an image and its archive; False if there is none of that digest."""
     if not _DIGEST.fullmatch(digest):

@@ -34,6 +34,9 @@ def open_pool(layout: Layout) -> None:
     layout.pool.chmod(0o700)
     for folder in (layout.images, layout.goldens, layout.environments):
         folder.mkdir(exist_ok=True)
+        # What begins with a dot was being made when a daemon died; nobody else makes any now.
+        for unfinished in folder.glob(".*"):
+            shutil.rmtree(unfinished)
 
 
 def close_pool(layout: Layout) -> None:

@@ -60,6 +60,7 @@ class LocalProvider:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
         pool.open_pool(self.layout)
+        images.clear_unfinished()
         network.open_region_network(self.layout)
         firewall.open_firewall(self.layout)
         names.open_names(self.layout)
