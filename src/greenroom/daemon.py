@@ -85,9 +85,14 @@ def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
 def _bring_back(control: ControlPlane, provider: LocalProvider) -> None:
     """Make the machines that run known again to the services, which hold them in memory."""
     for environment in control.environments():
-        provider.residents.admit(control.stack_of(environment.name))
+        stack = control.stack_of(environment.name)
+        provider.admit(stack)
         if environment.status in STANDING:
-            provider.publish(control.stack_of(environment.name))
+            provider.publish(stack)
+            if not provider.runs(stack):
+                # The host was restarted, say: what was proved once is not true any more.
+                _logger.warning("%s does not run any more", environment.name)
+                control.prove(environment.name)
 
 
 @contextlib.contextmanager

@@ -74,9 +74,18 @@ class Provider(Protocol):
         """Fetch and switch to the current artifact on a running machine."""
 
     def prove(
-        self, stack: Stack, reports: Sequence[MachineReport], others: Sequence[Stack]
+        self,
+        stack: Stack,
+        reports: Sequence[MachineReport],
+        others: Sequence[Stack],
+        *,
+        recheck: bool,
     ) -> Proof:
-        """Look at the world and judge: health, data, and flows also against ``others``."""
+        """Look at the world and judge: health, data, and flows also against ``others``.
+
+        ``recheck`` asks the machines' checks again; right after a boot their own reports are
+        fresh enough.
+        """
 
     def publish(self, stack: Stack) -> None:
         """Route the endpoints' host names to the environment."""

@@ -511,7 +511,7 @@ def test_flows_are_a_matrix_and_exit_0_when_proved(daemon: FakeDaemon, run: Run)
         "backend1               ● open",
         "",
         "● declared   · not declared   ! failed   ? not verified",
-        "proved: 3 of 3 flows",
+        "the environment is proved: 3 of 3 flows proved",
     ]
     assert run("flows --json").json == {"verdict": "proved", **proof}
 
@@ -528,7 +528,7 @@ def test_a_leak_is_marked_and_exits_with_3(daemon: FakeDaemon, run: Run) -> None
     assert "· open !" in ran.out
     assert "db1:53/udp" in ran.out
     assert "· silent ?" in ran.out
-    assert "failed: 3 of 5 flows" in ran.out
+    assert "the environment is failed: 3 of 5 flows proved" in ran.out
     assert ran.err.startswith("error E_NOT_PROVED: the environment is failed")
     in_json = run("flows --json")
     assert (in_json.code, in_json.json["verdict"]) == (3, "failed")

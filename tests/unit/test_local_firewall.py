@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.blueprint_values import stack_of
 
-from greenroom.model.flows import declared_ports, declares, judge
+from greenroom.model.flows import declared_ports, declares, judge, promises
 from greenroom.model.proof import Reach, Verdict
 from greenroom.model.stack import Protocol, Stack
 from greenroom.providers.local.firewall import (
@@ -121,14 +121,23 @@ def test_the_declaration_equals_the_rules(stack: Stack) -> None:
     assert declared_ports(stack, db) == {(TCP, 3306)}
 
 
-@given(st.booleans(), st.sampled_from(Protocol), st.sampled_from(Reach))
+@given(st.booleans(), st.booleans(), st.sampled_from(Protocol), st.sampled_from(Reach))
 def test_a_probe_proves_only_what_its_answer_shows(
-    declared: bool, protocol: Protocol, reach: Reach
+    declared: bool, promised: bool, protocol: Protocol, reach: Reach
 ) -> None:
-    verdict = judge(declared, protocol, reach)
+    verdict = judge(protocol, reach, declared=declared, promised=promised)
     if reach is Reach.SILENT and protocol is TCP:
         assert verdict is Verdict.NOT_VERIFIED
     elif reach is Reach.FILTERED:
         assert verdict is (Verdict.FAILED if declared else Verdict.PROVED)
+    elif reach is Reach.REFUSED and promised:
+        assert verdict is Verdict.FAILED
     else:
         assert verdict is (Verdict.PROVED if declared else Verdict.FAILED)
+
+
+def test_a_single_port_promises_a_listener_and_a_range_does_not(stack: Stack) -> None:
+    db = stack.machine("db1")
+    assert promises(stack, db, TCP, 3306)
+    assert not promises(stack, db, UDP, 3306)
+    assert not promises(stack, db, TCP, 3307)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_a_machine_has_no_right_over_its_network_or_the_kernel() -> None:
 def test_id_ranges_of_machines_do_not_overlap() -> None:
     stack = stack_of("backend=3", "db", "feed", branch="feature_x")
     bases = sorted(machine.uid_base for machine in (*stack.machines, *stack.drills))
-    assert all(later - earlier >= 65536 for earlier, later in zip(bases, bases[1:], strict=False))
+    assert all(later - earlier >= 65536 for earlier, later in itertools.pairwise(bases))
 
 
 def test_an_image_holds_its_files_its_services_and_the_first_program(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from .checks import run_checks
+from .checks import ANSWER_S, attempt, run_checks
 from .config import parse_boot, read_boot
 from .errors import AgentError, StoppedError, one_line
 from .facts import Facts, gather_facts, read_facts, write_facts
@@ -203,3 +203,16 @@ def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     finally:
         _disarm()
     return deployed.document() if deployed else None
+
+
+def recheck(paths: Paths) -> None:
+    """Ask every service and check of a running machine once; one JSON line on stdout."""
+    config = parse_boot(read_boot(paths.boot))
+    address = read_facts(paths).address
+    states = {name: supervisor(paths).state(name) for name in config.services}
+    problems = [
+        f"service {name} is down" for name, state in states.items() if not (state and state.up)
+    ]
+    tried = (attempt(check, address, ANSWER_S) for check in config.checks)
+    problems += [problem for problem in tried if problem is not None]
+    print(json.dumps({"problems": problems}, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""The agent's commands: boot, facts, manifest, deploy."""
+"""The agent's commands: boot, check, facts, manifest, deploy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .paths import paths_from_environment
 
 USAGE = """\
 usage: agent.pyz boot                     become what /etc/greenroom/boot.json says, and signal
+       agent.pyz check                    ask the checks of this running machine again, now
        agent.pyz facts [NAME | --json]    what metadata says of this machine now
        agent.pyz manifest DATABASE [--source NAME] [--dump FILE --key KEY]
                                           describe the running server's database, see docs/data.md
@@ -27,6 +28,11 @@ def main(argv: list[str]) -> int:
             from .boot import redeploy
 
             return redeploy(paths_from_environment())
+        if command == "check" and not rest:
+            from .boot import recheck
+
+            recheck(paths_from_environment())
+            return 0
         if command == "facts" and len(rest) <= 1:
             return _facts(rest[0] if rest else "")
         if command == "manifest":

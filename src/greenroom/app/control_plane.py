@@ -161,7 +161,7 @@ class ControlPlane:
             others = stacks_beside(connection, record.name)
         if record.status not in STANDING:
             raise refused_status(record, "proof")
-        proof = self._provider.prove(record.stack, reports, others)
+        proof = self._provider.prove(record.stack, reports, others, recheck=True)
         with self._database.write() as connection:
             save_proof(connection, record, proof, self._clock.now())
         return proof

@@ -38,7 +38,7 @@ def _build(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
         return codec.dump_reports(provider.boot(stack, operation.progress, operation.cancel))
 
     def prove() -> str:
-        return codec.dump_proof(provider.prove(stack, reports, operation.others()))
+        return codec.dump_proof(provider.prove(stack, reports, operation.others(), recheck=False))
 
     def publish() -> str:
         provider.publish(stack)

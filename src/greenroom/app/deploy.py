@@ -64,7 +64,8 @@ def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], 
         reports = _merged(reports, _deploy(operation, machine))
 
     def prove() -> str:
-        return codec.dump_proof(operation.ports.provider.prove(stack, reports, operation.others()))
+        prove = operation.ports.provider.prove
+        return codec.dump_proof(prove(stack, reports, operation.others(), recheck=True))
 
     return reports, codec.load_proof(operation.phase("proof", prove))
 

@@ -41,15 +41,30 @@ def declared_ports(stack: Stack, target: Machine) -> frozenset[tuple[Protocol, i
     return frozenset(found)
 
 
-def judge(declared: bool, protocol: Protocol, reach: Reach) -> Verdict:
+def promises(stack: Stack, target: Machine, protocol: Protocol, port: int) -> bool:
+    """Whether a rule names exactly this port: then somebody must listen there.
+
+    A range only says where services may be, not that each of its ports has one.
+    """
+    return any(
+        rule.protocol is protocol and rule.ports.first == rule.ports.last == port
+        for group in stack.groups
+        if group.name in target.groups
+        for rule in group.ingress
+    )
+
+
+def judge(protocol: Protocol, reach: Reach, *, declared: bool, promised: bool) -> Verdict:
     """What a probe's answer says about the declaration.
 
-    A refusal comes from the target itself, so the packet passed: as good as open for what is
-    declared, as bad as open for what is not. UDP that meets silence passed as well, since the
-    region answers whatever it does not allow; TCP that meets silence is no evidence.
+    A refusal comes from the target itself, so the packet passed, but nobody listens: a breach of
+    what is not declared, and of what is promised. UDP that meets silence passed as well, since
+    the region answers whatever it does not allow; TCP that meets silence is no evidence.
     """
     if reach is Reach.SILENT and protocol is Protocol.TCP:
         return Verdict.NOT_VERIFIED
+    if reach is Reach.REFUSED and declared and promised:
+        return Verdict.FAILED
     passed = reach is not Reach.FILTERED
     return Verdict.PROVED if passed == declared else Verdict.FAILED
 

@@ -46,7 +46,8 @@ def flows(ctx: click.Context, environment: str | None, as_json: bool) -> None:
                     f"{clean(claim['claim'])} ({clean(claim['evidence'])})"
                 )
         proved = sum(flow["verdict"] == PROVED for flow in proof["flows"])
-        say(f"{paint.verdict(verdict)}: {proved} of {count(len(proof['flows']), 'flow')}")
+        flows = f"{proved} of {count(len(proof['flows']), 'flow')} proved"
+        say(f"the environment is {paint.verdict(verdict)}: {flows}")
     if verdict != PROVED:
         raise NotProvedError(
             "E_NOT_PROVED",

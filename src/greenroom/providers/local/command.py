@@ -19,12 +19,16 @@ _GRACE_S = 20.0
 
 
 def run(
-    argv: Sequence[str], *, timeout_s: float, stdin: str | None = None, cwd: str | None = None
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    stdin: str | None = None,
+    accept: tuple[int, ...] = (0,),
 ) -> str:
     """Run a program to its end and return what it wrote on stdout.
 
     Raises HostError if there is no such program, OperationError (E_COMMAND) with the last lines
-    of its stderr if it fails or outlives ``timeout_s``.
+    of its stderr if its exit code is not one to ``accept``, or it outlives ``timeout_s``.
     """
     try:
         done = subprocess.run(
@@ -35,7 +39,6 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout_s,
-            cwd=cwd,
             check=False,
         )
     except FileNotFoundError as error:
@@ -48,7 +51,7 @@ def run(
         raise OperationError(
             "E_COMMAND", f"{argv[0]} did not end within {timeout_s:g} s: {' '.join(argv)}"
         ) from error
-    if done.returncode != 0:
+    if done.returncode not in accept:
         raise OperationError(
             "E_COMMAND",
             f"{argv[0]} ended with {done.returncode}: {tail(done.stderr or done.stdout)}",

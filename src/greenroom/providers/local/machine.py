@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from greenroom.errors import HostError, OperationError
 from greenroom.model.stack import Machine, Stack
@@ -24,6 +25,7 @@ from greenroom.providers.local.bundle import ID_RANGE, oci_config
 from greenroom.providers.local.command import run, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 
+AGENT = "/opt/greenroom/agent.pyz"
 _HYBRID = Path("/sys/fs/cgroup/unified")
 _LOG_DIR = "var/log/greenroom"
 _DIE_TIMEOUT_S = 10.0
@@ -254,6 +256,19 @@ def _make_user_namespace(uid_base: int) -> int:
         child.wait()
 
 
-def run_in(place: MachineLayout, argv: Sequence[str], timeout_s: float) -> str:
-    """Run a command inside the machine and return its output. Raises OperationError."""
-    return run(exec_argv(place, argv, tty=False), timeout_s=timeout_s)
+def run_agent(place: MachineLayout, command: str, timeout_s: float) -> dict[str, Any]:
+    """Run a command of the agent inside the machine; the JSON object on its last line.
+
+    The agent's failures are in the object, its exit code (1) says no more. Raises OperationError
+    if the machine cannot be entered or the agent printed no object.
+    """
+    argv = exec_argv(place, ["python3", "-I", AGENT, command], tty=False)
+    output = run(argv, timeout_s=timeout_s, accept=(0, 1))
+    try:
+        value = json.loads(output.strip().rpartition("\n")[2])
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        said = tail(output) or "nothing"
+        raise OperationError("E_AGENT", f"{place.name}: the agent printed no report: {said}")
+    return value

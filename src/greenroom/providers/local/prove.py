@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from greenroom.model.flows import declared_ports, declares, judge
+from greenroom.errors import OperationError
+from greenroom.model.flows import declared_ports, declares, judge, promises
 from greenroom.model.proof import Claim, Flow, Proof, Verdict
 from greenroom.model.stack import Machine, Protocol, RestoreMode, Stack
 from greenroom.model.views import MachineReport
-from greenroom.providers.local.layout import Layout
-from greenroom.providers.local.machine import main_pid
+from greenroom.providers.local.layout import Layout, MachineLayout
+from greenroom.providers.local.machine import main_pid, run_agent
 from greenroom.providers.local.network import host_link_addresses
 from greenroom.providers.local.probe import Target, listening_ports, probe_all
 
 OUTSIDE = "outside"
+_CHECK_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,15 @@ class _Peer:
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """One question: the places, the port, and what the Stack of the target declares."""
+    """One question: the places, the port, what the Stack of the target declares, and whether it
+    promises that somebody listens."""
 
     source: _Peer
     target: _Peer
     protocol: Protocol
     port: int
     declared: bool
+    promised: bool
 
 
 def prove(
@@ -47,38 +52,63 @@ def prove(
     stack: Stack,
     reports: Sequence[MachineReport],
     others: Sequence[Stack],
+    *,
+    recheck: bool,
 ) -> Proof:
     """Judge the environment's health, data and flows, the latter also against ``others``."""
     by_name = {report.machine: report for report in reports}
-    claims = [
-        claim
-        for machine in stack.machines
-        for claim in (
-            *_health(layout, stack, machine, by_name),
-            *_restore(machine, by_name.get(machine.name)),
+    places = {m.name: layout.machine(stack.environment, m.name) for m in stack.machines}
+    alive = [m for m in stack.machines if main_pid(places[m.name]) is not None]
+    with ThreadPoolExecutor(max_workers=4) as workers:
+        asked = alive if recheck else []
+        found = workers.map(lambda m: _ask(places[m.name]), asked)
+        answers = {m.name: answer for m, answer in zip(asked, found, strict=True)}
+    claims = []
+    for machine in stack.machines:
+        report = by_name.get(machine.name)
+        claims.append(
+            _health(machine, machine in alive, report is not None, answers.get(machine.name))
         )
-    ]
+        claims += _restore(machine, report)
     flows = _flows(layout, stack, others)
     claims.append(_flow_claim(flows))
     return Proof(at=datetime.now(UTC), claims=tuple(claims), flows=tuple(flows))
 
 
 def _health(
-    layout: Layout, stack: Stack, machine: Machine, reports: Mapping[str, MachineReport]
-) -> Iterable[Claim]:
-    pid = main_pid(layout.machine(stack.environment, machine.name))
-    report = reports.get(machine.name)
-    if pid is None:
+    machine: Machine, alive: bool, reported: bool, answer: list[str] | OperationError | None
+) -> Claim:
+    """``answer`` is what its checks say now: the problems, or why they could not be asked; None
+    if nobody has asked since its boot."""
+    count = len(machine.checks)
+    checks = f"{count} check{'s' if count != 1 else ''}"
+    if not alive:
         verdict, evidence = Verdict.FAILED, "its first process is gone"
-    elif report is None:
+    elif isinstance(answer, OperationError):
+        first_line = answer.message.partition("\n")[0]
+        verdict, evidence = Verdict.NOT_VERIFIED, f"it could not be asked: {first_line}"
+    elif answer:
+        verdict, evidence = Verdict.FAILED, "; ".join(answer)
+    elif not reported:
         verdict, evidence = Verdict.NOT_VERIFIED, "it has not signalled"
-    elif not machine.checks:
+    elif not count:
         verdict, evidence = Verdict.NOT_VERIFIED, "it runs, but the blueprint checks nothing"
     else:
-        count = len(machine.checks)
-        verdict = Verdict.PROVED
-        evidence = f"{count} check{'s' if count != 1 else ''} passed in it, pid {pid} is alive"
-    yield Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+        when = "at its boot" if answer is None else "now"
+        verdict, evidence = Verdict.PROVED, f"{checks} passed {when}"
+    return Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+
+
+def _ask(place: MachineLayout) -> list[str] | OperationError:
+    """What is wrong in the machine, by its own checks."""
+    try:
+        answer = run_agent(place, "check", _CHECK_TIMEOUT_S)
+    except OperationError as error:
+        return error
+    found = answer.get("problems")
+    if not isinstance(found, list):
+        return OperationError("E_AGENT", "its agent gave no answer")
+    return [str(problem) for problem in found]
 
 
 def _restore(machine: Machine, report: MachineReport | None) -> Iterable[Claim]:
@@ -144,7 +174,7 @@ def _flows(layout: Layout, stack: Stack, others: Sequence[Stack]) -> list[Flow]:
             port=probe.port,
             declared=probe.declared,
             reach=reach,
-            verdict=judge(probe.declared, probe.protocol, reach),
+            verdict=judge(probe.protocol, reach, declared=probe.declared, promised=probe.promised),
         )
         for group, reaches in zip(asked, answers, strict=True)
         if reaches is not None
@@ -169,7 +199,14 @@ def _questions(layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer
     """Every source to every other target, on each port that it declares or listens on."""
     ports = {target.label: sorted(_ports(layout, target)) for target in targets}
     return [
-        _Probe(source, target, protocol, port, _declared(source, target, protocol, port))
+        _Probe(
+            source,
+            target,
+            protocol,
+            port,
+            declared=_declared(source, target, protocol, port),
+            promised=_promised(target, protocol, port),
+        )
         for source in sources
         for target in targets
         if source.label != target.label
@@ -191,6 +228,11 @@ def _declared(source: _Peer, target: _Peer, protocol: Protocol, port: int) -> bo
     if source.stack is not target.stack:
         return False
     return declares(target.stack, source.machine, target.machine, protocol, port)
+
+
+def _promised(target: _Peer, protocol: Protocol, port: int) -> bool:
+    assert target.stack is not None and target.machine is not None
+    return promises(target.stack, target.machine, protocol, port)
 
 
 def _aim(probe: _Probe) -> Target:

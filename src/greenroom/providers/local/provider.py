@@ -28,9 +28,10 @@ from greenroom.providers.local.machine import (
     UserNamespaces,
     cgroup_pids,
     exec_argv,
+    main_pid,
     remove_cgroups,
     remove_container,
-    run_in,
+    run_agent,
 )
 from greenroom.providers.local.observe import observe, resources_of
 from greenroom.providers.local.residents import Residents
@@ -80,6 +81,11 @@ class LocalProvider:
     def admit(self, stack: Stack) -> None:
         """Make a running environment's machines known to the region's services again."""
         self.residents.admit(stack)
+
+    def runs(self, stack: Stack) -> bool:
+        """Whether the first process of every machine is alive."""
+        places = (self.layout.machine(stack.environment, m.name) for m in stack.machines)
+        return all(main_pid(place) is not None for place in places)
 
     def resources_of(self, stack: Stack) -> tuple[Resource, ...]:
         """See the port."""
@@ -158,14 +164,18 @@ class LocalProvider:
         _require_artifact(stack, machine)
         cancel.check()
         place = self.layout.machine(stack.environment, machine.name)
-        argv = ["python3", "-I", "/opt/greenroom/agent.pyz", "deploy"]
-        return deploy_report(machine, run_in(place, argv, _DEPLOY_TIMEOUT_S))
+        return deploy_report(machine, run_agent(place, "deploy", _DEPLOY_TIMEOUT_S))
 
     def prove(
-        self, stack: Stack, reports: Sequence[MachineReport], others: Sequence[Stack]
+        self,
+        stack: Stack,
+        reports: Sequence[MachineReport],
+        others: Sequence[Stack],
+        *,
+        recheck: bool,
     ) -> Proof:
         """See the port."""
-        return proving.prove(self.layout, stack, reports, others)
+        return proving.prove(self.layout, stack, reports, others, recheck=recheck)
 
     def publish(self, stack: Stack) -> None:
         """See the port."""

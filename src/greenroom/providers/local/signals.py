@@ -118,15 +118,13 @@ def report_of(name: str, data: dict[str, Any]) -> MachineReport:
     )
 
 
-def deploy_report(machine: Machine, output: str) -> MachineReport:
-    """What the agent's ``deploy`` printed, one JSON object on its last line, as a report.
+def deploy_report(machine: Machine, data: dict[str, Any]) -> MachineReport:
+    """What the agent's ``deploy`` printed, as a report.
 
     Raises OperationError (E_MACHINE_FAILED) with the agent's reason.
     """
-    data = _object(output.strip().rpartition("\n")[2])
-    if "error" in data or not data:
-        reason = data.get("error") or "the agent printed no report"
-        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {reason}")
+    if "error" in data:
+        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {data['error']}")
     return report_of(machine.name, data)
 
 

@@ -113,7 +113,12 @@ class MemoryProvider:
         return report
 
     def prove(
-        self, stack: Stack, reports: Sequence[MachineReport], others: Sequence[Stack]
+        self,
+        stack: Stack,
+        reports: Sequence[MachineReport],
+        others: Sequence[Stack],
+        *,
+        recheck: bool,
     ) -> Proof:
         """Look at the world and judge: health, data, and flows also against ``others``."""
         self._world.meet_fault("proof", stack.environment)
