@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
-from tests.real.site import NET, PORT, REGION, SEED_COMMAND, Site, get
+from tests.real.site import NET, PORT, REGION, SEED_COMMAND, Site, get, wait_until
 
 FEATURE = "api.feature-x.photos.localhost"
 MASTER = "api.master.photos.localhost"
@@ -169,8 +173,6 @@ def test_exec_passes_the_exit_code_through(feature: Site) -> None:
 
 
 def test_limits_of_the_instance_type_hold(feature: Site) -> None:
-    from pathlib import Path
-
     limits = list(Path("/sys/fs/cgroup").glob(f"**/{REGION}/photos.feature-x/feed1"))
     assert limits
     texts = {
@@ -206,10 +208,7 @@ def test_a_branch_without_an_artifact_gets_the_default_branchs_and_says_so(featu
     try:
         assert out.returncode == 0, out.stdout + out.stderr
         assert "backend-master.tar.gz" in out.stdout + out.stderr
-        backend = next(
-            m for m in feature.data("show", "no-artifact")["machines"] if m["type"] == "backend"
-        )
-        assert backend["artifact"]["fallback"] is True
+        assert artifact_of(feature, "no-artifact")["fallback"] is True
     finally:
         feature.ok("destroy", "no-artifact")
 
@@ -226,21 +225,54 @@ def test_cold_forces_the_real_restore(feature: Site) -> None:
 
 
 def test_deploy_switches_a_running_environment_to_a_new_artifact(feature: Site) -> None:
-    before = get(FEATURE, "/")[1]
-    page = feature.folder / "branches" / "feature_x" / "src"
-    target = next(path for path in sorted(page.rglob("*.php")) if "?>" in path.read_text() or True)
-    target.write_text(target.read_text() + "\n// a new release\n")
-    import subprocess
-    import sys
-
-    subprocess.run([sys.executable, "make_artifacts.py"], cwd=feature.folder, check=True)
-    old = next(m for m in feature.data("show", "feature_x")["machines"] if m["type"] == "backend")[
-        "artifact"
-    ]["sha256"]
+    before = artifact_of(feature, "feature_x")
+    features = feature.folder / "branches/feature_x/src/features.php"
+    features.write_text(features.read_text() + "\n// a new release\n")
+    make_artifacts = [sys.executable, "make_artifacts.py"]
+    subprocess.run(make_artifacts, cwd=feature.folder, check=True, capture_output=True)
     feature.ok("deploy", "feature_x")
-    new = next(m for m in feature.data("show", "feature_x")["machines"] if m["type"] == "backend")[
-        "artifact"
-    ]["sha256"]
-    assert new != old
+    after = artifact_of(feature, "feature_x")
+    assert after["sha256"] != before["sha256"]
+    _, running = feature.inside(
+        "feature_x", "backend1", "tail -1 /var/www/backend/current/src/features.php"
+    )
+    assert running == "// a new release\n"
     assert get(FEATURE, "/health")[0] == 200
-    assert before
+
+
+def test_a_failed_deploy_leaves_the_old_code_in_place(feature: Site) -> None:
+    before = get(FEATURE, "/api/stats")
+    artifact = feature.folder / "artifacts/backend-feature_x.tar.gz"
+    good = artifact.read_bytes()
+    artifact.write_bytes(good + b"!")
+    try:
+        done = feature.greenroom("deploy", "feature_x")
+        assert done.returncode == 1
+        assert (
+            "error E_MACHINE_FAILED: backend1: backend-feature_x.tar.gz: sha256 is" in done.stderr
+        )
+        assert get(FEATURE, "/api/stats")[0] == before[0] == 200
+    finally:
+        artifact.write_bytes(good)
+    feature.ok("deploy", "feature_x")
+
+
+def test_flows_finds_a_service_that_died_after_the_boot(feature: Site) -> None:
+    nginx = "/etc/greenroom/service/nginx"
+    assert feature.inside("feature_x", "backend1", f"s6-svc -d -wd {nginx}")[0] == 0
+    try:
+        done = feature.greenroom("flows", "feature_x")
+        assert done.returncode == 3
+        assert "backend1: healthy (service nginx is down; " in done.stdout
+        assert "outside → backend1:80/tcp is refused, declared" in done.stdout
+    finally:
+        assert feature.inside("feature_x", "backend1", f"s6-svc -u -wu {nginx}")[0] == 0
+    wait_until(lambda: get(FEATURE, "/health")[0] == 200)
+    feature.ok("flows", "feature_x")
+
+
+def artifact_of(site: Site, branch: str) -> dict[str, Any]:
+    """The artifact that the branch's backend runs."""
+    machines = site.data("show", branch)["machines"]
+    artifact: dict[str, Any] = next(m for m in machines if m["type"] == "backend")["artifact"]
+    return artifact
