@@ -1,5 +1,5 @@
 # `make demo` boots the example; `make test` is what CI runs. Both set everything up.
-.PHONY: setup demo check test bench clean
+.PHONY: setup demo check test bench
 
 setup:
 	@scripts/setup
@@ -21,8 +21,3 @@ test: check
 
 bench: setup
 	.venv/bin/python bench/create.py
-
-# Takes away what a region of this host holds when no environment is left in it.
-clean:
-	-.venv/bin/greenroom serve --stop
-	rm -rf .venv build dist

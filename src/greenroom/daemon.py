@@ -24,7 +24,7 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import blueprint_planner
 from greenroom.errors import RefusedError
 from greenroom.jobs.engine import DbosEngine
-from greenroom.providers.local.doctor import require_ready
+from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.network import open_listener
 from greenroom.providers.local.provider import LocalProvider
@@ -50,6 +50,7 @@ def serve(region: Region) -> None:
     )
     for talkative in ("alembic", "uvicorn.error"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    os.environ["PATH"] = search_path()
     require_ready(region)
     with _only_one(region):
         provider = LocalProvider(Layout(region))
@@ -147,7 +148,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 lifespan="off",
-                timeout_graceful_shutdown=5,
+                timeout_graceful_shutdown=1,
             )
         )
 

@@ -83,7 +83,7 @@ def test_mounted_code_is_not_deployed_over(stage: Stage, tmp_path: Path) -> None
     [
         (
             ("bakend",),
-            "E_UNKNOWN_TYPE",
+            "E_MACHINE_TYPE",
             "photos/feature-x: unknown machine type 'bakend'; did you mean 'backend'?",
         ),
         (

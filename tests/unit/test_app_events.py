@@ -52,7 +52,13 @@ def test_following_what_has_ended_gives_its_events_and_ends(stage: Stage) -> Non
 
     assert asyncio.run(_follow_all(stage, operation.id))[-1] == result
     assert asyncio.run(_follow_all(stage, operation.id, result.seq - 1)) == [result]
-    assert asyncio.run(_follow_all(stage, operation.id, result.seq)) == []
+
+
+def test_a_client_that_counts_further_than_the_ledger_gets_the_result(stage: Stage) -> None:
+    operation, result = stage.run(request())
+
+    # It saw events that a crash took with it before they were written.
+    assert asyncio.run(_follow_all(stage, operation.id, result.seq + 7)) == [result]
 
 
 def test_following_an_unknown_operation_is_refused(stage: Stage) -> None:

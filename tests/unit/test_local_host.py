@@ -116,7 +116,7 @@ def test_names_of_links_and_addresses_follow_from_the_region() -> None:
         (
             "GREENROOM_CIDR",
             "10.0.0.0/8",
-            "GREENROOM_CIDR is '10.0.0.0/8': expected a /16 such as 10.213.0.0/16",
+            "GREENROOM_CIDR is '10.0.0.0/8': expected a private /16 such as 10.213.0.0/16",
         ),
         ("GREENROOM_PORT", "http", "GREENROOM_PORT is 'http': expected 1 to 65535"),
         ("GREENROOM_PORT", "0", "GREENROOM_PORT is '0': expected 1 to 65535"),

@@ -81,7 +81,7 @@ def _deploy(operation: Operation, machine: Machine) -> MachineReport:
 
     def cancellable() -> str:
         operation.cancel.check()
-        return operation.tell("deploy", deploy)
+        return operation.tell("deploy", deploy, machine.name)
 
     (report,) = codec.load_reports(operation.step(f"deploy {machine.name}", cancellable))
     return report

@@ -123,7 +123,7 @@ def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
         raise RefusedError(
             "E_BUSY",
             f"{environment} is busy: {running.kind} {running.id} runs on it",
-            hint="wait until it has ended, or cancel it",
+            hint=f"wait until it has ended, or stop it: greenroom cancel {environment.slug}",
         )
 
 
@@ -155,7 +155,7 @@ def _refuse_undeployable(stack: Stack, types: tuple[str, ...]) -> None:
     for name in types:
         if name not in known:
             raise InputError(
-                "E_UNKNOWN_TYPE", f"{stack.environment}: {unknown('machine type', name, known)}"
+                "E_MACHINE_TYPE", f"{stack.environment}: {unknown('machine type', name, known)}"
             )
     without = [name for name in types if name not in with_code]
     if without or not with_code:

@@ -28,6 +28,11 @@ async def follow(control: ControlPlane, operation: str, after: int = 0) -> Async
     try:
         # Asked before the events: what has ended by now has written its result too.
         ended = (await asyncio.to_thread(control.operation, operation)).status.final
+        known = await asyncio.to_thread(control.events, operation, 0)
+        last = known[-1].seq if known else 0
+        # A client may have seen events that a crash then took with it, and count further than
+        # the ledger: the result must reach it all the same.
+        after = min(after, last - 1 if ended else last)
         while True:
             news.clear()
             for event in await asyncio.to_thread(control.events, operation, after):

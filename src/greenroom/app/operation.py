@@ -63,14 +63,14 @@ class Operation:
         """``work`` as a durable step that is told as a phase and can be cancelled."""
         return self.steps.run(name, partial(self.tell, name, partial(self._cancellable, work)))
 
-    def tell(self, name: str, work: Callable[[], _T]) -> _T:
+    def tell(self, name: str, work: Callable[[], _T], machine: str | None = None) -> _T:
         """Tell ``work`` as a phase. Whatever it raises comes out as a GreenroomError."""
-        self.progress.started(name)
+        self.progress.started(name, machine)
         began_s = self.ports.clock.monotonic_s()
         try:
             result = work()
         except GreenroomError as error:
-            self.progress.failed(name, error)
+            self.progress.failed(name, error, machine)
             raise
         except Exception as error:
             # The only place that catches everything: an effect of ours has a bug, and the
@@ -81,9 +81,10 @@ class Operation:
                 f"{name}: {type(error).__name__}: {error}",
                 hint="this is a bug in greenroom: please report it with the daemon's log",
             )
-            self.progress.failed(name, bug)
+            self.progress.failed(name, bug, machine)
             raise bug from error
-        self.progress.done(name, self.ports.clock.monotonic_s() - began_s)
+        seconds = self.ports.clock.monotonic_s() - began_s
+        self.progress.done(name, seconds, machine=machine)
         return result
 
     def end(self, ending: Ending, write: Callable[[Connection], None]) -> None:

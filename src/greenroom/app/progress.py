@@ -35,11 +35,12 @@ class JournalProgress:
         """Something that a person should know."""
         self._append(EventKind.NOTICE, machine=machine, message=message)
 
-    def failed(self, phase: str, error: GreenroomError) -> None:
+    def failed(self, phase: str, error: GreenroomError, machine: str | None = None) -> None:
         """A phase ended with an error."""
         self._append(
             EventKind.PHASE_FAILED,
             phase=phase,
+            machine=machine,
             message=error.message,
             code=error.code,
             hint=error.hint or None,

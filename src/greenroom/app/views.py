@@ -15,7 +15,7 @@ from greenroom.model.views import (
     OperationView,
     PhaseTime,
 )
-from greenroom.store.environments import EnvironmentRecord, Findings
+from greenroom.store.environments import STANDING, EnvironmentRecord, Findings
 from greenroom.store.operations import OperationRecord
 
 
@@ -43,7 +43,7 @@ def view_environment(
         status=record.status,
         production=record.stack.production,
         verdict=record.verdict,
-        url=urls[0] if urls else None,
+        url=urls[0] if urls and record.status in STANDING else None,
         machines=tuple(machine.name for machine in record.stack.machines),
         created_at=record.created_at,
         operation=operation,

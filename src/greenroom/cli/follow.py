@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from greenroom.cli.client import Client, error_from
@@ -49,8 +49,15 @@ def run_operation(client: Client, body: OperationBody, *, as_json: bool) -> Foll
     Ctrl-C and SIGTERM ask the daemon to cancel, and the following goes on until it has; a second
     one leaves. Raises GreenroomError when the operation cannot be started or followed.
     """
+    return follow_operation(client, lambda: client.start_operation(body), as_json=as_json)
+
+
+def follow_operation(
+    client: Client, begin: Callable[[], OperationReply], *, as_json: bool
+) -> Followed:
+    """As ``run_operation``, for an operation that ``begin`` names: started, or being cancelled."""
     with Interrupts() as interrupts:
-        operation = client.start_operation(body)
+        operation = begin()
         view = None if as_json else ProgressView(sys.stderr)
         try:
             result = _follow(client, operation, interrupts, view)

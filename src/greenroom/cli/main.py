@@ -47,6 +47,7 @@ COMMANDS = {
     "logs": _Entry("logs", "logs", "Print the logs of an environment's services."),
     "flows": _Entry("flows", "flows", "Probe who reaches whom, and judge it."),
     "deploy": _Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
+    "cancel": _Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": _Entry("destroy", "destroy", "Remove an environment and print the receipt."),
     "doctor": _Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),
     "schema": _Entry("schema", "schema", "Print the blueprint's JSON Schema."),

@@ -196,7 +196,7 @@ def _add_images(api: FastAPI, control: ControlPlane, provider: LocalProvider) ->
         refuse_image_in_use(digest, stacks)
         if not images.remove_image(provider.layout, digest):
             raise InputError(
-                "E_NO_IMAGE", f"there is no image {digest}", hint="see greenroom image list"
+                "E_IMAGE", f"there is no image {digest}", hint="see greenroom image list"
             )
         return {"removed": [digest]}
 

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from greenroom.errors import HostError, OperationError
 from greenroom.ports import Cancellation
 
 _TAIL_LINES = 12
 _LOOK_EVERY_S = 0.2
+_LOOK_AGAIN_S = 0.01
 _GRACE_S = 20.0
 
 
@@ -100,11 +101,23 @@ def _wait(program: subprocess.Popen[bytes], timeout_s: float, cancel: Cancellati
 
 
 def _end_session(program: subprocess.Popen[bytes]) -> None:
-    """SIGTERM first, so that the program takes its own mounts and folders away."""
+    if program.poll() is None:
+        end_group(program.pid, reap=program.poll)
+
+
+def end_group(group: int, *, reap: Callable[[], object] = lambda: None) -> None:
+    """End a process group and wait until nobody is left in it, not only its leader.
+
+    SIGTERM first, so that a program takes its own mounts and folders away. ``reap`` is called
+    while waiting: a leader that is our child is there until then.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if program.poll() is not None:
-            return
+        end = time.monotonic() + _GRACE_S
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(program.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.wait(_GRACE_S)
+            os.killpg(group, number)
+            while time.monotonic() < end:
+                reap()
+                os.killpg(group, 0)
+                time.sleep(_LOOK_AGAIN_S)
+            continue
+        return

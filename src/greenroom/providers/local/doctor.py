@@ -69,6 +69,11 @@ def require_ready(region: Region) -> None:
         )
 
 
+def search_path() -> str:
+    """PATH with the system's folders in it, which a plain `su` leaves out."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
+
+
 def _root() -> Finding:
     if os.geteuid() == 0:
         return Finding(name="root", ok=True, message="running as root")
@@ -77,7 +82,7 @@ def _root() -> Finding:
 
 
 def _program(name: str, package: str) -> Finding:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    found = shutil.which(name, path=search_path())
     if found:
         return Finding(name=name, ok=True, message=found)
     return Finding(
@@ -120,7 +125,7 @@ def _space(region: Region) -> Finding:
 
 
 def _addresses(region: Region) -> Finding:
-    if not shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin"):
+    if not shutil.which("ip", path=search_path()):
         return Finding(name="addresses", ok=False, message="not verified: there is no ip program")
     try:
         refuse_used_addresses(Layout(region))

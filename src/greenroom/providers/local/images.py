@@ -6,11 +6,11 @@ An image is addressed by the digest of its recipe, so a changed recipe is anothe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from pathlib import Path
 from greenroom.errors import CancelledError, OperationError
 from greenroom.model.stack import Image, Service
 from greenroom.ports import Cancellation
-from greenroom.providers.local.command import run, run_cancellable
+from greenroom.providers.local.command import end_group, run, run_cancellable
 from greenroom.providers.local.layout import IMAGE_CACHE_DIR, Layout
 
 _BUILD_TIMEOUT_S = 1200
@@ -81,11 +81,35 @@ def list_images(layout: Layout) -> tuple[BuiltImage, ...]:
 
 
 def clear_unfinished() -> None:
-    """Remove the archives of builds whose daemon died. Other regions may be building now."""
-    for partial in IMAGE_CACHE_DIR.glob("*.partial"):
-        builder = partial.suffixes[-2].removeprefix(".")
-        if not Path("/proc", builder).exists():
-            partial.unlink(missing_ok=True)
+    """End the builds whose daemon died, and remove what they made. Other regions may be building
+    now."""
+    for scratch in IMAGE_CACHE_DIR.glob("*.partial"):
+        builder = scratch.suffixes[-2].removeprefix(".")
+        if not _lives(builder):
+            for group in _build_groups(scratch):
+                end_group(group)
+            # Another region that starts now may be removing it as well.
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _lives(pid: str) -> bool:
+    """Whether there is such a process; a zombie has no command line any more."""
+    try:
+        return bool(Path("/proc", pid, "cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _build_groups(scratch: Path) -> set[int]:
+    """The process groups of mmdebstrap in ``scratch``: it outlives a daemon that is killed, and
+    leaves its own clearing up to its children."""
+    groups = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if b"/usr/bin/mmdebstrap" in words and any(bytes(scratch) in word for word in words):
+                groups.add(os.getpgid(int(entry.name)))
+    return groups
 
 
 def remove_image(layout: Layout, digest: str) -> bool:
@@ -119,24 +143,24 @@ def bootstrap_argv(image: Image, overlay: Path, archive: Path) -> list[str]:
 
 def _build(image: Image, archive: Path, cancel: Cancellation) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_suffix(f".{os.getpid()}.partial")
-    with tempfile.TemporaryDirectory(prefix="greenroom-image-") as scratch:
-        overlay = Path(scratch) / "overlay"
-        write_overlay(image, overlay)
-        try:
-            argv = bootstrap_argv(image, overlay, partial)
-            run_cancellable(argv, timeout_s=_BUILD_TIMEOUT_S, cancel=cancel)
-            partial.rename(archive)
-        except OperationError as error:
-            if isinstance(error, CancelledError):
-                raise
-            raise OperationError(
-                "E_IMAGE_BUILD",
-                f"image {image.name} cannot be built: {error.message}",
-                hint="check the packages and commands of this image in the blueprint",
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+    # Our process id in its name tells whose it is, should we be killed.
+    scratch = archive.with_suffix(f".{os.getpid()}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        write_overlay(image, scratch / "overlay")
+        argv = bootstrap_argv(image, scratch / "overlay", scratch / archive.name)
+        run_cancellable(argv, timeout_s=_BUILD_TIMEOUT_S, cancel=cancel)
+        (scratch / archive.name).rename(archive)
+    except OperationError as error:
+        if isinstance(error, CancelledError):
+            raise
+        raise OperationError(
+            "E_IMAGE_BUILD",
+            f"image {image.name} cannot be built: {error.message}",
+            hint="check the packages and commands of this image in the blueprint",
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_overlay(image: Image, overlay: Path) -> None:

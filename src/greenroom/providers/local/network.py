@@ -12,7 +12,8 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -39,6 +40,11 @@ _LINK_SCOPE = 253
 _LOOPBACK = 1
 """The kernel makes it first in every namespace."""
 _DOOMED_GROUP = 0xD00D
+_ROUTE_TYPES = (
+    *("unicast", "local", "broadcast", "multicast", "anycast"),
+    *("unreachable", "prohibit", "blackhole", "throw", "nat"),
+)
+"""The first word of a listed route that is not of the ordinary type (ip-route(8))."""
 
 _REGION_SYSCTLS = {
     "ipv4/ip_forward": "1",
@@ -98,16 +104,46 @@ def host_link_addresses(layout: Layout) -> tuple[str, str]:
 
 def refuse_used_addresses(layout: Layout) -> None:
     """Raises HostError if a route of the host leads to the region's addresses already."""
-    wanted = layout.region.cidr.rsplit(".", 2)[0] + "."
-    for line in run(["ip", "-4", "route", "show", "table", "all"], timeout_s=10).splitlines():
-        words = line.split()
-        target = words[1] if words[0] in ("local", "broadcast", "unreachable") else words[0]
-        if target.startswith(wanted) and layout.host_link not in words:
+    listing = run(["ip", "-4", "route", "show", "table", "all"], timeout_s=10)
+    used = used_networks(listing, layout.host_link)
+    wanted = IPv4Network(layout.region.cidr)
+    for network, route in used:
+        if network.overlaps(wanted):
+            free = free_range(network for network, _ in used)
             raise HostError(
                 "E_REGION_ROUTE",
-                f"the host uses addresses of {layout.region.cidr} already: {line.strip()}",
-                hint="choose another range: export GREENROOM_CIDR=10.214.0.0/16",
+                f"the host uses addresses of {wanted} already: {route}",
+                hint=f"choose another range: export GREENROOM_CIDR={free}",
             )
+
+
+def used_networks(listing: str, own_link: str) -> list[tuple[IPv4Network, str]]:
+    """Where the routes of a listing (ip-route(8)) lead, each with its line; pure.
+
+    Left out are those over ``own_link``, and those to more than a /8: such a one is a default
+    route, which some VPNs write in two halves, and claims no addresses for anybody.
+    """
+    used = []
+    for line in listing.splitlines():
+        words = line.split()
+        target = words[1] if words[0] in _ROUTE_TYPES else words[0]
+        # The hops of a route over several links are listed below it, indented.
+        if target in ("default", "nexthop") or own_link in words:
+            continue
+        network = IPv4Network(target)
+        if network.prefixlen >= 8:
+            used.append((network, line.strip()))
+    return used
+
+
+def free_range(used: Iterable[IPv4Network]) -> IPv4Network:
+    """A /16 that nothing in ``used`` overlaps; the first of all if there is none (pure)."""
+    taken = list(used)
+    candidates = [IPv4Network(f"10.{n}.0.0/16") for n in range(213, 255)]
+    candidates += [IPv4Network(f"172.{n}.0.0/16") for n in range(31, 15, -1)]
+    candidates += [IPv4Network("192.168.0.0/16")]
+    free = (c for c in candidates if not any(network.overlaps(c) for network in taken))
+    return next(free, candidates[0])
 
 
 def attach_machine(layout: Layout, place: MachineLayout, machine: Machine) -> None:

@@ -62,6 +62,8 @@ def _make_pool_file(layout: Layout) -> None:
         )
     partial = layout.pool_file.with_suffix(".partial")
     with partial.open("wb") as file:
+        # It holds the data of every branch: nobody but root may read the file itself.
+        partial.chmod(0o600)
         file.truncate(size_gib * _GIB)
     run(["mkfs.xfs", "-q", "-f", "-m", "reflink=1", str(partial)], timeout_s=60)
     partial.rename(layout.pool_file)

@@ -247,11 +247,9 @@ class LocalProvider:
         """Restore for real in a machine of its own, and keep its verified volume as golden."""
         drill = next(d for d in stack.drills if d.type == machine.type)
         place = self.layout.machine(stack.environment, drill.name)
-        source = (machine.volume and machine.volume.source) or "an empty database"
-        progress.notice(
-            f"no golden volume of {source} yet: a drill restores it cold and verifies it",
-            machine.name,
-        )
+        source = machine.volume.source if machine.volume is not None else None
+        does = "makes an empty one" if source is None else f"restores {source} cold and verifies it"
+        progress.notice(f"no golden volume to clone yet: a drill {does}", machine.name)
         self._remove_drill(stack, drill)
         volumes.make_empty_volume(place)
         network.attach_machine(self.layout, place, drill)

@@ -26,6 +26,8 @@ def render_config(layout: Layout) -> str:
 global
   stats socket {_admin_socket(layout)} mode 600 level admin
   maxconn 4096
+  # Else a second proxy would share the port in silence, and get half of our requests.
+  noreuseport
 
 defaults
   mode http

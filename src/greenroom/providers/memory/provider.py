@@ -49,9 +49,7 @@ class MemoryProvider:
             _check_artifact(stack, machine)
             _check_manifest(stack, machine)
             if machine.mount is not None and not machine.mount.is_dir():
-                raise InputError(
-                    "E_NO_MOUNT", f"{machine.name}: {machine.mount} is not a directory"
-                )
+                raise InputError("E_MOUNT", f"{machine.name}: {machine.mount} is not a directory")
 
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """Build the image unless it is cached; True if it was built."""
@@ -206,7 +204,7 @@ def _check_artifact(stack: Stack, machine: Machine) -> None:
     folder = next(bucket.path for bucket in stack.buckets if bucket.name == machine.deploy.bucket)
     if not any((folder / key).is_file() for key in machine.deploy.keys):
         keys = " nor ".join(machine.deploy.keys)
-        raise InputError("E_NO_ARTIFACT", f"{machine.name}: {folder} holds no {keys}")
+        raise InputError("E_ARTIFACT_MISSING", f"{machine.name}: {folder} holds no {keys}")
 
 
 def _check_manifest(stack: Stack, machine: Machine) -> None:
@@ -215,7 +213,9 @@ def _check_manifest(stack: Stack, machine: Machine) -> None:
         return
     folder = next(bucket.path for bucket in stack.buckets if bucket.name == volume.bucket)
     if not (folder / volume.manifest_key).is_file():
-        raise InputError("E_NO_EXTRACT", f"{machine.name}: {folder} holds no {volume.manifest_key}")
+        raise InputError(
+            "E_EXTRACT_MISSING", f"{machine.name}: {folder} holds no {volume.manifest_key}"
+        )
 
 
 def _golden_key(drill: Machine) -> str:
