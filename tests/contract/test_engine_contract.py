@@ -172,12 +172,16 @@ def test_an_operation_that_raised_can_be_started_again_after_the_next_launch(
     launcher: Launcher,
 ) -> None:
     runs: list[str] = []
+    begun = threading.Event()
 
     def broken(operation: str, steps: Steps) -> None:
         runs.append("broken")
+        begun.set()
         raise OperationError("E_LEDGER", "the disk is full")
 
     launcher.launch(create=broken).start("create", "op-1")
+    # A close before it has begun would leave it to the next launch, which is another law.
+    assert begun.wait(TIMEOUT_S)
     launcher.close()
     mended = Recorder()
     launcher.launch(create=mended).start("create", "op-1")
