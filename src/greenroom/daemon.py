@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def serve(region: Region) -> None:
     for talkative in ("alembic", "uvicorn.error"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     os.environ["PATH"] = search_path()
+    _raise_open_files()
     require_ready(region)
     with _only_one(region):
         provider = LocalProvider(Layout(region))
@@ -65,6 +67,12 @@ def serve(region: Region) -> None:
             if not control.environments():
                 provider.close()
             region.socket_path.unlink(missing_ok=True)
+
+
+def _raise_open_files() -> None:
+    """Probes and machines' connections are many; the usual soft limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
@@ -91,9 +99,10 @@ def _bring_back(control: ControlPlane, provider: LocalProvider) -> None:
         if environment.status in STANDING:
             provider.publish(stack)
             if not provider.runs(stack):
-                # The host was restarted, say: what was proved once is not true any more.
+                # The host was restarted, say: what was proved once is not true any more. It is
+                # not proved anew here: its machines could keep us from ever coming up.
                 _logger.warning("%s does not run any more", environment.name)
-                control.prove(environment.name)
+                control.doubt(environment.name)
 
 
 @contextlib.contextmanager
@@ -124,7 +133,8 @@ async def _serve_until_told(region: Region, control: ControlPlane, provider: Loc
         for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
     ]
     api = _Server(make_api(control, provider))
-    region_server = _Server(services.application())
+    # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
+    region_server = _Server(services.application(), http="h11", limit_concurrency=1024)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell_to_exit, api, region_server)
@@ -141,13 +151,16 @@ def _tell_to_exit(*servers: uvicorn.Server) -> None:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: two servers share this process."""
 
-    def __init__(self, application: Any) -> None:
+    def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                # Machines are told apart by the address that they really have.
+                proxy_headers=False,
+                **options,
                 timeout_graceful_shutdown=1,
             )
         )

@@ -103,6 +103,8 @@ def restore() -> RestoreReport:
         verify_s=3.1,
         clone_s=0.014,
         tables=(TableReport(name="users", rows=2000, checksum="0123456789abcdef"),),
+        table_count=1,
+        row_count=2000,
     )
 
 

@@ -209,10 +209,17 @@ def recheck(paths: Paths) -> None:
     """Ask every service and check of a running machine once; one JSON line on stdout."""
     config = parse_boot(read_boot(paths.boot))
     address = read_facts(paths).address
+    from .restore_mariadb import recheck_tables
+
     states = {name: supervisor(paths).state(name) for name in config.services}
     problems = [
         f"service {name} is down" for name, state in states.items() if not (state and state.up)
     ]
     tried = (attempt(check, address, ANSWER_S) for check in config.checks)
     problems += [problem for problem in tried if problem is not None]
+    if config.restore is not None and not problems:
+        try:
+            recheck_tables(config.restore, paths)
+        except AgentError as error:
+            problems.append(str(error))
     print(json.dumps({"problems": problems}, ensure_ascii=False))

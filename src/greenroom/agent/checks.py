@@ -37,7 +37,9 @@ def run_checks(checks: Sequence[Check], address: str, alive: Callable[[], None])
 def _wait_for(check: Check, address: str, deadline: float, alive: Callable[[], None]) -> None:
     answer, asked_alive = "", time.monotonic()
     for left_s in tries(deadline):
-        problem = attempt(check, address, max(min(left_s, ANSWER_S), 0.1))
+        # A command may take all the time there is; a service that is there answers soon.
+        longest_s = left_s if isinstance(check, CommandCheck) else min(left_s, ANSWER_S)
+        problem = attempt(check, address, max(longest_s, 0.1))
         if problem is None:
             return
         answer = problem

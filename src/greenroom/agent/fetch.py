@@ -8,7 +8,6 @@ no body in pieces: lengths, chunks, or everything until the connection closes.
 from __future__ import annotations
 
 import socket
-import time
 
 from .errors import AgentError, one_line
 from .value import TYPE_CHECKING, Value
@@ -281,8 +280,3 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     _Close = Callable[[], None]
-
-
-def until(deadline: float) -> float:
-    """The seconds left until ``deadline`` (monotonic), never negative."""
-    return max(deadline - time.monotonic(), 0.0)

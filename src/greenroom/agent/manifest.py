@@ -69,7 +69,20 @@ def parse_manifest(content: bytes, key: str) -> Manifest:
         },
     )
     fields.end()
+    _require_time(manifest.taken_at, key)
     return manifest
+
+
+def _require_time(text: str, key: str) -> None:
+    from datetime import datetime
+
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        example = "2026-11-21T03:00:00Z"
+        raise AgentError(f"{key}: taken_at is {text!r}, expected a time with its zone ({example})")
 
 
 def _dump(fields: Fields) -> Dump:

@@ -230,6 +230,12 @@ def utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def recheck_tables(config: Restore, paths: Paths) -> None:
+    """Ask the running server for what the restore left, once; raises AgentError."""
+    report = read_report(Place(directory=paths.at(config.directory)))
+    check_tables(config, report, paths, time.monotonic(), lambda: None)
+
+
 def check_tables(
     config: Restore,
     report: dict[str, object],

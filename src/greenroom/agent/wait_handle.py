@@ -46,7 +46,7 @@ def bounded_data(outcome: Outcome, phases: list[tuple[str, float]], notices: lis
     data: dict[str, object] = {
         "phases": [list(phase) for phase in phases],
         "notices": list(notices),
-        "restore": outcome.restore,
+        "restore": _counted(outcome.restore),
         "artifact": outcome.artifact,
     }
     if _fits(data):
@@ -54,7 +54,7 @@ def bounded_data(outcome: Outcome, phases: list[tuple[str, float]], notices: lis
     cut = "the report was too long: "
     if outcome.restore is not None:
         cut += "the list of tables was left out"
-        data["restore"] = {**outcome.restore, "tables": []}
+        data["restore"] = {**(_counted(outcome.restore) or {}), "tables": []}
         data["notices"] = [*notices, cut]
         if _fits(data):
             return _compact(data)
@@ -64,6 +64,15 @@ def bounded_data(outcome: Outcome, phases: list[tuple[str, float]], notices: lis
         kept.pop()
         data["notices"] = [*kept, f"{cut}{len(notices) - len(kept)} notices were left out"]
     return _compact(data)
+
+
+def _counted(restore: dict[str, object] | None) -> dict[str, object] | None:
+    """The report with its sums, which stay when the list of tables is too long."""
+    if restore is None:
+        return None
+    tables = restore.get("tables")
+    rows = [int(table[1]) for table in tables] if isinstance(tables, list) else []
+    return {**restore, "table_count": len(rows), "row_count": sum(rows)}
 
 
 def _compact(data: dict[str, object]) -> str:

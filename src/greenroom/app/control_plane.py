@@ -20,10 +20,15 @@ from greenroom.app.planning import Planner
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.events import Event
-from greenroom.model.proof import Proof
+from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
 from greenroom.model.stack import Stack
-from greenroom.model.views import EnvironmentDetail, EnvironmentView, OperationView
+from greenroom.model.views import (
+    EnvironmentDetail,
+    EnvironmentStatus,
+    EnvironmentView,
+    OperationView,
+)
 from greenroom.ports import Engine, Provider
 from greenroom.store.database import Database
 from greenroom.store.environments import (
@@ -33,6 +38,7 @@ from greenroom.store.environments import (
     find_findings,
     list_environments,
     save_proof,
+    set_status,
     stacks_beside,
 )
 from greenroom.store.events import phases_done
@@ -165,6 +171,12 @@ class ControlPlane:
         with self._database.write() as connection:
             save_proof(connection, record, proof, self._clock.now())
         return proof
+
+    def doubt(self, text: str) -> None:
+        """What was proved of an environment need not be true any more: it is not verified."""
+        with self._database.write() as connection:
+            record = pick(list_environments(connection), text)
+            set_status(connection, record.name, EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
 
     def _register(self) -> None:
         ports = Ports(

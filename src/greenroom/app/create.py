@@ -24,7 +24,7 @@ def run_create(ports: Ports, operation_id: str, steps: Steps) -> None:
     if operation is None:
         return
     try:
-        reports, proof = _build(operation)
+        reports, proof = operation.guarded(lambda: _build(operation))
     except GreenroomError as error:
         compensate(operation, error)
     else:

@@ -36,7 +36,7 @@ def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
         return
     name = operation.environment.name
     try:
-        reports, proof = _deploy_and_prove(operation)
+        reports, proof = operation.guarded(lambda: _deploy_and_prove(operation))
     except GreenroomError as error:
         # Some machines may run the new artifact and others the old one: nobody has looked.
         operation.end(
@@ -62,6 +62,9 @@ def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], 
             operation.progress.notice(message, machine=machine.name)
             continue
         reports = _merged(reports, _deploy(operation, machine))
+        # At once: if a later machine fails, this one runs its new artifact all the same.
+        with operation.ports.database.write() as connection:
+            save_reports(connection, operation.environment.name, reports)
 
     def prove() -> str:
         prove = operation.ports.provider.prove

@@ -73,19 +73,33 @@ class Operation:
             self.progress.failed(name, error, machine)
             raise
         except Exception as error:
-            # The only place that catches everything: an effect of ours has a bug, and the
-            # environment must be taken down all the same. The log has the whole story.
-            _logger.exception("%s of %s broke in %s", self.record.kind, self.record.id, name)
-            bug = BugError(
-                "E_BUG",
-                f"{name}: {type(error).__name__}: {error}",
-                hint="this is a bug in greenroom: please report it with the daemon's log",
-            )
+            bug = self._bug(name, error)
             self.progress.failed(name, bug, machine)
             raise bug from error
         seconds = self.ports.clock.monotonic_s() - began_s
         self.progress.done(name, seconds, machine=machine)
         return result
+
+    def guarded(self, work: Callable[[], _T]) -> _T:
+        """``work``, with whatever it raises outside of a phase made a GreenroomError as well:
+        the environment must be taken down all the same, and the operation must end."""
+        try:
+            return work()
+        except GreenroomError:
+            raise
+        except Exception as error:
+            raise self._bug("between its phases", error) from error
+
+    def _bug(self, where: str, error: Exception) -> BugError:
+        """What to tell of an exception that nobody foresaw; the log has the whole story."""
+        _logger.error(
+            "%s of %s broke in %s", self.record.kind, self.record.id, where, exc_info=error
+        )
+        return BugError(
+            "E_BUG",
+            f"{where}: {type(error).__name__}: {error}",
+            hint="this is a bug in greenroom: please report it with the daemon's log",
+        )
 
     def end(self, ending: Ending, write: Callable[[Connection], None]) -> None:
         """Commit the ending, its event and ``write`` at once."""

@@ -142,6 +142,8 @@ class RestoreReply(TypedDict):
     verify_s: float | None
     clone_s: float | None
     tables: list[TableReply]
+    table_count: int
+    row_count: int
 
 
 class FlowReply(TypedDict):

@@ -67,7 +67,8 @@ class RestoreReport:
     """Evidence of one restore.
 
     ``restore_s`` and ``verify_s`` are the cold restore's own times, also for a clone;
-    ``clone_s`` is what the clone took, else None.
+    ``clone_s`` is what the clone took, else None. ``tables`` is empty when there are more than a
+    signal can carry; the counts are always there.
     """
 
     machine: str
@@ -80,6 +81,8 @@ class RestoreReport:
     verify_s: float | None
     clone_s: float | None
     tables: tuple[TableReport, ...]
+    table_count: int
+    row_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

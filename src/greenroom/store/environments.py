@@ -101,11 +101,11 @@ def find_findings(connection: Connection, name: EnvironmentName) -> Findings:
 
 
 def stacks_beside(connection: Connection, name: EnvironmentName) -> tuple[Stack, ...]:
-    """The Stacks of the other environments whose machines run, by name."""
+    """The Stacks of the other environments, by name, also of those that come or go just now:
+    their machines may be there already, or still."""
     query = (
         select(environments.c.stack_json)
         .where(environments.c.name != str(name))
-        .where(environments.c.status.in_(STANDING))
         .order_by(environments.c.name)
     )
     return tuple(codec.load_stack(text) for text in connection.scalars(query))

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from greenroom.model.events import Event
 from greenroom.store.database import Database
@@ -178,7 +177,7 @@ class Journal:
             self._closing.wait(FLUSH_INTERVAL_S)
             try:
                 self.flush()
-            except SQLAlchemyError:
-                # The batch stays pending and is tried again with the next event: a full disk
-                # must not end the only writer.
+            except Exception:
+                # The batch stays pending and is tried again with the next event: neither a full
+                # disk nor a bug may end the only writer.
                 _logger.exception("the journal could not be written")

@@ -98,8 +98,7 @@ def _phase_row(phase: PhaseTimeReply) -> tuple[str, ...]:
 
 
 def _restore_row(restore: RestoreReply) -> tuple[str, ...]:
-    rows = sum(each["rows"] for each in restore["tables"])
-    content = f"{count(len(restore['tables']), 'table')}, {count(rows, 'row')}"
+    content = f"{count(restore['table_count'], 'table')}, {count(restore['row_count'], 'row')}"
     return (
         restore["machine"],
         restore["source"] or "-",

@@ -10,7 +10,8 @@ from greenroom.errors import OperationError
 from greenroom.model.stack import Machine, Stack
 from greenroom.model.views import MachineReport, PhaseTime
 from greenroom.ports import Cancellation, Progress
-from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.command import tail
+from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.logs import read_tail
 from greenroom.providers.local.machine import UserNamespaces, lay_out, main_pid, start
 from greenroom.providers.local.residents import Resident
@@ -49,8 +50,9 @@ def boot_machines(
     def begin(machine: Machine) -> None:
         place = boot.layout.machine(stack.environment, machine.name)
         progress.started("boot", machine.name)
-        lay_out(place, stack, machine)
-        start(place, stack, machine, boot.user_namespaces)
+        if main_pid(place) is None:
+            lay_out(place, stack, machine)
+            start(place, stack, machine, boot.user_namespaces)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(begin, machines))
@@ -87,18 +89,31 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
         if signal.success:
             return report_of(machine.name, signal.data)
         raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {signal.reason}")
+    doing = "the last thing it was doing: "
     if main_pid(place) is None:
+        console = _end_of_console(place)
         raise OperationError(
             "E_MACHINE_DIED",
-            f"{machine.name} ended before it signalled: {read_tail(place, 'console.log')}",
+            f"{machine.name} ended before it signalled; {doing}{_phase(place)}"
+            + (f"; its console:\n{console}" if console else ""),
         )
     if now() - started > machine.deadline_s + _LAST_WORD_S:
-        doing = read_tail(place, "phase") or "it had not run its user data"
         raise OperationError(
             "E_MACHINE_SILENT",
             f"{machine.name} did not signal within {machine.deadline_s:g} s; "
-            f"the last thing it was doing: {doing}",
+            f"{doing}{_phase(place)}",
             # Its log is no next step: it goes with the machine.
             hint=f"if it only needs longer, raise deadline_s of machine type {machine.type}",
         )
     return None
+
+
+def _phase(place: MachineLayout) -> str:
+    return read_tail(place, "phase") or "it had not run its user data"
+
+
+def _end_of_console(place: MachineLayout) -> str:
+    try:
+        return tail(place.console.read_text(errors="replace"), 5)
+    except FileNotFoundError:
+        return ""

@@ -72,11 +72,17 @@ _FORBIDDEN_SYSCALLS = (
 )
 _CLONE_NEW_NAMESPACES = tuple(1 << bit for bit in (17, 25, 26, 27, 28, 29, 30))
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (clone(2))."""
+_LAST_FAMILY = 45
+_OWN_FAMILIES = (1, 2, 10, 16)
+"""AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: all that a server needs. AF_VSOCK, among the others,
+would lead past the region's firewall (address_families(7))."""
+_FOREIGN_FAMILIES = tuple(n for n in range(_LAST_FAMILY + 1) if n not in _OWN_FAMILIES)
 _ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
     "aarch64": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
 }
 _ENOSYS = 38
+_EAFNOSUPPORT = 97
 
 
 def oci_config(place: MachineLayout, machine: Machine) -> dict[str, Any]:
@@ -166,6 +172,8 @@ def _seccomp() -> dict[str, Any]:
         "syscalls": [
             {"names": list(_FORBIDDEN_SYSCALLS), "action": "SCMP_ACT_ERRNO", "errnoRet": 1},
             *(_refuse_clone_flag(flag) for flag in _CLONE_NEW_NAMESPACES),
+            *(_refuse_socket("SCMP_CMP_EQ", family) for family in _FOREIGN_FAMILIES),
+            _refuse_socket("SCMP_CMP_GT", _LAST_FAMILY),
             # clone3 hides its flags from the filter; ENOSYS makes the C library use clone.
             {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
         ],
@@ -175,3 +183,13 @@ def _seccomp() -> dict[str, Any]:
 def _refuse_clone_flag(flag: int) -> dict[str, Any]:
     condition = {"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}
     return {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": [condition]}
+
+
+def _refuse_socket(comparison: str, family: int) -> dict[str, Any]:
+    condition = {"index": 0, "value": family, "op": comparison}
+    return {
+        "names": ["socket", "socketpair"],
+        "action": "SCMP_ACT_ERRNO",
+        "errnoRet": _EAFNOSUPPORT,
+        "args": [condition],
+    }

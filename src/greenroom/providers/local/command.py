@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ _TAIL_LINES = 12
 _LOOK_EVERY_S = 0.2
 _LOOK_AGAIN_S = 0.01
 _GRACE_S = 20.0
+_OUTPUT_LIMIT_BYTES = 1024 * 1024
 
 
 def run(
@@ -63,6 +65,32 @@ def run(
 def tail(text: str, lines: int = _TAIL_LINES) -> str:
     """The last lines of a program's output, for an error."""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def run_bounded(argv: Sequence[str], *, timeout_s: float) -> str:
+    """Run a program that is not trusted: what it prints is read up to 1 MiB, then it is ended.
+
+    Its exit code says nothing here. Raises OperationError (E_COMMAND) if it prints more, or
+    outlives ``timeout_s``.
+    """
+    with subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as program:
+        timer = threading.Timer(timeout_s, program.kill)
+        timer.start()
+        try:
+            assert program.stdout is not None
+            output = program.stdout.read(_OUTPUT_LIMIT_BYTES + 1)
+        finally:
+            timer.cancel()
+            program.kill()
+    if len(output) > _OUTPUT_LIMIT_BYTES:
+        raise OperationError("E_COMMAND", f"{argv[-1]} printed more than 1 MiB")
+    return output.decode(errors="replace")
 
 
 def run_cancellable(argv: Sequence[str], *, timeout_s: float, cancel: Cancellation) -> None:

@@ -28,6 +28,8 @@ from greenroom.providers.local.network import is_namespace
 
 TABLE = "inet greenroom"
 _TIMEOUT_S = 20
+_CONNECTIONS = 64
+"""What one machine may have open to the region's services at a time; a boot needs three."""
 
 
 def render_region(cidr: str) -> str:
@@ -39,6 +41,7 @@ table {TABLE} {{
     type ipv4_addr; flags interval; elements = {{ {prefix}.0.0-{prefix}.254.255 }}
   }}
   set bindings {{ typeof iifname . ip saddr; }}
+  set clients {{ type ipv4_addr; size 65535; flags dynamic; }}
   map machines {{ type ipv4_addr : verdict; }}
 
   chain spoofed {{
@@ -46,6 +49,14 @@ table {TABLE} {{
     iifname "m*" meta nfproto ipv6 counter drop
     iifname "m*" iifname . ip saddr != @bindings counter drop
     iifname != "m*" ip saddr @inside counter drop
+  }}
+  chain untracked {{
+    type filter hook prerouting priority raw; policy accept;
+    ip daddr {DNS_ADDRESS} udp dport 53 notrack
+  }}
+  chain untracked-answers {{
+    type filter hook output priority raw; policy accept;
+    ip saddr {DNS_ADDRESS} udp sport 53 notrack
   }}
   chain forward {{
     type filter hook forward priority 0; policy drop;
@@ -58,6 +69,7 @@ table {TABLE} {{
     type filter hook input priority 0; policy drop;
     iifname "lo" accept
     ct state established,related accept
+    ct state new tcp dport 80 add @clients {{ ip saddr ct count over {_CONNECTIONS} }} reject
     ip daddr {{ {METADATA_ADDRESS}, {SERVICE_ADDRESS} }} ip saddr @inside tcp dport 80 accept
     ip daddr {DNS_ADDRESS} ip saddr @inside meta l4proto {{ tcp, udp }} th dport 53 accept
     counter reject with icmp admin-prohibited

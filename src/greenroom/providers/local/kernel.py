@@ -18,10 +18,7 @@ from typing import TypeVar
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 
-MS_RDONLY = 0x1
-MS_NOSUID = 0x2
 MS_NODEV = 0x4
-MS_NOATIME = 0x400
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
@@ -29,10 +26,10 @@ MNT_DETACH = 0x2
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
-_AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 0x1
 _OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 _MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_MOUNT_ATTR_RDONLY = 0x1
 _MOUNT_ATTR_IDMAP = 0x00100000
 # These numbers are the same on every architecture: they came after the tables were unified.
 _SYS_OPEN_TREE = 428
@@ -105,7 +102,9 @@ def unmount(target: Path, flags: int = 0) -> None:
     _checked(_libc.umount2(os.fsencode(target), flags), "umount", target)
 
 
-def bind_idmapped(source: Path, target: Path, user_namespace_fd: int) -> None:
+def bind_idmapped(
+    source: Path, target: Path, user_namespace_fd: int, *, read_only: bool = False
+) -> None:
     """Bind ``source`` at ``target`` with owners shifted into the given user namespace.
 
     The files keep their owners on disk; through this mount uid 0 appears as the namespace's
@@ -122,7 +121,8 @@ def bind_idmapped(source: Path, target: Path, user_namespace_fd: int) -> None:
         source,
     )
     try:
-        attributes = _MountAttr(attr_set=_MOUNT_ATTR_IDMAP, userns_fd=user_namespace_fd)
+        wanted = _MOUNT_ATTR_IDMAP | (_MOUNT_ATTR_RDONLY if read_only else 0)
+        attributes = _MountAttr(attr_set=wanted, userns_fd=user_namespace_fd)
         _checked(
             _libc.syscall(
                 _SYS_MOUNT_SETATTR,

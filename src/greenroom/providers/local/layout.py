@@ -170,6 +170,11 @@ class MachineLayout:
         return self.bundle / "root"
 
     @property
+    def console(self) -> Path:
+        """What crun and the first process print; not among the logs that the machine can move."""
+        return self.bundle / "console.log"
+
+    @property
     def signal(self) -> Path:
         """The signal that it sent, kept so that a restart of the daemon does not lose it."""
         return self.bundle / "signal.json"

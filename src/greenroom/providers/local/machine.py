@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from greenroom.errors import HostError, OperationError
 from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local import images, kernel
 from greenroom.providers.local.bundle import ID_RANGE, oci_config
-from greenroom.providers.local.command import run, tail
+from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
+from greenroom.providers.local.pool import remove_tree
 
 AGENT = "/opt/greenroom/agent.pyz"
 _HYBRID = Path("/sys/fs/cgroup/unified")
@@ -31,22 +32,38 @@ _LOG_DIR = "var/log/greenroom"
 _DIE_TIMEOUT_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _IdMap:
+    """One line of uid_map and of gid_map (user_namespaces(7))."""
+
+    uids: str
+    gids: str
+
+
 class UserNamespaces:
-    """File descriptors of user namespaces, one per id range, for idmapped mounts.
+    """File descriptors of user namespaces, one per map of ids, for idmapped mounts.
 
     Making one costs two processes, so they are kept; a descriptor pins some kilobytes.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._descriptors: dict[int, int] = {}
+        self._descriptors: dict[_IdMap, int] = {}
 
-    def descriptor(self, uid_base: int) -> int:
-        """A descriptor of a user namespace that maps 0… to ``uid_base``… ."""
+    def whole_range(self, uid_base: int) -> int:
+        """A descriptor of a namespace that maps 0… to ``uid_base``…: a machine's own files."""
+        line = f"0 {uid_base} {ID_RANGE}"
+        return self._descriptor(_IdMap(line, line))
+
+    def owner_only(self, uid: int, gid: int, uid_base: int) -> int:
+        """A descriptor of a namespace that maps just one owner, to the machine's root."""
+        return self._descriptor(_IdMap(f"{uid} {uid_base} 1", f"{gid} {uid_base} 1"))
+
+    def _descriptor(self, id_map: _IdMap) -> int:
         with self._lock:
-            if uid_base not in self._descriptors:
-                self._descriptors[uid_base] = _make_user_namespace(uid_base)
-            return self._descriptors[uid_base]
+            if id_map not in self._descriptors:
+                self._descriptors[id_map] = _make_user_namespace(id_map)
+            return self._descriptors[id_map]
 
     def close(self) -> None:
         """Close all of them."""
@@ -57,7 +74,14 @@ class UserNamespaces:
 
 
 def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
-    """Make the machine's folders, its OCI bundle and its few files under /etc. Idempotent."""
+    """Make the folders of a machine that does not run, its OCI bundle and its few files.
+
+    What an earlier life of it left is thrown away, but for its volume: a machine boots from its
+    image, and its root may have put links where we write now.
+    """
+    remove_container(place)
+    for folder in (place.upper, place.work, place.log, place.bundle):
+        remove_tree(folder)
     base = machine.uid_base
     for folder in (place.upper, place.upper / "etc", place.work, place.log):
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,19 +103,13 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
 def start(
     place: MachineLayout, stack: Stack, machine: Machine, user_namespaces: UserNamespaces
 ) -> None:
-    """Boot the machine unless it runs. Raises OperationError (E_MACHINE_START)."""
-    if main_pid(place) is not None:
-        return
-    remove_container(place)
-    # What an earlier life of this machine said does not hold for the one that begins.
-    place.signal.unlink(missing_ok=True)
-    descriptor = user_namespaces.descriptor(machine.uid_base)
+    """Boot a machine that has been laid out. Raises OperationError (E_MACHINE_START)."""
     image_root = images.root_of(place.layout, stack.image_of(machine).digest)
 
     def boot() -> None:
         kernel.unshare_mounts()
         leave_hybrid_hierarchy()
-        _mount_root(place, machine, image_root, descriptor)
+        _mount_root(place, machine, image_root, user_namespaces)
         _run_container(place)
 
     try:
@@ -121,7 +139,7 @@ def remove_container(place: MachineLayout) -> None:
     # hierarchy.
     state = place.layout.crun_root / place.container_id
     if state.exists():
-        shutil.rmtree(state, ignore_errors=True)
+        remove_tree(state)
     remove_cgroups(place.cgroup)
 
 
@@ -181,8 +199,9 @@ def _wait_until_dead(place: MachineLayout) -> None:
 
 
 def _mount_root(
-    place: MachineLayout, machine: Machine, image_root: Path, user_namespace: int
+    place: MachineLayout, machine: Machine, image_root: Path, user_namespaces: UserNamespaces
 ) -> None:
+    user_namespace = user_namespaces.whole_range(machine.uid_base)
     kernel.bind_idmapped(image_root, place.lower, user_namespace)
     options = f"lowerdir={place.lower},upperdir={place.upper},workdir={place.work}"
     kernel.mount("overlay", place.root, "overlay", kernel.MS_NODEV, options)
@@ -193,7 +212,20 @@ def _mount_root(
         kernel.bind_idmapped(place.volume, target, user_namespace)
     if machine.mount is not None and machine.deploy is not None:
         target = _inside(place, f"{machine.deploy.directory}/current", machine)
-        kernel.bind_idmapped(machine.mount, target, user_namespace)
+        _bind_code(machine.mount, target, machine, user_namespaces)
+
+
+def _bind_code(
+    folder: Path, target: Path, machine: Machine, user_namespaces: UserNamespaces
+) -> None:
+    """A developer's folder: the machine's root stands for its owner and for nobody else.
+
+    Were all ids mapped, that root could leave a setuid file of the host's root in it. So a
+    folder that belongs to the host's root can only be read.
+    """
+    status = folder.stat()
+    descriptor = user_namespaces.owner_only(status.st_uid, status.st_gid, machine.uid_base)
+    kernel.bind_idmapped(folder, target, descriptor, read_only=0 in (status.st_uid, status.st_gid))
 
 
 def _inside(place: MachineLayout, path: str, machine: Machine) -> Path:
@@ -215,8 +247,7 @@ def _inside(place: MachineLayout, path: str, machine: Machine) -> Path:
 
 def _run_container(place: MachineLayout) -> None:
     argv = _crun_argv(place.layout, "run", "-d", "-b", str(place.bundle), place.container_id)
-    console = place.log / "console.log"
-    with console.open("ab") as output:
+    with place.console.open("ab") as output:
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
@@ -228,7 +259,7 @@ def _run_container(place: MachineLayout) -> None:
     if done.returncode != 0:
         raise OperationError(
             "E_MACHINE_START",
-            f"{place.name} cannot start: {tail(console.read_text(errors='replace'), 5)}",
+            f"{place.name} cannot start: {tail(place.console.read_text(errors='replace'), 5)}",
         )
 
 
@@ -236,7 +267,7 @@ def _crun_argv(layout: Layout, *arguments: str) -> list[str]:
     return ["crun", f"--root={layout.crun_root}", "--cgroup-manager=cgroupfs", *arguments]
 
 
-def _make_user_namespace(uid_base: int) -> int:
+def _make_user_namespace(id_map: _IdMap) -> int:
     """A user namespace needs a process to be born in; the descriptor outlives it."""
     child = subprocess.Popen(
         ["unshare", "--user", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -248,27 +279,27 @@ def _make_user_namespace(uid_base: int) -> int:
             if time.monotonic() > end:
                 raise HostError("E_USER_NAMESPACE", "this host makes no user namespaces")
             time.sleep(0.0002)
-        for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{child.pid}/{kind}").write_text(f"0 {uid_base} {ID_RANGE}")
+        Path(f"/proc/{child.pid}/uid_map").write_text(id_map.uids)
+        Path(f"/proc/{child.pid}/gid_map").write_text(id_map.gids)
         return os.open(f"/proc/{child.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         child.kill()
         child.wait()
 
 
-def run_agent(place: MachineLayout, command: str, timeout_s: float) -> dict[str, Any]:
+def run_agent(place: MachineLayout, command: str, timeout_s: int) -> dict[str, Any]:
     """Run a command of the agent inside the machine; the JSON object on its last line.
 
-    The agent's failures are in the object, its exit code (1) says no more. Raises OperationError
-    if the machine cannot be entered or the agent printed no object.
+    The agent's failures are in the object, its exit code (1) says no more. Time and output are
+    bounded from inside and from outside: the agent's file is the machine's to change. Raises
+    OperationError if the machine cannot be entered or the agent printed no object.
     """
-    argv = exec_argv(place, ["python3", "-I", AGENT, command], tty=False)
-    output = run(argv, timeout_s=timeout_s, accept=(0, 1))
+    bounded = ["timeout", "--kill-after=2", str(timeout_s), "python3", "-I", AGENT, command]
+    output = run_bounded(exec_argv(place, bounded, tty=False), timeout_s=timeout_s + 5)
     try:
         value = json.loads(output.strip().rpartition("\n")[2])
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        said = tail(output) or "nothing"
-        raise OperationError("E_AGENT", f"{place.name}: the agent printed no report: {said}")
+        raise OperationError("E_AGENT", f"{place.name}: the agent printed no report")
     return value

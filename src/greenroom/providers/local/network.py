@@ -39,7 +39,7 @@ _REGION_LINK = "host0"
 _LINK_SCOPE = 253
 _LOOPBACK = 1
 """The kernel makes it first in every namespace."""
-_DOOMED_GROUP = 0xD00D
+_DOOMED_GROUP = 0xD000
 _ROUTE_TYPES = (
     *("unicast", "local", "broadcast", "multicast", "anycast"),
     *("unreachable", "prohibit", "blackhole", "throw", "nat"),
@@ -185,12 +185,17 @@ def delete_links(layout: Layout, environment: EnvironmentName) -> None:
     if not ends:
         return
 
+    # All links of an environment have the same third octet in their names, and no others have.
+    group = _DOOMED_GROUP + int(ends[0].removeprefix("m").partition("-")[0])
+
     def delete() -> None:
         with IPRoute() as netlink:
             for end in ends:
                 for index in netlink.link_lookup(ifname=end):
-                    netlink.link("set", index=index, group=_DOOMED_GROUP)
-            netlink.link("del", group=_DOOMED_GROUP)
+                    netlink.link("set", index=index, group=group)
+            # None left in the group: somebody else was quicker.
+            with contextlib.suppress(NetlinkError):
+                netlink.link("del", group=group)
 
     kernel.in_network(layout.namespace, delete)
 

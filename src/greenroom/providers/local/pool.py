@@ -36,7 +36,7 @@ def open_pool(layout: Layout) -> None:
         folder.mkdir(exist_ok=True)
         # What begins with a dot was being made when a daemon died; nobody else makes any now.
         for unfinished in folder.glob(".*"):
-            shutil.rmtree(unfinished)
+            remove_tree(unfinished)
 
 
 def close_pool(layout: Layout) -> None:
@@ -48,6 +48,14 @@ def close_pool(layout: Layout) -> None:
 def clone_tree(source: Path, target: Path) -> None:
     """Copy a folder with owners and modes; file contents are shared until written to."""
     run(["cp", "-a", "--reflink=auto", str(source), str(target)], timeout_s=600)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder whatever a machine has put into it. Idempotent.
+
+    By rm(1), which needs neither a descriptor nor a stack frame for each level of folders.
+    """
+    run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout_s=600)
 
 
 def _make_pool_file(layout: Layout) -> None:
@@ -62,14 +70,14 @@ def _make_pool_file(layout: Layout) -> None:
         )
     partial = layout.pool_file.with_suffix(".partial")
     with partial.open("wb") as file:
-        # It holds the data of every branch: nobody but root may read the file itself.
-        partial.chmod(0o600)
         file.truncate(size_gib * _GIB)
     run(["mkfs.xfs", "-q", "-f", "-m", "reflink=1", str(partial)], timeout_s=60)
     partial.rename(layout.pool_file)
 
 
 def _mount_pool_file(layout: Layout) -> None:
+    # It holds the data of every branch: nobody but root may read the file itself.
+    layout.pool_file.chmod(0o600)
     argv = ["mount", "-o", "loop,noatime", str(layout.pool_file), str(layout.pool)]
     try:
         run(argv, timeout_s=60)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from greenroom.errors import OperationError
 from greenroom.model.flows import declared_ports, declares, judge, promises
-from greenroom.model.proof import Claim, Flow, Proof, Verdict
+from greenroom.model.proof import Claim, Flow, Proof, Reach, Verdict
 from greenroom.model.stack import Machine, Protocol, RestoreMode, Stack
 from greenroom.model.views import MachineReport
+from greenroom.providers.local.hearsay import text
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.machine import main_pid, run_agent
 from greenroom.providers.local.network import host_link_addresses
@@ -71,7 +72,7 @@ def prove(
         )
         claims += _restore(machine, report)
     flows = _flows(layout, stack, others)
-    claims.append(_flow_claim(flows))
+    claims.append(_flow_claim(flows, len(others)))
     return Proof(at=datetime.now(UTC), claims=tuple(claims), flows=tuple(flows))
 
 
@@ -108,7 +109,7 @@ def _ask(place: MachineLayout) -> list[str] | OperationError:
     found = answer.get("problems")
     if not isinstance(found, list):
         return OperationError("E_AGENT", "its agent gave no answer")
-    return [str(problem) for problem in found]
+    return [text(problem) for problem in found]
 
 
 def _restore(machine: Machine, report: MachineReport | None) -> Iterable[Claim]:
@@ -122,18 +123,18 @@ def _restore(machine: Machine, report: MachineReport | None) -> Iterable[Claim]:
         verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
     elif empty:
         verdict, evidence = Verdict.PROVED, "a new data directory answers"
-    elif not restore.tables or restore.verified_at is None:
+    elif not restore.table_count or restore.verified_at is None:
         verdict, evidence = Verdict.NOT_VERIFIED, "no table was verified"
     else:
-        rows = sum(table.rows for table in restore.tables)
         verdict = Verdict.PROVED
         evidence = (
-            f"{len(restore.tables)} tables, {rows:,} rows and their checksums equal the manifest"
+            f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
+            f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
         )
     yield Claim(subject=machine.name, claim=claim, verdict=verdict, evidence=evidence)
 
 
-def _flow_claim(flows: Sequence[Flow]) -> Claim:
+def _flow_claim(flows: Sequence[Flow], others: int) -> Claim:
     bad = [flow for flow in flows if flow.verdict is Verdict.FAILED]
     unknown = [flow for flow in flows if flow.verdict is Verdict.NOT_VERIFIED]
     opened = sum(flow.declared for flow in flows)
@@ -144,7 +145,10 @@ def _flow_claim(flows: Sequence[Flow]) -> Claim:
         evidence = "; ".join(map(_sentence, unknown[:5])) or "no port to probe"
     else:
         verdict = Verdict.PROVED
-        evidence = f"{opened} declared flows are open, {len(flows) - opened} others closed"
+        evidence = (
+            f"{opened} declared flows are open, {len(flows) - opened} others closed, "
+            f"{others} other environment{'s' if others != 1 else ''} probed"
+        )
     return Claim(subject="flows", claim="exactly as declared", verdict=verdict, evidence=evidence)
 
 
@@ -173,12 +177,12 @@ def _flows(layout: Layout, stack: Stack, others: Sequence[Stack]) -> list[Flow]:
             protocol=probe.protocol,
             port=probe.port,
             declared=probe.declared,
-            reach=reach,
-            verdict=judge(probe.protocol, reach, declared=probe.declared, promised=probe.promised),
+            reach=reach or Reach.SILENT,
+            verdict=_verdict(probe, reach),
         )
-        for group, reaches in zip(asked, answers, strict=True)
-        if reaches is not None
-        for probe, reach in zip(group, reaches, strict=True)
+        for group, answer in zip(asked, answers, strict=True)
+        if answer is not None or group[0].source.stack is stack
+        for probe, reach in zip(group, answer or _no_answers(group), strict=True)
     ]
 
 
@@ -233,6 +237,17 @@ def _declared(source: _Peer, target: _Peer, protocol: Protocol, port: int) -> bo
 def _promised(target: _Peer, protocol: Protocol, port: int) -> bool:
     assert target.stack is not None and target.machine is not None
     return promises(target.stack, target.machine, protocol, port)
+
+
+def _no_answers(group: Sequence[_Probe]) -> list[Reach | None]:
+    return [None] * len(group)
+
+
+def _verdict(probe: _Probe, reach: Reach | None) -> Verdict:
+    """``reach`` is None if the probe could not be sent: its machine has lost its network."""
+    if reach is None:
+        return Verdict.NOT_VERIFIED
+    return judge(probe.protocol, reach, declared=probe.declared, promised=probe.promised)
 
 
 def _aim(probe: _Probe) -> Target:

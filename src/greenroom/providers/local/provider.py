@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
 import threading
 import time
@@ -39,6 +38,7 @@ from greenroom.providers.local.services import object_path
 from greenroom.providers.local.signals import Signals, deploy_report
 
 _DEPLOY_TIMEOUT_S = 300
+_LOOK_EVERY_S = 0.2
 
 
 class LocalProvider:
@@ -51,7 +51,7 @@ class LocalProvider:
         self._user_namespaces = UserNamespaces()
         self._locks: dict[str, threading.Lock] = {}
         self._locks_lock = threading.Lock()
-        self._clone_s: dict[str, float] = {}
+        self._clone_s: dict[tuple[EnvironmentName, str], float] = {}
         self.agent_sha256 = ""
 
     def open(self) -> None:
@@ -112,7 +112,7 @@ class LocalProvider:
 
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """See the port."""
-        with self._one_at_a_time(f"image {image.digest}"):
+        with self._one_at_a_time(f"image {image.digest}", cancel):
             return images.ensure_image(self.layout, image, cancel)
 
     def create_network(self, stack: Stack) -> None:
@@ -140,14 +140,14 @@ class LocalProvider:
                 volumes.make_empty_volume(place)
                 continue
             key = volumes.golden_key(stack, machine)
-            with self._one_at_a_time(f"golden {key}"):
+            with self._one_at_a_time(f"golden {key}", cancel):
                 if volumes.golden_volume(self.layout, key) is None:
                     self._drill(stack, machine, key, progress, cancel)
             golden = volumes.golden_volume(self.layout, key)
             if golden is None:
                 raise BugError("E_BUG", f"the drill for {machine.name} left no golden volume")
             seconds = volumes.clone_golden(place, golden)
-            self._clone_s[place.container_id] = seconds
+            self._clone_s[(stack.environment, machine.name)] = seconds
             progress.done("clone", seconds, machine=machine.name)
 
     def boot(
@@ -155,7 +155,7 @@ class LocalProvider:
     ) -> tuple[MachineReport, ...]:
         """See the port."""
         reports = boot_machines(self._boot(), stack, stack.machines, progress, cancel)
-        return tuple(self._with_clone_time(stack, report) for report in reports)
+        return tuple(self._with_golden_report(stack, report) for report in reports)
 
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
@@ -197,8 +197,7 @@ class LocalProvider:
             self.layout.environment_run(environment),
             self.layout.environment_dir(environment),
         ):
-            if folder.exists():
-                shutil.rmtree(folder)
+            pool.remove_tree(folder)
         left_over = observe(self.layout, environment)
         return Receipt(
             environment=str(environment),
@@ -228,12 +227,18 @@ class LocalProvider:
                 os.kill(pid, signal.SIGKILL)
         remove_cgroups(root)
 
-    def _with_clone_time(self, stack: Stack, report: MachineReport) -> MachineReport:
-        place = self.layout.machine(stack.environment, report.machine)
-        seconds = self._clone_s.pop(place.container_id, None)
-        if report.restore is None or seconds is None:
+    def _with_golden_report(self, stack: Stack, report: MachineReport) -> MachineReport:
+        """For a clone, what the drill reported counts, not what the machine says of its volume."""
+        machine = stack.machine(report.machine)
+        if machine.volume is None or machine.volume.mode is RestoreMode.COLD:
             return report
-        restore = dataclasses.replace(report.restore, clone_s=seconds)
+        drilled = volumes.golden_report(self.layout, volumes.golden_key(stack, machine))
+        restore = dataclasses.replace(
+            drilled,
+            machine=machine.name,
+            mode=machine.volume.mode.value,
+            clone_s=self._clone_s.pop((stack.environment, machine.name), None),
+        )
         return dataclasses.replace(report, restore=restore)
 
     def _drill(
@@ -254,10 +259,13 @@ class LocalProvider:
         volumes.make_empty_volume(place)
         network.attach_machine(self.layout, place, drill)
         firewall.apply_add(self.layout, stack, (drill,), ())
-        boot_machines(self._boot(), stack, (drill,), progress, cancel)
+        (report,) = boot_machines(self._boot(), stack, (drill,), progress, cancel)
         remove_container(place)
+        if report.restore is None:
+            raise OperationError("E_DRILL", f"the drill of {machine.name} reported no restore")
+        volumes.refuse_disagreement(stack, machine, report.restore)
         family = volumes.golden_family(stack, machine)
-        volumes.keep_as_golden(self.layout, key, family, place.volume)
+        volumes.keep_as_golden(self.layout, key, family, report.restore, place.volume)
         self._remove_drill(stack, drill)
 
     def _remove_drill(self, stack: Stack, drill: Machine) -> None:
@@ -266,7 +274,7 @@ class LocalProvider:
         firewall.apply_remove(self.layout, stack.environment, drill.name)
         network.detach_machine(self.layout, place, drill)
         for folder in (place.bundle, place.data):
-            shutil.rmtree(folder, ignore_errors=True)
+            pool.remove_tree(folder)
 
     def _publish_agent(self) -> None:
         archive = build_agent()
@@ -278,11 +286,15 @@ class LocalProvider:
         partial.rename(target)
 
     @contextlib.contextmanager
-    def _one_at_a_time(self, key: str) -> Iterator[None]:
+    def _one_at_a_time(self, key: str, cancel: Cancellation) -> Iterator[None]:
         with self._locks_lock:
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
+        while not lock.acquire(timeout=_LOOK_EVERY_S):
+            cancel.check()
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def _require_artifact(stack: Stack, machine: Machine) -> None:

@@ -8,6 +8,7 @@ from outside, through the same firewall as anybody's.
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 from greenroom.errors import HostError, OperationError
@@ -16,6 +17,9 @@ from greenroom.model.stack import Stack
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.names import running_pid, stop_by_pid_file, wait_for_pid
+
+_changing = threading.Lock()
+"""Environments come and go at once, and share the maps."""
 
 
 def render_config(layout: Layout) -> str:
@@ -28,6 +32,9 @@ global
   maxconn 4096
   # Else a second proxy would share the port in silence, and get half of our requests.
   noreuseport
+  # It reads what machines answer, so it keeps no right of root's.
+  user haproxy
+  group haproxy
 
 defaults
   mode http
@@ -77,21 +84,27 @@ def close_proxy(layout: Layout) -> None:
 
 def publish_routes(layout: Layout, stack: Stack) -> None:
     """Route the environment's endpoints. Idempotent."""
-    withdraw_routes(layout, stack.environment)
     addresses, ports = _map_files(layout)
-    for host, address, port in _routes(stack):
-        _admin(layout, f"add map {addresses} {host} {address}")
-        _admin(layout, f"add map {ports} {host} {port}")
-    _keep(layout)
+    with _changing:
+        _withdraw(layout, stack.environment)
+        for host, address, port in _routes(stack):
+            _admin(layout, f"add map {addresses} {host} {address}")
+            _admin(layout, f"add map {ports} {host} {port}")
+        _keep(layout)
 
 
 def withdraw_routes(layout: Layout, environment: EnvironmentName) -> None:
     """Remove the environment's endpoints. Idempotent."""
+    with _changing:
+        _withdraw(layout, environment)
+        _keep(layout)
+
+
+def _withdraw(layout: Layout, environment: EnvironmentName) -> None:
     addresses, ports = _map_files(layout)
     for host in routes_of(layout, environment):
         _admin(layout, f"del map {addresses} {host}")
         _admin(layout, f"del map {ports} {host}")
-    _keep(layout)
 
 
 def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
@@ -119,6 +132,8 @@ def _entries(layout: Layout, which: int) -> list[tuple[str, str]]:
 
 def _keep(layout: Layout) -> None:
     """Write the maps back to their files, so that a restarted proxy knows its routes."""
+    if running_pid(_pid_file(layout), "haproxy") is None:
+        return
     for which, file in enumerate(_map_files(layout)):
         partial = file.with_suffix(".partial")
         partial.write_text("".join(f"{key} {value}\n" for key, value in _entries(layout, which)))

@@ -99,8 +99,12 @@ class RegionServices:
 def object_path(folder: Path, key: str) -> Path | None:
     """The file of a bucket's object, or None; a key cannot lead out of its bucket."""
     root = folder.resolve()
-    path = (root / key).resolve()
-    return path if path.is_relative_to(root) and path.is_file() else None
+    try:
+        path = (root / key).resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError):
+        # A name that is too long, or holds a zero byte.
+        return None
 
 
 def _address(request: Request) -> str:

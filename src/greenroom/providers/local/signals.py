@@ -9,15 +9,15 @@ import json
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from greenroom.errors import OperationError
 from greenroom.model.proof import RestoreReport, TableReport
 from greenroom.model.stack import Machine
 from greenroom.model.views import Artifact, MachineReport, PhaseTime
+from greenroom.providers.local.hearsay import is_duration, items, text
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.residents import Resident
 
@@ -79,7 +79,7 @@ class Signals:
             parsed = SignalBody.model_validate_json(place.signal.read_bytes())
         except FileNotFoundError:
             return None
-        return Signal(parsed.Status == "SUCCESS", parsed.Reason, _object(parsed.Data))
+        return Signal(parsed.Status == "SUCCESS", text(parsed.Reason), _object(parsed.Data))
 
     def wait(self, timeout_s: float) -> None:
         """Wait until any signal arrives, or the time is over."""
@@ -98,9 +98,9 @@ def report_of(name: str, data: dict[str, Any]) -> MachineReport:
     The machine wrote it, so whatever does not fit is left out rather than believed.
     """
     phases = tuple(
-        PhaseTime(phase=str(row[0]), machine=name, seconds=float(row[1]), message="")
-        for row in data.get("phases", [])
-        if isinstance(row, list) and len(row) == 2 and isinstance(row[1], int | float)
+        PhaseTime(phase=text(row[0]), machine=name, seconds=float(row[1]), message="")
+        for row in items(data.get("phases"))
+        if isinstance(row, list) and len(row) == 2 and is_duration(row[1])
     )
     artifact = data.get("artifact")
     return MachineReport(
@@ -110,11 +110,11 @@ def report_of(name: str, data: dict[str, Any]) -> MachineReport:
         artifact=None
         if not isinstance(artifact, dict)
         else Artifact(
-            key=str(artifact.get("key")),
-            sha256=str(artifact.get("sha256")),
+            key=text(artifact.get("key")),
+            sha256=text(artifact.get("sha256")),
             fallback=bool(artifact.get("fallback")),
         ),
-        notices=tuple(str(notice) for notice in data.get("notices", [])),
+        notices=tuple(text(notice) for notice in items(data.get("notices"))),
     )
 
 
@@ -123,8 +123,9 @@ def deploy_report(machine: Machine, data: dict[str, Any]) -> MachineReport:
 
     Raises OperationError (E_MACHINE_FAILED) with the agent's reason.
     """
-    if "error" in data:
-        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {data['error']}")
+    if data.get("status") != "SUCCESS":
+        reason = text(data.get("error", "its agent did not say that it succeeded"))
+        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {reason}")
     return report_of(machine.name, data)
 
 
@@ -134,11 +135,13 @@ class _RestoreData(BaseModel):
     mode: str
     source: str | None = None
     artefact_sha256: str | None = None
-    taken_at: str | None = None
-    verified_at: str | None = None
-    restore_s: float | None = None
-    verify_s: float | None = None
+    taken_at: AwareDatetime | None = None
+    verified_at: AwareDatetime | None = None
+    restore_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    verify_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     tables: list[tuple[str, int, str]] = []
+    table_count: int = Field(default=0, ge=0)
+    row_count: int = Field(default=0, ge=0)
 
 
 def _restore_report(machine: str, data: object) -> RestoreReport | None:
@@ -150,15 +153,19 @@ def _restore_report(machine: str, data: object) -> RestoreReport | None:
         return None
     return RestoreReport(
         machine=machine,
-        source=read.source,
-        mode=read.mode,
-        artefact_sha256=read.artefact_sha256,
-        taken_at=None if read.taken_at is None else datetime.fromisoformat(read.taken_at),
-        verified_at=None if read.verified_at is None else datetime.fromisoformat(read.verified_at),
+        source=None if read.source is None else text(read.source),
+        mode=text(read.mode),
+        artefact_sha256=None if read.artefact_sha256 is None else text(read.artefact_sha256),
+        taken_at=read.taken_at,
+        verified_at=read.verified_at,
         restore_s=read.restore_s,
         verify_s=read.verify_s,
         clone_s=None,
-        tables=tuple(TableReport(name=n, rows=r, checksum=c) for n, r, c in read.tables),
+        tables=tuple(
+            TableReport(name=text(n), rows=r, checksum=text(c)) for n, r, c in read.tables
+        ),
+        table_count=read.table_count,
+        row_count=read.row_count,
     )
 
 

@@ -11,16 +11,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import time
 from pathlib import Path
 
-from greenroom.errors import BugError, InputError
+from pydantic import TypeAdapter
+
+from greenroom.errors import BugError, InputError, OperationError
+from greenroom.model.proof import RestoreReport
 from greenroom.model.stack import Machine, RestoreMode, Stack, Volume
 from greenroom.providers.local.layout import Layout, MachineLayout
-from greenroom.providers.local.pool import clone_tree
+from greenroom.providers.local.pool import clone_tree, remove_tree
 
 _FAMILY = "family"
+_REPORT = "report.json"
+_RESTORE_REPORT = TypeAdapter(RestoreReport)
 _KEPT_PER_FAMILY = 3
 """Branches may stand on different versions of an extract or of the server."""
 
@@ -63,7 +67,9 @@ def golden_volume(layout: Layout, key: str) -> Path | None:
     return folder / "volume" if folder.is_dir() else None
 
 
-def keep_as_golden(layout: Layout, key: str, family: str, drill_volume: Path) -> None:
+def keep_as_golden(
+    layout: Layout, key: str, family: str, report: RestoreReport, drill_volume: Path
+) -> None:
     """Make a drill's volume the golden one of that key; the server on it must be down.
 
     Of a ``family`` (a stack's data of one source) the newest few are kept: clones share blocks
@@ -73,6 +79,7 @@ def keep_as_golden(layout: Layout, key: str, family: str, drill_volume: Path) ->
     partial = layout.goldens / f".{key}.{time.time_ns()}"
     partial.mkdir()
     (partial / _FAMILY).write_text(family)
+    (partial / _REPORT).write_bytes(_RESTORE_REPORT.dump_json(report))
     drill_volume.rename(partial / "volume")
     partial.rename(layout.goldens / key)
     relatives = [
@@ -80,7 +87,32 @@ def keep_as_golden(layout: Layout, key: str, family: str, drill_volume: Path) ->
     ]
     relatives.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
     for outdated in relatives[_KEPT_PER_FAMILY:]:
-        shutil.rmtree(outdated)
+        # Renamed first: nobody begins to clone a volume that is going.
+        remove_tree(outdated.rename(layout.goldens / f".{outdated.name}.{time.time_ns()}"))
+
+
+def golden_report(layout: Layout, key: str) -> RestoreReport:
+    """What the drill reported that made the golden volume of that key."""
+    return _RESTORE_REPORT.validate_json((layout.goldens / key / _REPORT).read_bytes())
+
+
+def refuse_disagreement(stack: Stack, machine: Machine, report: RestoreReport) -> None:
+    """Raises OperationError (E_DRILL) if what a drill reported is not what its manifest says.
+
+    The drill has compared already; here the host does it again, with its own copy.
+    """
+    volume = _volume(machine)
+    if volume.mode is RestoreMode.EMPTY or not report.tables:
+        return
+    manifest = json.loads(manifest_path(stack, volume).read_bytes())
+    wanted = {(n, t["rows"], t["checksum"]) for n, t in manifest["tables"].items()}
+    found = {(table.name, table.rows, table.checksum) for table in report.tables}
+    if found != wanted:
+        names = ", ".join(sorted({name for name, _, _ in found ^ wanted})[:5])
+        raise OperationError(
+            "E_DRILL",
+            f"the drill of {machine.name} reports other tables than its manifest: {names}",
+        )
 
 
 def golden_family(stack: Stack, machine: Machine) -> str:
@@ -94,7 +126,7 @@ def clone_golden(place: MachineLayout, golden: Path) -> float:
     started = time.monotonic()
     if not place.volume.exists():
         partial = place.data / ".volume"
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         place.data.mkdir(parents=True, exist_ok=True)
         clone_tree(golden, partial)
         partial.rename(place.volume)

@@ -48,4 +48,6 @@ def _restore(machine: Machine) -> RestoreReport | None:
         verify_s=0.5,
         clone_s=0.004 if cloned else None,
         tables=(),
+        table_count=0,
+        row_count=0,
     )
