@@ -290,3 +290,18 @@ def test_the_subnet_of_a_destroyed_environment_is_given_away_again(stage: Stage)
     stage.run(request("d"))
 
     assert stage.control.stack_of("d").subnet == freed
+
+
+@pytest.mark.parametrize("text", ["feature-x", "feature_x", "photos/feature-x"])
+def test_who_asks_for_an_environment_whose_create_failed_is_told_why(
+    stage: Stage, text: str
+) -> None:
+    stage.world.faults.fail_at = "machines"
+    _, result = stage.run(request())
+
+    with pytest.raises(InputError) as raised:
+        stage.control.environment(text)
+    assert raised.value.code == "E_NO_ENVIRONMENT"
+    assert raised.value.message == (
+        f"there is no environment {text!r}: its create failed ({result.code}: {result.message})"
+    )

@@ -38,10 +38,25 @@ def test_a_deploy_reaches_the_machines_with_code_and_proves_again(stage: Stage) 
     assert len(detail.machines) == 2
 
 
-@pytest.mark.parametrize("phase", ["deploy", "proof"])
-def test_a_deploy_that_fails_leaves_the_environment_not_proved(stage: Stage, phase: str) -> None:
+def test_after_a_deploy_that_failed_the_environment_is_proved_as_it_is_now(stage: Stage) -> None:
     stage.run(request())
-    stage.world.faults.fail_at = phase
+    before = stage.control.environment("feature-x").proof
+    stage.world.faults.fail_at = "deploy"
+
+    operation, result = stage.run(DeployRequest(environment="feature-x"))
+
+    assert operation.status is OperationStatus.FAILED
+    assert result.code == "E_SIMULATED"
+    detail = stage.control.environment("feature-x")
+    assert detail.summary.status is EnvironmentStatus.READY
+    assert detail.proof is not None
+    assert detail.proof != before
+    assert stage.observe() == stage.intents() != ()
+
+
+def test_a_deploy_whose_proof_cannot_be_made_leaves_nothing_verified(stage: Stage) -> None:
+    stage.run(request())
+    stage.world.faults.fail_at = "proof"
 
     operation, result = stage.run(DeployRequest(environment="feature-x"))
 

@@ -48,6 +48,7 @@ from greenroom.store.operations import (
     OperationRecord,
     find_operation,
     finish_operation,
+    last_failure,
     request_cancel,
     unfinished_operations,
 )
@@ -148,7 +149,7 @@ class ControlPlane:
         # The phases of the create are events, and some may still be in memory only.
         self._journal.flush()
         with self._database.read() as connection:
-            record = pick(list_environments(connection), text)
+            record = _pick_or_explain(connection, text)
             phases = phases_done(connection, record.created_by)
             findings = find_findings(connection, record.name)
             summary = self._view(record, _running(connection))
@@ -225,6 +226,21 @@ class ControlPlane:
 
     def _view(self, record: EnvironmentRecord, running: dict[str, str]) -> EnvironmentView:
         return view_environment(record, running.get(str(record.name)), self._proxy_port)
+
+
+def _pick_or_explain(connection: Connection, text: str) -> EnvironmentRecord:
+    """The environment called ``text``; of one whose create failed, the error says how: whoever
+    had left with --detach has seen nothing of it."""
+    try:
+        return pick(list_environments(connection), text)
+    except InputError as error:
+        failed = last_failure(connection, text)
+        if error.code != "E_NO_ENVIRONMENT" or failed is None:
+            raise
+        code, message = failed
+        raise InputError(
+            error.code, f"{error.message}: its create failed ({code}: {message})", hint=error.hint
+        ) from error
 
 
 def _running(connection: Connection) -> dict[str, str]:

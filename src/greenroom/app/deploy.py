@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 
 from sqlalchemy import Connection
 
@@ -30,26 +29,33 @@ def deployable(stack: Stack, types: Collection[str]) -> tuple[Machine, ...]:
 
 
 def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
-    """Deploy machine by machine, then prove; a failure leaves the environment not proved."""
+    """Deploy machine by machine, then prove, also after a failure."""
     operation = begin(ports, operation_id, steps)
     if operation is None:
         return
-    name = operation.environment.name
     try:
         reports, proof = operation.guarded(lambda: _deploy_and_prove(operation))
     except GreenroomError as error:
-        # Some machines may run the new artifact and others the old one: nobody has looked.
-        operation.end(
-            failure(error),
-            partial(
-                set_status,
-                name=name,
-                status=EnvironmentStatus.NOT_PROVED,
-                verdict=Verdict.NOT_VERIFIED,
-            ),
-        )
+        operation.end(failure(error), _look_again(operation))
     else:
         _keep(operation, reports, proof)
+
+
+def _look_again(operation: Operation) -> Callable[[Connection], None]:
+    """What to write of an environment whose deploy failed: the old code may run, or some of the
+    new, so it is proved as it is now; if even that fails, nothing is verified."""
+    environment, now = operation.environment, operation.ports.clock.now()
+    with operation.ports.database.read() as connection:
+        reports = find_findings(connection, environment.name).reports
+    prove = operation.ports.provider.prove
+    try:
+        proof = operation.guarded(
+            lambda: prove(environment.stack, reports, operation.others(), recheck=True)
+        )
+    except GreenroomError:
+        doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+        return lambda connection: set_status(connection, environment.name, *doubt)
+    return lambda connection: save_proof(connection, environment, proof, now)
 
 
 def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:

@@ -14,6 +14,8 @@ from greenroom.model.requests import Request
 from greenroom.store import codec
 from greenroom.store.tables import operations
 
+_LOOK_BACK = 50
+"""How many ended creates are searched for one that somebody asks about."""
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
 
@@ -63,6 +65,24 @@ def find_operation(connection: Connection, operation: str) -> OperationRecord | 
     query = select(operations).where(operations.c.id == operation)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else _record(row)
+
+
+def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
+    """How the newest create of an environment called ``text`` (full name, slug or raw branch)
+    failed: code and message; None if it did not."""
+    query = (
+        select(operations)
+        .where(operations.c.kind == "create", operations.c.ended_at.is_not(None))
+        .order_by(operations.c.created_at.desc())
+        .limit(_LOOK_BACK)
+    )
+    for row in connection.execute(query).mappings():
+        record = _record(row)
+        branch = getattr(record.request, "branch", None)
+        if text in (str(record.environment), record.environment.slug, branch):
+            code, message = row["error_code"], row["error_message"]
+            return None if code is None else (code, message or "")
+    return None
 
 
 def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:

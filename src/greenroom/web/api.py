@@ -20,13 +20,14 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.follow import follow
 from greenroom.app.image_builds import build_images, chosen_images, refuse_image_in_use
 from greenroom.app.lookup import machine_named
+from greenroom.blueprint.nearest import unknown
 from greenroom.errors import Fault, GreenroomError, InputError, RefusedError, UsageError
 from greenroom.model.events import Event
 from greenroom.model.proof import Proof
 from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest
 from greenroom.model.views import EnvironmentDetail, EnvironmentView, OperationView
 from greenroom.providers.local import images
-from greenroom.providers.local.logs import LogReader, readers
+from greenroom.providers.local.logs import LogReader, log_services, readers
 from greenroom.providers.local.provider import LocalProvider
 
 _NDJSON = "application/x-ndjson"
@@ -176,6 +177,9 @@ def _add_environments(api: FastAPI, control: ControlPlane, provider: LocalProvid
         chosen = [machine_named(stack, machine)] if machine else stack.machines
         places = [provider.layout.machine(stack.environment, m.name) for m in chosen]
         found = [reader for place in places for reader in readers(place, service)]
+        if service is not None and not found:
+            known = {name for place in places for name in log_services(place)}
+            raise InputError("E_SERVICE", unknown("service", service, known))
         return StreamingResponse(_log_lines(found, follow), media_type=_NDJSON)
 
 
@@ -211,13 +215,13 @@ async def _event_lines(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
 
 
 async def _log_lines(found: list[LogReader], follow: bool) -> AsyncIterator[bytes]:
-    while True:
+    while found:
         for reader in found:
             for line in reader.read_new():
                 fields = {"machine": line.machine, "service": line.service, "line": line.line}
                 yield json.dumps(fields).encode() + b"\n"
-        if not follow:
-            return
+        # A destroyed environment's logs say nothing more.
+        found = [reader for reader in found if follow and reader.place.log.is_dir()]
         await asyncio.sleep(_LOG_POLL_S)
 
 

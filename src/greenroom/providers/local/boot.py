@@ -18,6 +18,7 @@ from greenroom.providers.local.residents import Resident
 from greenroom.providers.local.signals import Signals, now, report_of
 
 _LOOK_EVERY_S = 0.1
+_MEND = "mend what the machine says and run the same command again; nothing was left behind"
 _LAST_WORD_S = 2.0
 """The agent's clock for the same deadline starts a little later than ours; what it says when its
 time is over tells more than its silence."""
@@ -88,7 +89,7 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
     if signal is not None:
         if signal.success:
             return report_of(machine.name, signal.data)
-        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {signal.reason}")
+        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {signal.reason}", hint=_MEND)
     doing = "the last thing it was doing: "
     if main_pid(place) is None:
         console = _end_of_console(place)

@@ -130,7 +130,7 @@ def remove_image(layout: Layout, digest: str) -> bool:
 
 def bootstrap_argv(image: Image, overlay: Path, archive: Path) -> list[str]:
     """mmdebstrap's command line; see mmdebstrap(1)."""
-    argv = ["mmdebstrap", "--variant=minbase", "--format=tar", "--quiet"]
+    argv = ["mmdebstrap", "--variant=minbase", "--format=tar"]
     argv += [f"--include={','.join(image.packages)}"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _UNWANTED]
     argv += [f"--customize-hook=sync-in {overlay} /"]
@@ -156,11 +156,22 @@ def _build(image: Image, archive: Path, cancel: Cancellation) -> None:
             raise
         raise OperationError(
             "E_IMAGE_BUILD",
-            f"image {image.name} cannot be built: {error.message}",
+            f"image {image.name} cannot be built: {_reason(error.message)}",
             hint="check the packages and commands of this image in the blueprint",
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _reason(output: str) -> str:
+    """What went wrong in a build, out of its last lines: apt's and dpkg's own words.
+
+    What mmdebstrap adds of itself is a command line of a thousand characters, and no news.
+    """
+    lines = [line.strip() for line in output.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("I: ", "E: setup failed"))]
+    errors = [line for line in lines if line.startswith("E: ") and "mmdebstrap" not in line]
+    return " / ".join(line[:300] for line in (errors or lines)[-4:])
 
 
 def write_overlay(image: Image, overlay: Path) -> None:

@@ -12,6 +12,10 @@ _READ_LIMIT_BYTES = 1024 * 1024
 """What one look reads of one log at most; the rest is read at the next look."""
 
 
+_LINE_LIMIT_BYTES = 64 * 1024
+"""A line that does not end is told in pieces of about this length."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """A line that a service of a machine wrote."""
@@ -35,6 +39,8 @@ class LogReader:
         """The lines written since the last call."""
         data = self._rest + self._read()
         *lines, self._rest = data.split(b"\n")
+        if len(self._rest) > _LINE_LIMIT_BYTES:
+            lines, self._rest = [*lines, self._rest], b""
         for line in lines:
             yield LogLine(
                 machine=self.place.name,

@@ -302,7 +302,14 @@ def _require_artifact(stack: Stack, machine: Machine) -> None:
     if deploy is None:
         return
     bucket = next(b for b in stack.buckets if b.name == deploy.bucket)
-    if all(object_path(bucket.path, key) is None for key in deploy.keys):
+    found = next((key for key in deploy.keys if object_path(bucket.path, key) is not None), None)
+    if found is not None and object_path(bucket.path, f"{found}.sha256") is None:
+        raise InputError(
+            "E_ARTIFACT_CHECKSUM",
+            f"{machine.type}: {found} in bucket {bucket.name} has no checksum beside it",
+            hint=f"in {bucket.path}: sha256sum {found} > {found}.sha256",
+        )
+    if found is None:
         raise InputError(
             "E_ARTIFACT_MISSING",
             f"{machine.type}: none of {', '.join(deploy.keys)} is in bucket {bucket.name} "
