@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.real.site import NET, PORT, REGION, SEED_COMMAND, Site, get, wait_until
+from tests.real.site import NET, REGION, SEED_COMMAND, Site, get, wait_until
 
 FEATURE = "api.feature-x.photos.localhost"
 MASTER = "api.master.photos.localhost"
+FILTERED = str(errno.EHOSTUNREACH)
 
 
 def test_the_seeds_command_boots_the_branch_from_nothing(site: Site) -> None:
@@ -104,11 +107,8 @@ def test_metadata_answers_with_imdsv2_only(feature: Site) -> None:
 def test_facts_names_and_flows_from_inside(feature: Site) -> None:
     assert feature.inside("feature_x", "backend1", "greenroom-facts role") == (0, "backend\n")
     assert feature.inside("feature_x", "backend1", "greenroom-facts branch") == (0, "feature_x\n")
-    connect = (
-        "python3 -c 'import socket; socket.create_connection((\"db\", 3306), timeout=3).close()'"
-    )
-    assert feature.inside("feature_x", "backend1", connect)[0] == 0
-    assert feature.inside("feature_x", "feed1", connect)[0] != 0
+    assert connect_from(feature, "backend1", "db", 3306) == "0"
+    assert connect_from(feature, "feed1", "db", 3306) == FILTERED
     code, names = feature.inside("feature_x", "feed1", "getent hosts backend1 api db")
     assert code == 0
     assert "backend1.feature-x.photos.internal" in names
@@ -146,9 +146,8 @@ def test_a_machine_reads_no_bucket_but_its_own(feature: Site) -> None:
         "403"
     )
     assert feature.inside("feature_x", "db1", code + "extracts/extract/manifest.json")[1] == "200"
-    assert feature.inside("feature_x", "db1", code + "extracts/..%2f..%2fgreenroom.yaml")[1] == (
-        "404"
-    )
+    assert feature.inside("feature_x", "db1", code + "extracts/..%2fgreenroom.yaml")[1] == "404"
+    assert (feature.folder / "data" / ".." / "greenroom.yaml").exists()
     assert feature.inside("feature_x", "feed1", code + "extracts/extract/manifest.json")[1] == (
         "403"
     )
@@ -158,11 +157,12 @@ def test_root_in_a_machine_cannot_change_its_network_or_reach_the_host(feature: 
     script = "python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'"
     assert feature.inside("feature_x", "backend1", script)[0] != 0
     assert feature.inside("feature_x", "backend1", "mount -t tmpfs none /mnt")[0] != 0
-    host = (
-        "python3 -c 'import socket; "
-        f'socket.create_connection(("{NET}.255.1", {PORT}), timeout=2).close()\''
-    )
-    assert feature.inside("feature_x", "backend1", host)[0] != 0
+    vsock = "python3 -c 'import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)'"
+    assert feature.inside("feature_x", "backend1", vsock)[0] != 0
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        port = listener.getsockname()[1]
+        socket.create_connection((f"{NET}.255.1", port), timeout=2).close()
+        assert connect_from(feature, "backend1", f"{NET}.255.1", port) == FILTERED
 
 
 def test_exec_passes_the_exit_code_through(feature: Site) -> None:
@@ -201,6 +201,36 @@ def test_a_mounted_folder_takes_the_place_of_the_artifact(feature: Site) -> None
         assert feature.inside("dev", "db1", "mariadb -N -e 'SHOW TABLES' photos") == (0, "")
     finally:
         feature.ok("destroy", "dev")
+
+
+def test_a_machine_leaves_nothing_of_the_hosts_root_in_a_mounted_folder(feature: Site) -> None:
+    code = feature.folder / "somebodys-code"
+    (code / "public").mkdir(parents=True)
+    (code / "public" / "index.php").write_text("<?php echo 'mine';")
+    for path in (code, *code.rglob("*")):
+        os.chown(path, 4711, 4711)
+    mount = f"backend={code}"
+    feature.ok("create", "--branch", "mounted", "--restore", "db=none", "--mount", mount)
+    try:
+        script = "cd /var/www/backend/current && cp /bin/true tool && chmod 4755 tool"
+        assert feature.inside("mounted", "backend1", script)[0] == 0
+        assert (code / "tool").stat().st_uid == 4711
+        os.chown(code, 0, 0)
+    finally:
+        feature.ok("destroy", "mounted")
+    feature.ok("create", "--branch", "mounted", "--restore", "db=none", "--mount", mount)
+    try:
+        script = "touch /var/www/backend/current/anything"
+        assert feature.inside("mounted", "backend1", script)[0] != 0
+    finally:
+        feature.ok("destroy", "mounted")
+
+
+def test_what_a_machine_has_made_too_deep_to_walk_is_removed_all_the_same(site: Site) -> None:
+    site.ok("create", "--branch", "deep", "--machines", "feed")
+    dig = "import os; [(os.mkdir(str(1)), os.chdir(str(1))) for _ in range(3000)]"
+    assert site.inside("deep", "feed1", f"cd /tmp && python3 -c '{dig}'")[0] == 0
+    assert "0 left over" in site.ok("destroy", "deep")
 
 
 def test_a_branch_without_an_artifact_gets_the_default_branchs_and_says_so(feature: Site) -> None:
@@ -269,6 +299,15 @@ def test_flows_finds_a_service_that_died_after_the_boot(feature: Site) -> None:
         assert feature.inside("feature_x", "backend1", f"s6-svc -u -wu {nginx}")[0] == 0
     wait_until(lambda: get(FEATURE, "/health")[0] == 200)
     feature.ok("flows", "feature_x")
+
+
+def connect_from(site: Site, machine: str, host: str, port: int) -> str:
+    """The error number of a TCP connect from inside a machine of feature_x; 0 when it works."""
+    lines = ("import socket", "s = socket.socket()", "s.settimeout(3)")
+    program = "; ".join([*lines, f'print(s.connect_ex((socket.gethostbyname("{host}"), {port})))'])
+    code, number = site.inside("feature_x", machine, f"python3 -c '{program}'")
+    assert code == 0
+    return number.strip()
 
 
 def artifact_of(site: Site, branch: str) -> dict[str, Any]:

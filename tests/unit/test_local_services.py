@@ -12,6 +12,7 @@ import pytest
 from tests.unit.blueprint_values import stack_of
 
 from greenroom.model.stack import Stack
+from greenroom.providers.local.hearsay import TEXT_LIMIT
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.residents import Resident, Residents
 from greenroom.providers.local.services import RegionServices, object_path
@@ -210,6 +211,7 @@ def test_a_wait_handle_takes_no_foreign_and_no_malformed_signal(clients: Clients
         {},
         {"phases": "all"},
         {"phases": [["boot"]]},
+        {"phases": [["boot", float("nan")], ["boot", -1], ["boot", "1"]]},
         {"restore": {"mode": 7}},
         {"restore": []},
         {"artifact": "none"},
@@ -219,6 +221,15 @@ def test_a_wait_handle_takes_no_foreign_and_no_malformed_signal(clients: Clients
 def test_what_a_machine_claims_in_a_wrong_shape_is_left_out(data: dict[str, object]) -> None:
     report = report_of("db1", data)
     assert (report.phases, report.restore, report.artifact) == ((), None, None)
+
+
+def test_what_a_machine_says_can_always_be_written_down() -> None:
+    said = "\ud800" * 3 + "x" * 100_000
+    report = report_of("db1", {"notices": [said], "artifact": {"key": said, "sha256": said}})
+    assert report.artifact is not None
+    for kept in (*report.notices, report.artifact.key, report.artifact.sha256):
+        assert kept.encode().startswith(b"???x")
+        assert len(kept) == TEXT_LIMIT
 
 
 def body(status: str, reason: str) -> bytes:
