@@ -18,7 +18,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LABEL = os.environ.get("GREENROOM_TEST_REGION", "test")
 """Two runs on one host need two regions, and other addresses: see GREENROOM_TEST_NET."""
 REGION = f"greenroom-{LABEL}"
+RUN, STATE = Path("/run") / REGION, Path("/var/lib") / REGION
+REGION_FOLDERS = (RUN, STATE)
 NET = os.environ.get("GREENROOM_TEST_NET", "10.214")
+FREE_NET = f"10.{int(NET.split('.')[1]) + 1}"
+"""The next range, for a region that never comes up."""
 PORT = int(os.environ.get("GREENROOM_TEST_PORT", "18080"))
 SEED_COMMAND = "create --machines backend db feed --restore_db extract --branch feature_x"
 ENVIRONMENT = {
@@ -76,6 +80,11 @@ class Site:
         done = self.greenroom("exec", environment, machine, "--", "sh", "-c", script)
         return done.returncode, done.stdout
 
+    def copied(self, folder: Path) -> Site:
+        """The same blueprint, code and data in another folder, free to be broken."""
+        shutil.copytree(self.folder, folder)
+        return Site(folder)
+
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file of the site."""
         path = self.folder / name
@@ -103,9 +112,28 @@ def make_site(folder: Path) -> Site:
     return Site(folder)
 
 
+def destroy_all(site: Site) -> None:
+    """Destroy every environment of the region."""
+    for environment in site.data("list"):
+        site.ok("destroy", environment["name"], "--confirm", environment["name"])
+
+
 def stop_daemon(site: Site) -> None:
     """Stop the region's daemon, as an operator would, and wait until it is gone."""
     site.greenroom("serve", "--stop")
+
+
+def daemon_pid() -> int:
+    """The process of the region's daemon; one that starts has an empty lock for a moment."""
+    wait_until((RUN / "daemon.lock").read_text)
+    return int((RUN / "daemon.lock").read_text())
+
+
+def error_in(stderr: str) -> str:
+    """The error that a command ended with: what follows the progress."""
+    found = stderr.find("error E_")
+    assert found == 0 or stderr[found - 1] == "\n", stderr
+    return stderr[found:]
 
 
 def wait_until(true: Any, timeout_s: float = 30) -> None:

@@ -18,7 +18,7 @@ from greenroom.providers.local.residents import Resident
 from greenroom.providers.local.signals import Signals, now, report_of
 
 _LOOK_EVERY_S = 0.1
-_MEND = "mend what the machine says and run the same command again; nothing was left behind"
+_MEND = "mend what the machine says and run the same command again"
 _LAST_WORD_S = 2.0
 """The agent's clock for the same deadline starts a little later than ours; what it says when its
 time is over tells more than its silence."""

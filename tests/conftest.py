@@ -1,41 +1,47 @@
-"""Real machines on this host, in a region of the tests' own."""
+"""Real machines on this host, in a region of the tests' own: for tests/real and tests/scenario."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.real import host
-from tests.real.site import REGION, SEED_COMMAND, Site, make_site, stop_daemon
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if os.geteuid() != 0:
-        raise pytest.UsageError("tests/real boots machines and needs root")
+from tests.real.site import (
+    REGION,
+    REGION_FOLDERS,
+    SEED_COMMAND,
+    Site,
+    destroy_all,
+    make_site,
+    stop_daemon,
+)
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The photos example in a clean region; at the end the host must be as it was."""
+def bare_host() -> host.HostState:
+    """The host before the region's daemon ever ran."""
+    assert os.geteuid() == 0, "tests/real and tests/scenario boot machines and need root"
     remove_state()
-    before = host.take(REGION)
+    return host.take(REGION, REGION_FOLDERS)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, bare_host: host.HostState) -> Iterator[Site]:
+    """The photos example in a clean region; at the end the host must be as it was."""
     made = make_site(tmp_path_factory.mktemp("site") / "photos")
     yield made
-    for environment in made.data("list"):
-        made.greenroom("destroy", environment["name"], "--confirm", environment["name"])
+    destroy_all(made)
     stop_daemon(made)
-    left = host.take(REGION).left_since(before)
     remove_state()
-    assert left == {}
+    assert host.take(REGION, REGION_FOLDERS).changes_since(bare_host) == {}
 
 
 def remove_state() -> None:
     """The region's files; its daemon is down, so nothing is mounted there any more."""
-    for folder in (Path("/var/lib") / REGION, Path("/run") / REGION):
+    for folder in REGION_FOLDERS:
         assert not (folder / "pool").is_mount(), f"{folder} is in use: stop its daemon first"
         shutil.rmtree(folder, ignore_errors=True)
 
