@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import Connection
-
 from greenroom.app.operation import Operation, Ports, begin
 from greenroom.app.removal import compensate
-from greenroom.app.verdict import ending_of
+from greenroom.app.verdict import keep_proof
 from greenroom.errors import GreenroomError
 from greenroom.model.proof import Proof
 from greenroom.model.stack import Image
 from greenroom.model.views import MachineReport
 from greenroom.ports import Steps
 from greenroom.store import codec
-from greenroom.store.environments import save_proof, save_reports
 
 
 def run_create(ports: Ports, operation_id: str, steps: Steps) -> None:
@@ -28,7 +25,7 @@ def run_create(ports: Ports, operation_id: str, steps: Steps) -> None:
     except GreenroomError as error:
         compensate(operation, error)
     else:
-        _keep(operation, reports, proof)
+        keep_proof(operation, reports, proof)
 
 
 def _build(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
@@ -84,13 +81,3 @@ def _lay_ground(operation: Operation) -> str:
         operation.tell("network", network)
     other.result()
     return ""
-
-
-def _keep(operation: Operation, reports: tuple[MachineReport, ...], proof: Proof) -> None:
-    name, now = operation.environment.name, operation.ports.clock.now()
-
-    def write(connection: Connection) -> None:
-        save_reports(connection, name, reports)
-        save_proof(connection, operation.environment, proof, now)
-
-    operation.end(ending_of(name, proof), write)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from greenroom.app.operation import Operation, Ports, begin, failure
-from greenroom.app.verdict import ending_of
+from greenroom.app.verdict import keep_proof
 from greenroom.errors import GreenroomError
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import DeployRequest
@@ -38,7 +38,7 @@ def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
     except GreenroomError as error:
         operation.end(failure(error), _look_again(operation))
     else:
-        _keep(operation, reports, proof)
+        keep_proof(operation, reports, proof)
 
 
 def _look_again(operation: Operation) -> Callable[[Connection], None]:
@@ -107,13 +107,3 @@ def _merged(reports: tuple[MachineReport, ...], new: MachineReport) -> tuple[Mac
         replace(new, restore=new.restore or old.restore) if old.machine == new.machine else old
         for old in reports
     )
-
-
-def _keep(operation: Operation, reports: tuple[MachineReport, ...], proof: Proof) -> None:
-    name, now = operation.environment.name, operation.ports.clock.now()
-
-    def write(connection: Connection) -> None:
-        save_reports(connection, name, reports)
-        save_proof(connection, operation.environment, proof, now)
-
-    operation.end(ending_of(name, proof), write)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy import Connection
+
+from greenroom.app.operation import Operation
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
+from greenroom.model.views import MachineReport
+from greenroom.store.environments import save_proof, save_reports
 from greenroom.store.operations import Ending
 
 _EXIT_NOT_PROVED = 3
+
+
+def keep_proof(operation: Operation, reports: tuple[MachineReport, ...], proof: Proof) -> None:
+    """Write down what was proved, and end the operation with it."""
+    name, now = operation.environment.name, operation.ports.clock.now()
+
+    def write(connection: Connection) -> None:
+        save_reports(connection, name, reports)
+        save_proof(connection, operation.environment, proof, now)
+
+    operation.end(ending_of(name, proof), write)
 
 
 def ending_of(environment: EnvironmentName, proof: Proof) -> Ending:
