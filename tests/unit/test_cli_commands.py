@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import cli_values as values
+import click
 import pytest
 from cli_daemon import Answer, FakeDaemon, problem, running
 
 from greenroom.cli.commands import exec as exec_module
 from greenroom.cli.commands import shell as shell_module
-from greenroom.cli.main import COMMANDS, cli, main
+from greenroom.cli.main import cli, main
+from greenroom.cli.table import COMMANDS, first_page
 from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Claim, Reach, Verdict
 from greenroom.model.receipt import Resource, ResourceKind
@@ -807,3 +809,18 @@ def test_a_socket_that_is_not_ours_asks_for_root(
     monkeypatch.setattr("greenroom.cli.client.accepts", refuse)
     assert run("list --json").error["code"] == "E_NOT_ROOT"
     assert run("serve --stop --json").error["code"] == "E_NOT_ROOT"
+
+
+@pytest.mark.parametrize("columns", [80, 81, 100, 137])
+def test_the_page_without_click_is_what_click_would_write(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    context = click.Context(cli, info_name="greenroom", terminal_width=None)
+    context.max_content_width = 100
+    assert first_page() == cli.get_help(context)
+
+
+def test_on_a_narrow_terminal_the_page_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert first_page() is None

@@ -155,7 +155,13 @@ def test_a_thin_client_imports_nothing_heavy(module: str) -> None:
 
 def test_help_imports_no_command() -> None:
     loaded = modules_after("import greenroom.cli.main")
-    assert [name for name in loaded if name.startswith("greenroom.cli.")] == ["greenroom.cli.main"]
+    ours = {name for name in loaded if name.startswith("greenroom.cli.")}
+    assert ours == {"greenroom.cli.main", "greenroom.cli.table"}
+
+
+def test_the_first_page_of_help_does_not_even_import_click() -> None:
+    loaded = modules_after("from greenroom.cli.entry import entry")
+    assert not {"click", "typing", "re", "inspect"} & set(loaded)
 
 
 # Streams and exit codes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.cli.main import main
+from greenroom.cli.entry import entry
 
 if __name__ == "__main__":
-    main()
+    entry()

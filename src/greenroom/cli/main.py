@@ -1,7 +1,6 @@
 """The entry point: finds the command, runs it, and turns its end into an exit code.
 
-Nothing here imports a command before it is called: ``--help`` answers from the table below, and
-a command pays for its own imports only.
+Nothing here imports a command before it is called: a command pays for its own imports only.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import click
 
 from greenroom import __version__
+from greenroom.cli.table import COMMANDS, DESCRIPTION, EPILOG, WIDEST
 from greenroom.errors import GreenroomError
 
 INTERRUPTED = 130
@@ -24,37 +24,6 @@ PIPE_CLOSED = 141
 """128 + SIGPIPE: whoever read our output, such as ``head``, has seen enough."""
 
 COMPLETE_VARIABLE = "_GREENROOM_COMPLETE"
-
-
-class _Entry(NamedTuple):
-    """Where a command lives, and the line that ``--help`` shows (its docstring's first)."""
-
-    module: str
-    attribute: str
-    summary: str
-    hidden: bool = False
-
-
-COMMANDS = {
-    "create": _Entry("create", "create", "Boot a branch: machines, data, firewall, proof."),
-    "plan": _Entry("plan", "plan", "Print what create would boot; touch nothing."),
-    "list": _Entry("list", "list_environments", "List the environments."),
-    "show": _Entry("show", "show", "Show an environment: machines, phases, restores, proof."),
-    "open": _Entry("open", "open_environment", "Print an environment's URL and open it."),
-    "shell": _Entry("shell", "shell", "Open a shell in a machine (alias: ssh)."),
-    "ssh": _Entry("shell", "shell", "Open a shell in a machine.", hidden=True),
-    "exec": _Entry("exec", "exec_command", "Run a command in a machine."),
-    "logs": _Entry("logs", "logs", "Print the logs of an environment's services."),
-    "flows": _Entry("flows", "flows", "Probe who reaches whom, and judge it."),
-    "deploy": _Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
-    "cancel": _Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
-    "destroy": _Entry("destroy", "destroy", "Remove an environment and print the receipt."),
-    "doctor": _Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),
-    "schema": _Entry("schema", "schema", "Print the blueprint's JSON Schema."),
-    "serve": _Entry("serve", "serve", "Run the daemon in the foreground, or stop it."),
-    "image": _Entry("image", "image", "Build, list and remove machine images."),
-    "completion": _Entry("completion", "completion", "Print the completion script for a shell."),
-}
 
 
 class LazyGroup(click.Group):
@@ -107,15 +76,13 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 not proved, 4 refused. "
-    "Every command takes --json: data on stdout, errors as one JSON line on stderr.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+    help=DESCRIPTION,
+    epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="greenroom")
 def cli() -> None:
-    """A copy of production for every branch: real servers, real firewalls, a restored database,
-    and the proof.
-    """
+    """The group itself does nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
