@@ -1,0 +1,110 @@
+"""The site that is measured: the photo feed in a region of the bench's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "photos"
+LABEL = "bench"
+REGION = f"greenroom-{LABEL}"
+STATE = Path("/var/lib") / REGION
+POOL = STATE / "pool"
+RUN = Path("/run") / REGION
+CIDR = "10.226.0.0/16"
+MACHINES = ("backend", "db", "feed")
+ENVIRONMENT = {
+    **os.environ,
+    "GREENROOM_REGION": LABEL,
+    "GREENROOM_CIDR": CIDR,
+    "GREENROOM_PORT": "18126",
+    "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+}
+# Byte code is what every user has from the second call on.
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
+GREENROOM = str(Path(sys.executable).with_name("greenroom"))
+
+
+class BenchError(Exception):
+    """A measurement that could not be made; the message says why and what to do."""
+
+
+def make_site(folder: Path, users: int | None = None) -> None:
+    """The example with its artifacts and its full data; ``users`` is the size of the backup."""
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("artifacts", "data"))
+    subprocess.run([sys.executable, "make_artifacts.py"], cwd=folder, check=True, stdout=2)
+    data = EXAMPLE / "data"
+    if data.is_dir():
+        # The same bytes each time, so what is there already saves the making of them.
+        shutil.copytree(data, folder / "data")
+    size = [] if users is None else ["--users", str(users)]
+    subprocess.run([sys.executable, "make_data.py", *size], cwd=folder, check=True, stdout=2)
+
+
+def greenroom(folder: Path, *words: str) -> str:
+    """What the command line, as installed beside this interpreter, prints; raises BenchError."""
+    argv = [GREENROOM, *words]
+    done = subprocess.run(
+        argv, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BenchError(f"greenroom {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def create(folder: Path, branch: str, *, source: str = "extract") -> str:
+    """The create that is measured."""
+    words = ["create", "--machines", *MACHINES, "--restore_db", source, "--branch", branch]
+    return greenroom(folder, *words)
+
+
+def destroy(folder: Path, branch: str) -> str:
+    """Its end, to the receipt."""
+    return greenroom(folder, "destroy", branch)
+
+
+def environments(folder: Path) -> list[dict[str, Any]]:
+    """What ``greenroom list`` knows."""
+    found = json.loads(greenroom(folder, "list", "--json"))
+    rows: list[dict[str, Any]] = found["environments"] if isinstance(found, dict) else found
+    return rows
+
+
+def clear(folder: Path) -> None:
+    """Destroy everything in the bench's region and remove what it kept."""
+    for environment in environments(folder):
+        greenroom(folder, "destroy", str(environment["name"]))
+    greenroom(folder, "serve", "--stop")
+    for place in (STATE, RUN):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def image_root(name: str) -> Path:
+    """The root filesystem of an image in the bench's pool."""
+    for record in sorted((POOL / "images").glob("*/image.json")):
+        if json.loads(record.read_text())["name"] == name:
+            return record.parent / "root"
+    raise BenchError(f"the pool has no image {name}: a create makes it")
+
+
+def golden_volume() -> Path:
+    """The newest golden volume in the bench's pool."""
+    found = sorted((POOL / "goldens").glob("[!.]*/volume"), key=lambda p: p.parent.stat().st_mtime)
+    if not found:
+        raise BenchError("the pool has no golden volume: a create makes it")
+    return found[-1]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that it took."""
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
