@@ -125,7 +125,11 @@ def test_the_groups_are_those_of_the_machines_and_what_they_join() -> None:
 
 
 def test_a_rule_whose_source_is_not_in_the_environment_is_left_out() -> None:
-    assert group_of(stack_of(), "backend") == ["tcp/80 from anywhere"]
+    # A shared machine type is never in the environment, and yet may stand beside it.
+    assert group_of(stack_of(), "backend") == [
+        "tcp/80 from anywhere",
+        "udp/8125 from metrics of every environment",
+    ]
     assert group_of(stack_of(), "db") == ["tcp/3306 from backend"]
     assert group_of(stack_of("feed"), "feed") == []
     assert group_of(stack_of("feed", "db"), "feed") == ["tcp/6379 from base"]

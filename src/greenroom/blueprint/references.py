@@ -115,6 +115,7 @@ class _Checks:
             yield from self._refer((*at, "instance_profile"), "instance profile", self._profiles)
             yield from self._refer_each((*at, "groups"), "group", self._groups)
             yield from self._refer_each((*at, "needs"), "machine type", self._types)
+            yield from self._needs_of_shared(at)
             yield from self._ingress(at)
             yield from self._refer((*at, "deploy", "bucket"), "bucket", self._buckets)
             yield from self._deploy_is_readable(at)
@@ -128,6 +129,16 @@ class _Checks:
             source = self._tree.at(path)
             if isinstance(source, str) and not looks_like_network(source):
                 yield from self._refer(path, "machine type or group", known)
+
+    def _needs_of_shared(self, at: Path) -> Iterator[Fault]:
+        """An ordinary machine is in many environments, or in none: nothing to rely on."""
+        if self._tree.at((*at, "shared")) is not True:
+            return
+        for index in range(list_length(self._tree, (*at, "needs"))):
+            need = self._tree.at((*at, "needs", index))
+            if need in self._types and self._tree.at(("machines", need, "shared")) is not True:
+                message = f"{need!r} is not shared; a shared machine can only need shared ones"
+                yield self._tree.fault((*at, "needs", index), message)
 
     def _services(self, at: Path) -> Iterator[Fault]:
         image = self._tree.at((*at, "image"))

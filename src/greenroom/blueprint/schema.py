@@ -206,7 +206,9 @@ class MachineTypeSpec(_Part):
     deadline_s: fields.Seconds = 120.0
     """How long a machine may take to signal that it is up."""
     shared: bool = False
-    """Whether the machine serves all environments; then it is in none of them."""
+    """Whether the machine serves all environments of the stack; then it is in none of them but
+    in the stack's shared environment, and a group in its ingress means that group's members in
+    every environment."""
     groups: Names = ()
     """Groups that the machines join besides their type's own."""
     tags: Tags = {}

@@ -14,18 +14,22 @@ def declares(
     target: Machine,
     protocol: Protocol,
     port: int,
+    *,
+    origin: Stack | None = None,
 ) -> bool:
     """Whether ``stack`` lets ``source`` reach ``target``, one of its machines, on that port.
 
-    ``source`` is a machine of the same Stack or an address outside the region. A machine of
-    another environment is never admitted, so it cannot even be asked about.
+    ``source`` is a machine of ``origin`` (None: of ``stack`` itself) or an address outside the
+    region. A machine of another environment is admitted only by a rule for a group of every
+    environment of the stack: to a shared machine, or from one.
     """
+    home = stack if origin is None else origin
     for group in stack.groups:
         if group.name not in target.groups:
             continue
         for rule in group.ingress:
             ports = rule.ports.first <= port <= rule.ports.last
-            if ports and rule.protocol is protocol and _admits(rule, source):
+            if ports and rule.protocol is protocol and _admits(rule, source, stack, home):
                 return True
     return False
 
@@ -69,9 +73,12 @@ def judge(protocol: Protocol, reach: Reach, *, declared: bool, promised: bool) -
     return Verdict.PROVED if passed == declared else Verdict.FAILED
 
 
-def _admits(rule: IngressRule, source: Machine | IPv4Address) -> bool:
+def _admits(rule: IngressRule, source: Machine | IPv4Address, stack: Stack, origin: Stack) -> bool:
     if isinstance(source, IPv4Address):
         return rule.network is not None and source in rule.network
+    own = origin.environment == stack.environment
     if rule.group is not None:
-        return rule.group in source.groups
-    return rule.network is not None and source.address in rule.network
+        # The same name in another stack's blueprint is another group.
+        relative = rule.everywhere and origin.environment.stack == stack.environment.stack
+        return rule.group in source.groups and (own or relative)
+    return own and rule.network is not None and source.address in rule.network

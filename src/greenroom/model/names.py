@@ -11,6 +11,9 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 STACK_NAME_MAX = 24
 SLUG_MAX = 40
 
+SHARED_SLUG = "shared"
+"""The slug of a stack's shared environment; no branch gets it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class EnvironmentName:

@@ -11,7 +11,9 @@ class CreateRequest:
     """``greenroom create``.
 
     ``machines`` are the words of ``--machines`` (``backend``, ``backend=2``); empty means every
-    type of the blueprint that is not shared. ``branch`` None means the default branch.
+    type of the blueprint that is not shared. ``shared`` are those of ``--shared``; with any of
+    them the stack's shared environment is meant, and ``machines`` and ``branch`` say nothing.
+    ``branch`` None means the default branch.
     ``restore`` maps a data name to ``SOURCE``, ``SOURCE:cold`` or ``none``; what it does not
     name gets the blueprint's default. ``mounts`` maps a machine type to a host directory.
     """
@@ -21,6 +23,7 @@ class CreateRequest:
     branch: str | None = None
     restore: tuple[tuple[str, str], ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from greenroom.model.names import EnvironmentName
+from greenroom.model.names import SHARED_SLUG, EnvironmentName
 
 
 class Protocol(StrEnum):
@@ -47,20 +47,22 @@ class PortRange:
 class IngressRule:
     """Who may reach the members of a group, on which ports.
 
-    Exactly one of ``group`` and ``network`` is set. A ``network`` never admits a machine of
-    another environment: environments are closed to each other whatever a rule says.
+    Exactly one of ``group`` and ``network`` is set. ``everywhere`` widens ``group`` from the
+    members in this environment to those in every environment of the stack; only flows from and
+    to shared machines have it. A ``network`` never admits a machine of another environment.
     """
 
     protocol: Protocol
     ports: PortRange
     group: str | None = None
     network: IPv4Network | None = None
+    everywhere: bool = False
 
     @property
     def source(self) -> str:
         """The source as a person reads it: a group's name, ``anywhere`` or a CIDR."""
         if self.group is not None:
-            return self.group
+            return f"{self.group} of every environment" if self.everywhere else self.group
         return "anywhere" if self.network == IPv4Network("0.0.0.0/0") else str(self.network)
 
 
@@ -224,6 +226,9 @@ class Bucket:
 class Stack:
     """One environment, whole. ``subnet`` is its own; ``domain`` ends every name in it.
 
+    ``shared``: its machines serve all environments of the stack, and it belongs to no branch;
+    ``branch`` is then the default one.
+
     ``drills`` holds, for every volume that is a clone or empty, the machine that makes its golden
     volume when there is none yet: it boots, restores cold, verifies, signals and is thrown away.
     """
@@ -240,6 +245,12 @@ class Stack:
     drills: tuple[Machine, ...]
     buckets: tuple[Bucket, ...]
     blueprint_path: Path
+    shared: bool = False
+
+    @property
+    def shared_domain(self) -> str:
+        """What ends the names of the stack's shared machines, whether there are any or not."""
+        return f"{SHARED_SLUG}.{self.domain.removeprefix(f'{self.environment.slug}.')}"
 
     def machine(self, name: str) -> Machine:
         """The machine called ``name``; raises KeyError."""

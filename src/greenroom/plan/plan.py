@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from greenroom.blueprint.schema import Blueprint
-from greenroom.model.names import EnvironmentName
+from greenroom.model.names import SHARED_SLUG, EnvironmentName
 from greenroom.model.requests import CreateRequest
 from greenroom.model.stack import Bucket, Stack
 from greenroom.plan.allocation import Allocation
@@ -22,10 +22,12 @@ def plan(blueprint: Blueprint, request: CreateRequest, allocation: Allocation) -
     Pure: the same three values give the same Stack. Raises InputError for a request that does not
     fit the blueprint; ``request.blueprint`` is not read, ``blueprint`` is what stands there.
     """
+    shared = bool(request.shared)
     branch = blueprint.default_branch if request.branch is None else request.branch
-    environment = EnvironmentName(blueprint.stack, slug_of(branch, allocation.taken))
+    slug = SHARED_SLUG if shared else slug_of(branch, allocation.taken)
+    environment = EnvironmentName(blueprint.stack, slug)
     selection = select(blueprint, request)
-    groups = security_groups(blueprint, selection.counts, branch)
+    groups = security_groups(blueprint, selection.counts, branch, shared=shared)
     site = Site(
         blueprint=blueprint,
         selection=selection,
@@ -42,7 +44,7 @@ def plan(blueprint: Blueprint, request: CreateRequest, allocation: Allocation) -
         environment=environment,
         branch=branch,
         default_branch=blueprint.default_branch,
-        production=branch == blueprint.default_branch,
+        production=branch == blueprint.default_branch and not shared,
         domain=site.domain,
         subnet=allocation.subnet,
         groups=groups,
@@ -53,4 +55,5 @@ def plan(blueprint: Blueprint, request: CreateRequest, allocation: Allocation) -
             Bucket(name=name, path=folder / spec.path) for name, spec in blueprint.buckets.items()
         ),
         blueprint_path=blueprint.path,
+        shared=shared,
     )

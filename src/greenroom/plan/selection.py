@@ -14,6 +14,9 @@ from greenroom.model.requests import CreateRequest
 from greenroom.model.stack import RestoreMode
 from greenroom.plan.addresses import DRILLS_MAX
 
+_MACHINES = "--machines"
+_SHARED = "--shared"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreChoice:
@@ -34,8 +37,13 @@ class Selection:
 
 def select(blueprint: Blueprint, request: CreateRequest) -> Selection:
     """Fit ``request`` to ``blueprint``; raises InputError with the nearest name or the way out."""
-    counts = _counts(blueprint, request.machines)
-    _refuse_missing_needs(blueprint, counts)
+    if request.shared:
+        _refuse_beside_shared(request)
+        counts = _counts(blueprint, request.shared, _SHARED)
+    else:
+        words = request.machines or tuple(ordinary_types(blueprint))
+        counts = _counts(blueprint, words, _MACHINES)
+    _refuse_missing_needs(blueprint, counts, _SHARED if request.shared else _MACHINES)
     return Selection(
         counts=counts,
         restores=_restores(blueprint, request.restore, counts),
@@ -48,15 +56,32 @@ def ordinary_types(blueprint: Blueprint) -> list[str]:
     return [name for name, spec in blueprint.machines.items() if not spec.shared]
 
 
-def _counts(blueprint: Blueprint, words: tuple[str, ...]) -> dict[str, int]:
+def shared_types(blueprint: Blueprint) -> list[str]:
+    """The machine types that only the stack's shared environment may have."""
+    return [name for name, spec in blueprint.machines.items() if spec.shared]
+
+
+def _refuse_beside_shared(request: CreateRequest) -> None:
+    for option, given in (("--machines", request.machines), ("--branch", request.branch)):
+        if given:
+            raise InputError(
+                "E_SHARED",
+                f"--shared and {option} exclude each other: "
+                "the shared environment belongs to no branch and has shared machines only",
+                hint="create the shared environment and the branch's in two commands",
+            )
+
+
+def _counts(blueprint: Blueprint, words: tuple[str, ...], option: str) -> dict[str, int]:
+    check_type = _check_shared_type if option == _SHARED else _check_type
     asked: dict[str, int] = {}
-    for word in words or tuple(ordinary_types(blueprint)):
+    for word in words:
         name, separator, count = word.partition("=")
-        _check_type(blueprint, name)
+        check_type(blueprint, name)
         if name in asked:
             raise InputError(
                 "E_MACHINE_TWICE",
-                f"the machine type {name!r} is named twice in --machines",
+                f"the machine type {name!r} is named twice in {option}",
                 hint=f"write {name}=N for N machines",
             )
         asked[name] = _count(word, count) if separator else blueprint.machines[name].count
@@ -64,7 +89,7 @@ def _counts(blueprint: Blueprint, words: tuple[str, ...]) -> dict[str, int]:
         raise InputError(
             "E_MACHINE_COUNT",
             f"{total} machines are asked for; an environment has at most {MACHINES_MAX}",
-            hint="ask for fewer with --machines TYPE=N",
+            hint=f"ask for fewer with {option} TYPE=N",
         )
     return {name: asked[name] for name in blueprint.machines if name in asked}
 
@@ -77,12 +102,35 @@ def _check_type(blueprint: Blueprint, name: str) -> None:
         raise InputError(
             "E_MACHINE_TYPE",
             f"the machine type {name!r} is shared: it serves all environments and is in none",
-            hint=f"leave {name} out of --machines",
+            hint=f"leave {name} out of --machines; greenroom create --shared {name} boots it",
         )
     raise InputError(
         "E_MACHINE_TYPE",
         unknown("machine type", name, known),
         hint=f"machine types of {blueprint.stack}: {', '.join(known)}",
+    )
+
+
+def _check_shared_type(blueprint: Blueprint, name: str) -> None:
+    known = shared_types(blueprint)
+    if name in known:
+        return
+    if name in blueprint.machines:
+        raise InputError(
+            "E_MACHINE_TYPE",
+            f"the machine type {name!r} is not shared: each environment has its own",
+            hint=f"ask for {name} with --machines, or declare 'shared: true' for it",
+        )
+    if not known:
+        raise InputError(
+            "E_MACHINE_TYPE",
+            f"--shared {name}: the blueprint of {blueprint.stack} has no shared machine type",
+            hint="declare 'shared: true' for a machine type that serves all environments",
+        )
+    raise InputError(
+        "E_MACHINE_TYPE",
+        unknown("shared machine type", name, known),
+        hint=f"shared machine types of {blueprint.stack}: {', '.join(known)}",
     )
 
 
@@ -96,14 +144,14 @@ def _count(word: str, count: str) -> int:
     return int(count)
 
 
-def _refuse_missing_needs(blueprint: Blueprint, counts: Mapping[str, int]) -> None:
+def _refuse_missing_needs(blueprint: Blueprint, counts: Mapping[str, int], option: str) -> None:
     missing: dict[str, list[str]] = {}
     for name in counts:
         absent = [
             need
             for need in blueprint.machines[name].needs
             # A shared machine serves every environment without being in it.
-            if need not in counts and not blueprint.machines[need].shared
+            if need not in counts and (option == _SHARED or not blueprint.machines[need].shared)
         ]
         if absent:
             missing[name] = absent
@@ -112,8 +160,8 @@ def _refuse_missing_needs(blueprint: Blueprint, counts: Mapping[str, int]) -> No
         added = list(dict.fromkeys(need for needs in missing.values() for need in needs))
         raise InputError(
             "E_NEEDS",
-            f"{'; '.join(sentences)}: add {' '.join(added)} to --machines",
-            hint=f"--machines {' '.join([*counts, *added])}",
+            f"{'; '.join(sentences)}: add {' '.join(added)} to {option}",
+            hint=f"{option} {' '.join([*counts, *added])}",
         )
 
 
@@ -133,7 +181,7 @@ def _restores(
             raise InputError(
                 "E_RESTORE_DATA",
                 f"--restore {name}={value}: {name} is not among the machines of this environment",
-                hint=f"add {name} to --machines, or leave the restore out",
+                hint=f"ask for {name} as well, or leave the restore out",
             )
         if wanted.setdefault(name, value) != value:
             raise InputError(
@@ -150,7 +198,7 @@ def _restores(
         raise InputError(
             "E_MACHINE_COUNT",
             f"{len(choices)} machine types with data are asked for; at most {DRILLS_MAX} fit",
-            hint="leave some of them out of --machines",
+            hint="leave some of them out",
         )
     return choices
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from greenroom.blueprint.fields import has_control_characters, shown
 from greenroom.errors import BugError, InputError
-from greenroom.model.names import LABEL, SLUG_MAX
+from greenroom.model.names import LABEL, SHARED_SLUG, SLUG_MAX
 
 BRANCH_MAX = 255
 """The branch is the value of a tag; EC2 allows 256 characters there."""
@@ -41,15 +41,16 @@ def check_branch(branch: str) -> str:
 def slug_of(branch: str, taken: Mapping[str, str]) -> str:
     """The slug of ``branch`` beside the slugs that are ``taken`` (slug to raw branch).
 
-    A branch that holds a slug keeps it. A name that must change to become a label, or whose label
-    another branch holds, gets a short hash of the whole name. Raises InputError E_BRANCH.
+    A branch that holds a slug keeps it. A name that must change to become a label, whose label
+    another branch holds, or that is the shared environment's, gets a short hash of the whole
+    name. Raises InputError E_BRANCH.
     """
     check_branch(branch)
     for slug, holder in taken.items():
         if holder == branch:
             return slug
     plain = branch.replace("_", "-")
-    if _is_slug(plain) and plain not in taken:
+    if _is_slug(plain) and plain not in taken and plain != SHARED_SLUG:
         return plain
     return _hashed(branch, taken)
 

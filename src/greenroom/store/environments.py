@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from greenroom.errors import RefusedError
-from greenroom.model.names import EnvironmentName
+from greenroom.model.names import SHARED_SLUG, EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus, MachineReport
@@ -112,9 +112,13 @@ def stacks_beside(connection: Connection, name: EnvironmentName) -> tuple[Stack,
 
 
 def branches_by_slug(connection: Connection, stack: str) -> dict[str, str]:
-    """Which slugs of a stack are taken, and by which raw branch."""
+    """Which slugs of a stack are taken, and by which raw branch.
+
+    Without the shared environment: it belongs to no branch, and its slug is nobody's to take.
+    """
     columns = select(environments.c.slug, environments.c.branch)
-    rows = connection.execute(columns.where(environments.c.stack == stack))
+    mine = columns.where(environments.c.stack == stack, environments.c.slug != SHARED_SLUG)
+    rows = connection.execute(mine)
     return {row.slug: row.branch for row in rows}
 
 

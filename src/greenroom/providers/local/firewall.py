@@ -5,13 +5,19 @@ A destination looks up its own chain in a verdict map, and its chain jumps to th
 groups, so a packet's cost does not grow with the number of machines or environments. What is not
 allowed is rejected with an ICMP answer, not dropped: a mistake is seen at once instead of after
 a minute, and every probe of the proof gets an answer (docs/adr/0002-reject.md).
+
+Beside the sets of an environment's own groups stand those of the whole stack, `every.STACK.GROUP`:
+each environment puts its members in and takes them out, and only the rules from and to shared
+machines look there (docs/adr/0018-shared-environments.md).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import IngressRule, Machine, SecurityGroup, Stack
@@ -27,6 +33,9 @@ from greenroom.providers.local.layout import (
 from greenroom.providers.local.network import is_namespace
 
 TABLE = "inet greenroom"
+_EVERY = "every."
+_CHANGES = threading.Lock()
+"""A removal looks first and then changes: between the two nobody may join a set that goes."""
 _TIMEOUT_S = 20
 _CONNECTIONS = 64
 """What one machine may have open to the region's services at a time; a boot needs three."""
@@ -84,7 +93,9 @@ def render_add(stack: Stack, machines: Sequence[Machine], groups: Sequence[Secur
     Every object is added and then flushed, so that what a crash left of it is replaced.
     """
     name = stack.environment
-    lines: list[str] = []
+    lines = [
+        f"add set {TABLE} {label} {{ type ipv4_addr; }}" for label in _every_labels(stack, groups)
+    ]
     for group in groups:
         label = group_label(name, group.name)
         lines.append(f"add set {TABLE} {label} {{ type ipv4_addr; }}")
@@ -93,6 +104,7 @@ def render_add(stack: Stack, machines: Sequence[Machine], groups: Sequence[Secur
         members = ", ".join(str(m.address) for m in machines if group.name in m.groups)
         if members:
             lines.append(f"add element {TABLE} {label} {{ {members} }}")
+        lines += _every_members(name, group, machines)
     for group in groups:
         lines += _group_rules(stack, group)
     for machine in machines:
@@ -109,6 +121,7 @@ def render_remove(mine: FirewallState) -> str:
     ]
     lines += [f"flush chain {TABLE} {chain}" for chain in mine.chains]
     lines += [f"delete chain {TABLE} {chain}" for chain in mine.chains]
+    lines += [f"delete element {TABLE} {m.set} {{ {m.address} }}" for m in mine.members]
     lines += [f"delete set {TABLE} {group}" for group in mine.sets]
     return "\n".join(lines) + "\n" if lines else ""
 
@@ -121,6 +134,29 @@ def group_label(environment: EnvironmentName, group: str) -> str:
 def machine_label(environment: EnvironmentName, machine: str) -> str:
     """The nft name of a machine's chain."""
     return f"machine.{environment.key}.{machine}"
+
+
+def every_label(stack: str, group: str) -> str:
+    """The nft name of the set of a group's members in every environment of the stack."""
+    return f"{_EVERY}{stack}.{group}"
+
+
+def _every_labels(stack: Stack, groups: Sequence[SecurityGroup]) -> list[str]:
+    """The stack's sets that these groups fill or that their rules look into."""
+    named = [group.name for group in groups]
+    named += [r.group for g in groups for r in g.ingress if r.everywhere and r.group is not None]
+    return [every_label(stack.environment.stack, group) for group in dict.fromkeys(named)]
+
+
+def _every_members(
+    environment: EnvironmentName, group: SecurityGroup, machines: Sequence[Machine]
+) -> Iterator[str]:
+    """Each element bears its environment's name, for the set itself belongs to all of them."""
+    label = every_label(environment.stack, group.name)
+    mark = f'comment "{environment.key}"'
+    members = ", ".join(f"{m.address} {mark}" for m in machines if group.name in m.groups)
+    if members:
+        yield f"add element {TABLE} {label} {{ {members} }}"
 
 
 def _fresh_chain(label: str) -> list[str]:
@@ -151,6 +187,8 @@ def _sources(stack: Stack, rule: IngressRule) -> tuple[str, ...]:
     A network is split in two, the world outside and the environment's own machines: another
     environment's machine is never admitted by an address range.
     """
+    if rule.group is not None and rule.everywhere:
+        return (f"ip saddr @{every_label(stack.environment.stack, rule.group)}",)
     if rule.group is not None:
         return (f"ip saddr @{group_label(stack.environment, rule.group)}",)
     assert rule.network is not None
@@ -160,22 +198,48 @@ def _sources(stack: Stack, rule: IngressRule) -> tuple[str, ...]:
     return (outside,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Member:
+    """An element of a stack's set: the machine at ``address`` of the environment ``key``."""
+
+    set: str
+    address: str
+    key: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallState:
     """What the region's table holds, read back from the kernel.
 
-    ``machines`` maps an address to its chain; ``bindings`` are the addresses that have a link.
+    ``machines`` maps an address to its chain; ``bindings`` are the addresses that have a link;
+    ``members`` are those of the stacks' sets, and ``uses`` which chain looks into which of these.
     """
 
     chains: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     machines: tuple[tuple[str, str], ...] = ()
     bindings: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    uses: tuple[tuple[str, str], ...] = ()
 
     def of(self, environment: EnvironmentName) -> FirewallState:
-        """Only what bears the environment's name; bindings by their machines' addresses."""
+        """Only what bears the environment's name; bindings by their machines' addresses.
+
+        To it belong also the stack's sets that nobody else needs.
+        """
         prefixes = (f"group.{environment.key}.", f"machine.{environment.key}.")
-        return self._where(lambda name: name.startswith(prefixes))
+        mine = self._where(lambda name: name.startswith(prefixes))
+        needed = {member.set for member in self.members if member.key != environment.key}
+        needed |= {label for chain, label in self.uses if not chain.startswith(prefixes)}
+        of_stack = every_label(environment.stack, "")
+        return replace(
+            mine,
+            sets=(
+                *mine.sets,
+                *(s for s in self.sets if s.startswith(of_stack) and s not in needed),
+            ),
+            members=tuple(m for m in self.members if m.key == environment.key),
+        )
 
     def only(self, label: str) -> FirewallState:
         """Only the chain of that name and what leads to it."""
@@ -204,18 +268,22 @@ def apply_add(
     layout: Layout, stack: Stack, machines: Sequence[Machine], groups: Sequence[SecurityGroup]
 ) -> None:
     """Add machines and groups in one transaction. Idempotent."""
-    _nft(layout, ["-f", "-"], stdin=render_add(stack, machines, groups))
+    with _CHANGES:
+        _nft(layout, ["-f", "-"], stdin=render_add(stack, machines, groups))
 
 
 def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | None = None) -> None:
     """Remove the rules of an environment, or of one machine in it, in one transaction.
     Idempotent."""
-    state = observe_firewall(layout).of(environment)
-    if machine is not None:
-        state = state.only(machine_label(environment, machine))
-    script = render_remove(state)
-    if script:
-        _nft(layout, ["-f", "-"], stdin=script)
+    with _CHANGES:
+        state = observe_firewall(layout)
+        if machine is None:
+            mine = state.of(environment)
+        else:
+            mine = state.only(machine_label(environment, machine))
+        script = render_remove(mine)
+        if script:
+            _nft(layout, ["-f", "-"], stdin=script)
 
 
 def observe_firewall(layout: Layout) -> FirewallState:
@@ -227,6 +295,8 @@ def observe_firewall(layout: Layout) -> FirewallState:
     sets: list[str] = []
     machines: list[tuple[str, str]] = []
     bindings: list[str] = []
+    members: list[Member] = []
+    uses: list[tuple[str, str]] = []
     for entry in listing["nftables"]:
         if "chain" in entry:
             chains.append(entry["chain"]["name"])
@@ -234,6 +304,10 @@ def observe_firewall(layout: Layout) -> FirewallState:
             sets.append(entry["set"]["name"])
             if entry["set"]["name"] == "bindings":
                 bindings += [e["concat"][1] for e in entry["set"].get("elem", [])]
+            elif entry["set"]["name"].startswith(_EVERY):
+                members += _members(entry["set"])
+        elif "rule" in entry:
+            uses += [(entry["rule"]["chain"], label) for label in _sets_used(entry["rule"])]
         elif "map" in entry:
             machines += [(a, v["jump"]["target"]) for a, v in entry["map"].get("elem", [])]
     return FirewallState(
@@ -241,7 +315,25 @@ def observe_firewall(layout: Layout) -> FirewallState:
         sets=tuple(sets),
         machines=tuple(machines),
         bindings=tuple(bindings),
+        members=tuple(members),
+        uses=tuple(uses),
     )
+
+
+def _members(listed: Mapping[str, Any]) -> Iterator[Member]:
+    for element in listed.get("elem", []):
+        # An element with a comment is an object; a bare one was put there by hand.
+        held = element["elem"] if isinstance(element, dict) else {"val": element}
+        yield Member(set=listed["name"], address=held["val"], key=held.get("comment", ""))
+
+
+def _sets_used(rule: Mapping[str, Any]) -> Iterator[str]:
+    for statement in rule["expr"]:
+        match = statement.get("match")
+        if match is not None and isinstance(match["right"], str):
+            label = match["right"].removeprefix("@")
+            if label.startswith(_EVERY):
+                yield label
 
 
 def _nft(layout: Layout, arguments: list[str], stdin: str | None = None) -> str:

@@ -89,7 +89,12 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
         folder.chmod(0o755)
     for folder in (place.bundle, place.lower, place.root):
         folder.mkdir(parents=True, exist_ok=True)
-    resolver = f"nameserver {DNS_ADDRESS}\nsearch {stack.domain}\noptions timeout:2 attempts:3\n"
+    # A short name is looked up among the neighbours first, then among the shared machines: so it
+    # follows whether they stand, whichever was created first.
+    search = dict.fromkeys((stack.domain, stack.shared_domain))
+    resolver = (
+        f"nameserver {DNS_ADDRESS}\nsearch {' '.join(search)}\noptions timeout:2 attempts:3\n"
+    )
     hosts = f"127.0.0.1 localhost\n{machine.address} {machine.private_dns} {machine.name}\n"
     files = {"resolv.conf": resolver, "hosts": hosts, "hostname": machine.name + "\n"}
     for name, content in files.items():

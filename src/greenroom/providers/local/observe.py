@@ -11,7 +11,12 @@ from pathlib import Path
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.stack import Stack
-from greenroom.providers.local.firewall import group_label, machine_label, observe_firewall
+from greenroom.providers.local.firewall import (
+    every_label,
+    group_label,
+    machine_label,
+    observe_firewall,
+)
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.machine import cgroup_folders, cgroup_pids
 from greenroom.providers.local.network import namespaces, region_links
@@ -44,6 +49,10 @@ def _expected(layout: Layout, stack: Stack) -> Iterable[Resource]:
             yield Resource(kind=ResourceKind.ROUTE, name=machine.endpoint.local_host)
     for group in stack.groups:
         yield Resource(kind=ResourceKind.NFT, name=group_label(name, group.name))
+        every = every_label(name.stack, group.name)
+        for machine in stack.machines:
+            if group.name in machine.groups:
+                yield Resource(kind=ResourceKind.NFT, name=f"{every} {machine.address}")
     yield Resource(kind=ResourceKind.CGROUP, name=_cgroup(layout, name))
     yield Resource(kind=ResourceKind.DNS, name=str(layout.dns_file(name)))
     for folder in (layout.environment_dir(name), layout.environment_run(name)):
@@ -57,8 +66,11 @@ def _observed(layout: Layout, name: EnvironmentName) -> Iterable[Resource]:
         if alias.startswith(f"{name.key}."):
             yield Resource(kind=ResourceKind.LINK, name=link)
     state = observe_firewall(layout).of(name)
-    for label in {*state.chains, *state.sets}:
+    # A stack's set is not the environment's; what it holds of it is.
+    for label in {*state.chains, *state.sets} - {member.set for member in state.members}:
         yield Resource(kind=ResourceKind.NFT, name=label)
+    for member in state.members:
+        yield Resource(kind=ResourceKind.NFT, name=f"{member.set} {member.address}")
     for container in layout.crun_root.glob(f"{name.key}.*"):
         yield Resource(kind=ResourceKind.CONTAINER, name=container.name)
     cgroup = _cgroup(layout, name)

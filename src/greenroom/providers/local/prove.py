@@ -162,8 +162,9 @@ def _flows(layout: Layout, stack: Stack, others: Sequence[Stack]) -> list[Flow]:
     foreign = [p for other in others for p in _peers(layout, other, f"{other.environment}:")]
     outside = _Peer(OUTSIDE, None, None, None, IPv4Address(host_link_addresses(layout)[0]))
     probes = [
-        *_questions(layout, [*own, outside, *foreign], own),
-        *_questions(layout, own, foreign),
+        *_questions(layout, [*own, outside, *foreign], own, promises_count=True),
+        # That somebody listens there is the other environment's promise, and its proof's affair.
+        *_questions(layout, own, foreign, promises_count=False),
     ]
     by_source: dict[str, list[_Probe]] = {}
     for probe in probes:
@@ -199,7 +200,9 @@ def _peers(layout: Layout, stack: Stack, prefix: str) -> list[_Peer]:
     ]
 
 
-def _questions(layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer]) -> list[_Probe]:
+def _questions(
+    layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer], *, promises_count: bool
+) -> list[_Probe]:
     """Every source to every other target, on each port that it declares or listens on."""
     ports = {target.label: sorted(_ports(layout, target)) for target in targets}
     return [
@@ -209,7 +212,7 @@ def _questions(layout: Layout, sources: Sequence[_Peer], targets: Sequence[_Peer
             protocol,
             port,
             declared=_declared(source, target, protocol, port),
-            promised=_promised(target, protocol, port),
+            promised=promises_count and _promised(target, protocol, port),
         )
         for source in sources
         for target in targets
@@ -229,9 +232,9 @@ def _declared(source: _Peer, target: _Peer, protocol: Protocol, port: int) -> bo
     assert target.stack is not None and target.machine is not None
     if source.machine is None:
         return declares(target.stack, source.address, target.machine, protocol, port)
-    if source.stack is not target.stack:
-        return False
-    return declares(target.stack, source.machine, target.machine, protocol, port)
+    return declares(
+        target.stack, source.machine, target.machine, protocol, port, origin=source.stack
+    )
 
 
 def _promised(target: _Peer, protocol: Protocol, port: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
+from greenroom.model.flows import declares
 from greenroom.model.proof import Claim, Flow, Proof, Reach, Verdict
 from greenroom.model.stack import HttpCheck, Machine, Protocol, Stack, TcpCheck
 from greenroom.model.views import MachineReport
@@ -48,16 +49,18 @@ def _inside(stack: Stack, verdict: Verdict) -> Iterator[Flow]:
         for source in stack.machines:
             if source is not target:
                 for port in _listening(target):
-                    declared = _declares(stack, source, target, port)
+                    declared = declares(stack, source, target, Protocol.TCP, port)
                     yield _flow(source.name, target.name, port, declared, verdict)
 
 
 def _between(stack: Stack, others: Sequence[Stack], verdict: Verdict) -> Iterator[Flow]:
     for other in others:
+        first = other.machines[0]
         for target in stack.machines:
             for port in _listening(target):
-                source = f"{other.environment}:{other.machines[0].name}"
-                yield _flow(source, target.name, port, False, verdict)
+                declared = declares(stack, first, target, Protocol.TCP, port, origin=other)
+                source = f"{other.environment}:{first.name}"
+                yield _flow(source, target.name, port, declared, verdict)
 
 
 def _flow(source: str, target: str, port: int, declared: bool, verdict: Verdict) -> Flow:
@@ -74,13 +77,3 @@ def _flow(source: str, target: str, port: int, declared: bool, verdict: Verdict)
 
 def _listening(machine: Machine) -> tuple[int, ...]:
     return tuple(c.port for c in machine.checks if isinstance(c, HttpCheck | TcpCheck))
-
-
-def _declares(stack: Stack, source: Machine, target: Machine, port: int) -> bool:
-    rules = [rule for g in stack.groups if g.name in target.groups for rule in g.ingress]
-    return any(
-        rule.ports.first <= port <= rule.ports.last
-        and rule.protocol is Protocol.TCP
-        and (rule.group in source.groups or rule.source == "anywhere")
-        for rule in rules
-    )
