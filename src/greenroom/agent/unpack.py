@@ -14,11 +14,15 @@ from .value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import tarfile
-    from typing import BinaryIO
+    from typing import BinaryIO, Literal
+
+    Mode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
 
 UNPACKED_BYTES = 8 * 1024**3
 MEMBERS = 500_000
 COPY_BYTES = 256 * 1024
+BLOCK_BYTES = 512
+MAGIC: dict[bytes, Mode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ": "r:xz"}
 
 
 def unpack(archive: str, target: str, key: str) -> None:
@@ -33,7 +37,8 @@ def unpack(archive: str, target: str, key: str) -> None:
     os.mkdir(target, 0o755)
     size = count = 0
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        # Opened as what its first bytes say: left to guess, tarfile tells of four ways to fail.
+        with tarfile.open(archive, _mode(archive, key)) as tar:
             for member in tar:
                 count, size = count + 1, size + member.size
                 if count > MEMBERS or size > UNPACKED_BYTES:
@@ -43,6 +48,7 @@ def unpack(archive: str, target: str, key: str) -> None:
                 name = checked_name(member, key)
                 if name != ".":
                     _extract(tar, member, target, name, key)
+            _require_end(tar, count, key)
     except (tarfile.TarError, zlib.error, LZMAError, EOFError, ValueError) as error:
         raise AgentError(f"{key} is not a readable archive: {error}") from error
     except OSError as error:
@@ -51,6 +57,33 @@ def unpack(archive: str, target: str, key: str) -> None:
         raise
     if not count:
         raise AgentError(f"{key} is an empty archive")
+
+
+def _mode(archive: str, key: str) -> Mode:
+    """How tarfile is to open the archive; raises AgentError for an empty file."""
+    with open(archive, "rb") as file:
+        first = file.read(6)
+    if not first:
+        raise AgentError(f"{key} is not a readable archive: it is an empty file")
+    return next((mode for magic, mode in MAGIC.items() if first.startswith(magic)), "r:")
+
+
+def _require_end(tar: tarfile.TarFile, count: int, key: str) -> None:
+    """Raise unless the archive ends as one does; its compression is read to its own end too.
+
+    tarfile takes a missing or damaged header for the end, and never reaches the checksum in the
+    last bytes of the compression: an archive that lost half of its files would pass.
+    """
+    file = tar.fileobj
+    assert file is not None
+    file.seek(tar.offset)
+    block = file.read(BLOCK_BYTES)
+    if len(block) < BLOCK_BYTES:
+        raise ValueError(f"it is cut off behind its member {count}")
+    if block.strip(b"\0"):
+        raise ValueError(f"it is damaged behind its member {count}")
+    while file.read(COPY_BYTES):
+        pass
 
 
 def checked_name(member: tarfile.TarInfo, key: str) -> str:

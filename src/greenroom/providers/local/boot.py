@@ -12,6 +12,7 @@ from greenroom.model.views import MachineReport, PhaseTime
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local.command import tail
 from greenroom.providers.local.layout import Layout, MachineLayout
+from greenroom.providers.local.limits import explained
 from greenroom.providers.local.logs import read_tail
 from greenroom.providers.local.machine import UserNamespaces, lay_out, main_pid, start
 from greenroom.providers.local.residents import Resident
@@ -43,7 +44,8 @@ def boot_machines(
     """Start all machines at once and return each one's report, in their order.
 
     Raises OperationError for the first that fails (E_MACHINE_FAILED), dies (E_MACHINE_DIED) or
-    misses its deadline (E_MACHINE_SILENT).
+    misses its deadline (E_MACHINE_SILENT); if it met a limit before, that is the reason
+    (E_MEMORY_LIMIT, E_PROCESS_LIMIT).
     """
     started = now()
     cancel.check()
@@ -62,7 +64,7 @@ def boot_machines(
         cancel.check()
         for machine in machines:
             if machine.name not in reports:
-                report = _look(boot, stack, machine, started)
+                report = _look_explained(boot, stack, machine, started)
                 if report is not None:
                     reports[machine.name] = _told(progress, report, now() - started)
         if len(reports) < len(machines):
@@ -79,6 +81,16 @@ def _told(progress: Progress, report: MachineReport, seconds: float) -> MachineR
     progress.done("boot", seconds, machine=report.machine)
     boot = PhaseTime(phase="boot", machine=report.machine, seconds=seconds, message="")
     return replace(report, phases=(*report.phases, boot))
+
+
+def _look_explained(
+    boot: Boot, stack: Stack, machine: Machine, started: float
+) -> MachineReport | None:
+    try:
+        return _look(boot, stack, machine, started)
+    except OperationError as error:
+        place = boot.layout.machine(stack.environment, machine.name)
+        raise explained(place, machine, error) from error
 
 
 def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> MachineReport | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -16,6 +16,7 @@ from greenroom.model.stack import Machine, Protocol, RestoreMode, Stack
 from greenroom.model.views import MachineReport
 from greenroom.providers.local.hearsay import text
 from greenroom.providers.local.layout import Layout, MachineLayout
+from greenroom.providers.local.limits import limits_met, told
 from greenroom.providers.local.machine import main_pid, run_agent
 from greenroom.providers.local.network import host_link_addresses
 from greenroom.providers.local.probe import Target, listening_ports, probe_all
@@ -67,9 +68,8 @@ def prove(
     claims = []
     for machine in stack.machines:
         report = by_name.get(machine.name)
-        claims.append(
-            _health(machine, machine in alive, report is not None, answers.get(machine.name))
-        )
+        health = _health(machine, machine in alive, report is not None, answers.get(machine.name))
+        claims.append(_with_limits(health, told(limits_met(places[machine.name]), machine)))
         claims += _restore(machine, report)
     flows = _flows(layout, stack, others)
     claims.append(_flow_claim(flows, len(others)))
@@ -98,6 +98,11 @@ def _health(
         when = "at its boot" if answer is None else "now"
         verdict, evidence = Verdict.PROVED, f"{checks} passed {when}"
     return Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+
+
+def _with_limits(health: Claim, met: str) -> Claim:
+    """A server that was killed and came back is healthy now, but one should know."""
+    return replace(health, evidence=f"{health.evidence}; since its boot {met}") if met else health
 
 
 def _ask(place: MachineLayout) -> list[str] | OperationError:

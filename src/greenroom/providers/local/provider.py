@@ -23,6 +23,7 @@ from greenroom.providers.local import firewall, images, names, network, pool, pr
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
     UserNamespaces,
     cgroup_pids,
@@ -164,7 +165,11 @@ class LocalProvider:
         _require_artifact(stack, machine)
         cancel.check()
         place = self.layout.machine(stack.environment, machine.name)
-        return deploy_report(machine, run_agent(place, "deploy", _DEPLOY_TIMEOUT_S))
+        met_before = limits_met(place)
+        try:
+            return deploy_report(machine, run_agent(place, "deploy", _DEPLOY_TIMEOUT_S))
+        except OperationError as error:
+            raise explained(place, machine, error, met_before) from error
 
     def prove(
         self,
