@@ -308,3 +308,14 @@ def test_sqlite_is_set_up_as_the_ledger_needs_it(database: Database) -> None:
     }
     with database.read() as connection:
         assert connection.execute(select(environments)).all() == []
+
+
+def test_only_a_deferred_write_may_be_lost_in_a_power_failure(tmp_path: Path) -> None:
+    database = Database.in_file(tmp_path / "ledger.db")
+    found = []
+    # One after the other on the same pooled connection: the setting must not stay behind.
+    for write in (database.write, database.write_deferred, database.write):
+        with write() as connection:
+            found.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+    database.close()
+    assert found == [2, 1, 2]

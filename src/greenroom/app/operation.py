@@ -125,7 +125,8 @@ class Operation:
 
 def begin(ports: Ports, operation_id: str, steps: Steps) -> Operation | None:
     """Take up the operation; None when there is nothing left to do for it."""
-    with ports.database.write() as connection:
+    # Deferred: that it runs is worth no wait for the disk, since a power failure ends it anyway.
+    with ports.database.write_deferred() as connection:
         record = find_operation(connection, operation_id)
         if record is None or record.status.final:
             return None

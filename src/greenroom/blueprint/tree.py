@@ -8,6 +8,7 @@ and each place is known even for values that share an anchor.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -79,8 +80,13 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".") or "(file)"
 
 
+@lru_cache(maxsize=8)
 def read_tree(text: str, file: str) -> Tree:
-    """Parse ``text``; what is wrong with the YAML itself is in ``faults``, never raised."""
+    """Parse ``text``; what is wrong with the YAML itself is in ``faults``, never raised.
+
+    Remembered, because it takes ten times as long as all that is done with the tree, and one
+    blueprint makes many environments. Nobody changes a tree.
+    """
     tree = Tree(file=file)
     yaml = YAML(typ="safe", pure=True)
     yaml.max_depth = DEPTH_MAX

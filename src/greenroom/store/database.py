@@ -21,6 +21,7 @@ case, costs one query and not the import of Alembic (a fifth of a second) at eve
 
 _BUSY_TIMEOUT_MS = 30_000
 _READ_ONLY = "greenroom_read_only"
+_DEFERRED = "greenroom_deferred"
 
 
 class Database:
@@ -34,6 +35,7 @@ class Database:
         """``url`` as SQLAlchemy reads it: ``sqlite:////var/lib/…/ledger.db``, ``postgresql+…``."""
         self._engine = _engine(url)
         self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+        self._deferred = self._engine.execution_options(**{_DEFERRED: True})
         self._write_lock = threading.Lock()
 
     @classmethod
@@ -45,6 +47,13 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; rolled back if the block raises."""
         with self._write_lock, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write_deferred(self) -> Iterator[Connection]:
+        """As ``write``, for what a power failure (not a crash) may take back: it reaches the disk
+        with the next ``write``, and costs no wait for the disk of its own."""
+        with self._write_lock, self._deferred.begin() as connection:
             yield connection
 
     @contextmanager
@@ -113,16 +122,21 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     for pragma in (
         f"busy_timeout = {_BUSY_TIMEOUT_MS}",
         "journal_mode = WAL",
-        # FULL, so that the ledger is never behind the engine's own database (NORMAL there) after
-        # a power failure: an operation that ended here is not begun again for want of its end.
-        "synchronous = FULL",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(_READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # FULL, so that the ledger is never behind the engine's own database (NORMAL there) after a
+    # power failure: an operation that ended here is not begun again for want of its end. It cannot
+    # be set within a transaction.
+    synchronous = "NORMAL" if options.get(_DEFERRED, False) else "FULL"
+    connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
     # A deferred transaction that reads first and writes later fails at once when somebody wrote
     # in between (SQLITE_BUSY_SNAPSHOT), and no timeout helps: writers therefore say so at BEGIN.
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

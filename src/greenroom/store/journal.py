@@ -138,7 +138,7 @@ class Journal:
                 batch = list(self._pending)
             if not batch:
                 return
-            with self._database.write() as connection:
+            with self._database.write_deferred() as connection:
                 insert_events(connection, batch)
             with self._news:
                 del self._pending[: len(batch)]

@@ -53,8 +53,11 @@ def clone_tree(source: Path, target: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder whatever a machine has put into it. Idempotent.
 
-    By rm(1), which needs neither a descriptor nor a stack frame for each level of folders.
+    By rm(1), which needs neither a descriptor nor a stack frame for each level of folders. Asked
+    for first, because a boot removes a dozen folders that are never there, at 3 ms a process.
     """
+    if not os.path.lexists(folder):
+        return
     run(["rm", "-rf", "--one-file-system", "--", str(folder)], timeout_s=600)
 
 
