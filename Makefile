@@ -1,4 +1,5 @@
-# `make demo` boots the example; `make test` is what CI runs. Both set everything up.
+# `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
+# All of them set everything up.
 .PHONY: setup demo check test bench
 
 setup:
@@ -6,6 +7,9 @@ setup:
 
 demo:
 	@scripts/demo
+
+demo-%:
+	@scripts/demo $*
 
 # Format, lint, types, import contracts, unit and contract tests: under a minute.
 check: setup

@@ -112,6 +112,23 @@ def make_site(folder: Path) -> Site:
     return Site(folder)
 
 
+def bring_up(example: str, folder: Path) -> Site:
+    """What the one command of an example's README does, in a fresh copy of what it needs of the
+    repository; the site is the example."""
+    for name in ("scripts", "examples"):
+        ignored = shutil.ignore_patterns("data", "artifacts", "__pycache__")
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)
+    shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    shutil.copy(REPOSITORY / "Makefile", folder)
+    (folder / ".venv").symlink_to(REPOSITORY / ".venv")
+    command = ["make", f"demo-{example}"]
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Site(folder / "examples" / example)
+
+
 def destroy_all(site: Site) -> None:
     """Destroy every environment of the region."""
     for environment in site.data("list"):

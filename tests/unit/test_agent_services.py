@@ -220,6 +220,13 @@ def test_a_check_that_fails_tells_the_last_answer(check, message):
     assert str(caught.value) == message.format(port=region.port)
 
 
+def test_a_last_try_without_time_does_not_hide_what_an_earlier_one_saw(tmp_path):
+    script = f"test -e {tmp_path}/seen && exec sleep 30; touch {tmp_path}/seen; echo why; exit 4"
+    check = CommandCheck(argv=("sh", "-c", script), deadline_s=0.05)
+    with pytest.raises(AgentError, match=r"exited with 4 \(wanted 0: why\) for 0.05 s$"):
+        run_checks([check], "127.0.0.1", nobody_died)
+
+
 def test_a_death_is_a_better_reason_than_a_check():
     def died() -> None:
         raise AgentError("service web died")

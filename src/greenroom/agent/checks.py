@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .config import Check
 
 ANSWER_S = 5.0
+ENOUGH_S = 1.0
 ALIVE_EVERY_S = 0.05
 """Asking the supervisor costs a process, so it is asked less often than the service itself."""
 
@@ -42,7 +43,9 @@ def _wait_for(check: Check, address: str, deadline: float, alive: Callable[[], N
         problem = attempt(check, address, max(longest_s, 0.1))
         if problem is None:
             return
-        answer = problem
+        # The last try may have had no time to say more than that it had none.
+        if left_s > ENOUGH_S or not answer:
+            answer = problem
         if time.monotonic() - asked_alive > ALIVE_EVERY_S:
             alive()
             asked_alive = time.monotonic()

@@ -1,0 +1,19 @@
+# What scripts/demo must know of this example.
+branch=feature_x
+create=(--machines backend db feed --restore_db extract)
+
+prepare() {
+  python make_artifacts.py
+  python make_data.py
+}
+
+try_next() {
+  cat <<TEXT
+  curl $url/api/stats
+  greenroom show feature_x          its phases, its restore, its proof
+  greenroom flows feature_x         who may reach whom, probed again now
+  greenroom shell feature_x backend1
+  greenroom create --machines backend db feed --branch master
+  greenroom destroy feature_x
+TEXT
+}
