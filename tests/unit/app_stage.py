@@ -12,7 +12,7 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import Draft
 from greenroom.jobs.memory import History, MemoryEngine
 from greenroom.model.events import Event, EventKind
-from greenroom.model.names import EnvironmentName
+from greenroom.model.names import SHARED_SLUG, EnvironmentName
 from greenroom.model.receipt import Resource
 from greenroom.model.requests import CreateRequest, Request
 from greenroom.model.stack import (
@@ -116,7 +116,7 @@ class Stage:
         self.database.close()
 
 
-def request(branch: str = "feature_x", **options: object) -> CreateRequest:
+def request(branch: str | None = "feature_x", **options: object) -> CreateRequest:
     """A create request; the blueprint's path is never read here."""
     return CreateRequest(blueprint=Path("greenroom.yaml"), branch=branch, **options)  # type: ignore[arg-type]
 
@@ -128,16 +128,17 @@ def make_stack(
     index: int = 0,
     secret: str = "secret",
 ) -> Stack:
-    """Two machines: a backend with code, and a database with a cloned volume."""
+    """Two machines: a backend with code, and a database with a cloned volume. A shared
+    environment consists of just the same: only its name and its mark differ."""
     branch = asked.branch or "master"
-    slug = branch.lower().replace("_", "-")
+    slug = SHARED_SLUG if asked.shared else branch.lower().replace("_", "-")
     subnet = IPv4Network(f"10.213.{index}.0/24")
     machines = (_backend(slug, subnet, branch, dict(asked.mounts)), _db(slug, subnet))
     return Stack(
         environment=EnvironmentName(stack_name, slug),
         branch=branch,
         default_branch="master",
-        production=branch == "master",
+        production=branch == "master" and not asked.shared,
         domain=f"{slug}.photos.internal",
         subnet=subnet,
         groups=(_group("backend", 80, None), _group("db", 3306, "backend")),
@@ -149,6 +150,7 @@ def make_stack(
             Bucket(name="extracts", path=folder / "extracts"),
         ),
         blueprint_path=Path("/srv/photos/greenroom.yaml"),
+        shared=bool(asked.shared),
     )
 
 

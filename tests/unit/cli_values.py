@@ -44,6 +44,7 @@ def environment(slug: str = "feature-x", **more: Any) -> EnvironmentView:
         "branch": slug.replace("-", "_"),
         "status": EnvironmentStatus.READY,
         "production": slug == "master",
+        "shared": slug == "shared",
         "verdict": Verdict.PROVED,
         "url": URL,
         "machines": ("backend1", "db1"),

@@ -117,6 +117,7 @@ def test_every_command_has_help(run: Run) -> None:
         ("show a b", "Got unexpected extra argument (b)"),
         ("create --branch", "Option '--branch' requires an argument."),
         ("create --machines", "--machines has no machine type after it"),
+        ("create --shared", "--shared has no machine type after it"),
         ("create --restore db", "--restore 'db': expected NAME=VALUE"),
         ("create --mount backend", "--mount 'backend': expected NAME=VALUE"),
         ("shell feature-x", "Missing argument 'MACHINE'."),
@@ -159,8 +160,19 @@ def test_the_seeds_command_works_word_for_word(
             "branch": "feature_x",
             "restore": {"db": "extract"},
             "mounts": {},
+            "shared": [],
         }
     ]
+
+
+def test_a_shared_create_sends_its_types_and_no_branch(daemon: FakeDaemon, run: Run) -> None:
+    assert run("create --shared metrics inventory=2").code == 0
+    (body,) = daemon.bodies("/v1/operations")
+    assert (body["shared"], body["machines"], body["branch"]) == (
+        ["metrics", "inventory=2"],
+        [],
+        None,
+    )
 
 
 def test_create_without_words_asks_for_the_default_of_everything(
@@ -399,6 +411,17 @@ def test_list_prints_a_line_per_environment(daemon: FakeDaemon, run: Run) -> Non
     assert "(production)" in first
     assert second.split()[:4] == ["photos/feature-x", "feature_x", "ready", "proved"]
     assert run("list --json").json == [values.dumped(each) for each in both]
+
+
+def test_a_shared_environment_shows_no_branch(daemon: FakeDaemon, run: Run) -> None:
+    shared = values.environment("shared", branch="master", url=None, machines=("metrics1",))
+    daemon.answer("GET", "/v1/environments", [values.dumped(shared)])
+    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(summary=shared)))
+    _, line = run("list").out.splitlines()
+    assert line.split()[:4] == ["photos/shared", "(shared)", "ready", "proved"]
+    page = run("show shared").out.splitlines()
+    assert page[1] == "  shared   by every environment of its stack"
+    assert not any("master" in line for line in page)
 
 
 def test_list_of_nothing_says_so(daemon: FakeDaemon, run: Run) -> None:

@@ -19,6 +19,8 @@ CASES = [
         "--machines backend db feed --restore_db extract --branch feature_x",
         "--machines=backend --machines=db --machines=feed --restore=db=extract --branch feature_x",
     ),
+    ("--shared metrics inventory=2 --detach", "--shared=metrics --shared=inventory=2 --detach"),
+    ("--shared metrics --machines db", "--shared=metrics --machines=db"),
     ("--machines a --machines b", "--machines=a --machines=b"),
     ("--machines=a --json", "--machines=a --json"),
     ("--machines backend=2 db -f x.yaml", "--machines=backend=2 --machines=db -f x.yaml"),
@@ -49,6 +51,7 @@ def test_the_seeds_spelling_becomes_clicks(words: str, expected: str) -> None:
     ("words", "message"),
     [
         ("--machines", "--machines has no machine type after it"),
+        ("--shared --json", "--shared has no machine type after it"),
         ("--machines --branch x", "--machines has no machine type after it"),
         ("--restore_db", "--restore_db has no restore source after it"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from greenroom.app.operation import Ports, begin, failure
+from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.removal import forget_removed, left_over_text, remove
 from greenroom.errors import GreenroomError, OperationError
 from greenroom.model.events import OperationStatus
@@ -24,6 +24,8 @@ def run_destroy(ports: Ports, operation_id: str, steps: Steps) -> None:
     name = operation.environment.name
     with ports.database.write() as connection:
         set_status(connection, name, EnvironmentStatus.DESTROYING)
+    if (notice := _loss(operation)) is not None:
+        operation.progress.notice(notice)
     try:
         receipt = remove(operation, "destroy")
     except GreenroomError as error:
@@ -38,6 +40,19 @@ def run_destroy(ports: Ports, operation_id: str, steps: Steps) -> None:
         )
         return
     operation.end(_ending(receipt), forget_removed(operation, receipt))
+
+
+def _loss(operation: Operation) -> str | None:
+    """Who goes on without the shared machines: nothing keeps them, for nobody needs them to run."""
+    stack = operation.environment.stack
+    served = [
+        other for other in operation.others() if other.environment.stack == stack.environment.stack
+    ]
+    if not stack.shared or not served:
+        return None
+    names = ", ".join(machine.name for machine in stack.machines)
+    few = "1 environment goes" if len(served) == 1 else f"{len(served)} environments go"
+    return f"{few} on without {names}: what is sent there from now on is lost"
 
 
 def _ending(receipt: Receipt) -> Ending:

@@ -132,9 +132,10 @@ def _refuse_existing(connection: Connection, name: EnvironmentName) -> None:
     if existing is None:
         return
     deploy = f"greenroom deploy {name.slug}, or " if existing.status in STANDING else ""
+    whose = "shared" if existing.stack.shared else f"branch {existing.stack.branch}"
     raise InputError(
         "E_ENVIRONMENT_EXISTS",
-        f"environment {name} exists already (branch {existing.stack.branch}, {_since(existing)})",
+        f"environment {name} exists already ({whose}, {_since(existing)})",
         hint=f"{deploy}greenroom destroy {name.slug} first",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from greenroom.blueprint.nearest import nearest, unknown
 from greenroom.errors import InputError
@@ -11,14 +11,15 @@ from greenroom.store.environments import EnvironmentRecord
 
 
 def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
-    """The environment called ``text``: ``photos/feature-x``, its slug, or its raw branch.
+    """The environment called ``text``: ``photos/feature-x``, its slug, or its raw branch (a
+    shared one has none).
 
     Raises InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
     """
     for record in records:
         if text == str(record.name):
             return record
-    matches = [r for r in records if text in (r.name.slug, r.stack.branch)]
+    matches = [r for r in records if text == r.name.slug or text in _branches([r])]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -36,11 +37,15 @@ def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
 def _hint(records: Sequence[EnvironmentRecord], text: str) -> str:
     known = {str(record.name) for record in records}
     known |= {record.name.slug for record in records}
-    known |= {record.stack.branch for record in records}
+    known |= _branches(records)
     match = nearest(text, sorted(known))
     if match is not None:
         return f"did you mean {match!r}?"
     return "greenroom list shows what there is" if records else "greenroom create makes one"
+
+
+def _branches(records: Iterable[EnvironmentRecord]) -> set[str]:
+    return {record.stack.branch for record in records if not record.stack.shared}
 
 
 def machine_named(stack: Stack, name: str) -> Machine:

@@ -42,6 +42,7 @@ def view_environment(
         branch=record.stack.branch,
         status=record.status,
         production=record.stack.production,
+        shared=record.stack.shared,
         verdict=record.verdict,
         url=urls[0] if urls and record.status in STANDING else None,
         machines=tuple(machine.name for machine in record.stack.machines),

@@ -23,7 +23,10 @@ def plan_lines(stack: Stack, proxy_port: int, paint: Paint) -> Iterator[str]:
     """The whole page: what would run, who may reach whom, what is restored and deployed."""
     protected = " (production)" if stack.production else ""
     yield f"{paint('strong', str(stack.environment))}{protected}"
-    yield f"  branch   {clean(stack.branch)}"
+    if stack.shared:
+        yield f"  shared   by every environment of {stack.environment.stack}"
+    else:
+        yield f"  branch   {clean(stack.branch)}"
     yield f"  network  {stack.subnet}, names end in .{stack.domain}"
     for head, rows in (
         (_MACHINES, _machine_rows(stack)),

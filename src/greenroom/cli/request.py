@@ -27,9 +27,11 @@ class Wanted:
         branch: str | None,
         restore: tuple[str, ...],
         mount: tuple[str, ...],
+        shared: tuple[str, ...],
         file: str | None,
     ) -> None:
         self.machines = machines
+        self.shared = shared
         self.branch = branch
         self.restore = named_values("--restore", restore)
         self.mounts = {
@@ -47,6 +49,7 @@ class Wanted:
             "branch": self.branch,
             "restore": self.restore,
             "mounts": self.mounts,
+            "shared": list(self.shared),
         }
 
     def create_request(self) -> CreateRequest:
@@ -59,6 +62,7 @@ class Wanted:
             branch=self.branch,
             restore=tuple(self.restore.items()),
             mounts=tuple(self.mounts.items()),
+            shared=self.shared,
         )
 
 
@@ -72,12 +76,12 @@ class RequestCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def _valued(self) -> frozenset[str]:
-        """The options that take exactly the next word; ``--machines`` takes more."""
+        """The options that take exactly the next word; those with types take more."""
         options = [option for option in self.params if isinstance(option, click.Option)]
         return frozenset(
             name
             for option in options
-            if not option.is_flag and option.name != "machines"
+            if not option.is_flag and option.name not in ("machines", "shared")
             for name in option.opts
         )
 
@@ -91,10 +95,11 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
         branch: str | None,
         restore: tuple[str, ...],
         mount: tuple[str, ...],
+        shared: tuple[str, ...],
         file: str | None,
         **others: Any,
     ) -> Any:
-        return command(wanted=Wanted(machines, branch, restore, mount, file), **others)
+        return command(wanted=Wanted(machines, branch, restore, mount, shared, file), **others)
 
     options = (
         click.option(
@@ -102,6 +107,12 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="TYPE[=N] …",
             help="Machine types, each with a number of machines [default: all].",
+        ),
+        click.option(
+            "--shared",
+            multiple=True,
+            metavar="TYPE[=N] …",
+            help="Instead of a branch's: the stack's shared environment, with these types.",
         ),
         click.option("--branch", help="The branch [default: the blueprint's default branch]."),
         click.option(

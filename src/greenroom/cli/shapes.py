@@ -98,6 +98,7 @@ class EnvironmentReply(TypedDict):
     branch: str
     status: str
     production: bool
+    shared: bool
     verdict: str
     url: str | None
     machines: list[str]
@@ -213,6 +214,7 @@ class CreateBody(TypedDict):
     branch: str | None
     restore: dict[str, str]
     mounts: dict[str, str]
+    shared: list[str]
 
 
 class DeployBody(TypedDict):

@@ -1,7 +1,7 @@
 """The command line of ``create`` and ``plan`` in the seed's spelling, made readable for Click.
 
 Click options take a fixed number of words; ``--machines backend db feed`` takes all that follow,
-and ``--restore_db extract`` has the data's name inside the option's.
+``--shared metrics`` likewise, and ``--restore_db extract`` has the data's name inside the option's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ _NAMED_RESTORE = re.compile(r"--restore[_-](?P<name>[^=]+)(?:=(?P<value>.*))?", 
 
 
 def rewrite_words(words: Sequence[str], valued: Collection[str]) -> list[str]:
-    """The same request with one word per ``--machines`` and ``--restore=NAME=SOURCE``.
+    """The same request with one word per ``--machines``, ``--shared`` and
+    ``--restore=NAME=SOURCE``.
 
     ``valued`` are the options that take the next word whatever it looks like, so that a branch
     may be called ``--help``. What it does not know stays as it is, for Click to judge; a second
@@ -32,10 +33,10 @@ def rewrite_words(words: Sequence[str], valued: Collection[str]) -> list[str]:
         if word in valued:
             rewritten += words[position : position + 2]
             position += 2
-        elif word == "--machines":
-            machines = _until_option(words[position + 1 :])
-            rewritten += [f"--machines={machine}" for machine in machines]
-            position += 1 + len(machines)
+        elif word in _TYPES_HINT:
+            types = _until_option(word, words[position + 1 :])
+            rewritten += [f"{word}={name}" for name in types]
+            position += 1 + len(types)
         elif named is not None:
             value, used = _restore_source(named, words[position + 1 :])
             rewritten.append(f"--restore={named['name']}={value}")
@@ -69,19 +70,23 @@ _EXAMPLES = {
 }
 
 
-def _until_option(words: Sequence[str]) -> list[str]:
-    machines: list[str] = []
+_TYPES_HINT = {
+    "--machines": "for example --machines backend=2 db feed; without the option all types boot",
+    "--shared": "for example --shared metrics",
+}
+
+
+def _until_option(option: str, words: Sequence[str]) -> list[str]:
+    types: list[str] = []
     for word in words:
         if word.startswith("-"):
             break
-        machines.append(word)
-    if not machines:
+        types.append(word)
+    if not types:
         raise UsageError(
-            "E_USAGE",
-            "--machines has no machine type after it",
-            hint="for example --machines backend=2 db feed; without the option all types boot",
+            "E_USAGE", f"{option} has no machine type after it", hint=_TYPES_HINT[option]
         )
-    return machines
+    return types
 
 
 def _restore_source(named: re.Match[str], following: Sequence[str]) -> tuple[str, int]:

@@ -53,12 +53,14 @@ class MachineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentView:
-    """One line of ``greenroom list``. ``name`` is ``photos/feature-x``."""
+    """One line of ``greenroom list``. ``name`` is ``photos/feature-x``; a ``shared`` environment
+    belongs to no branch."""
 
     name: str
     branch: str
     status: EnvironmentStatus
     production: bool
+    shared: bool
     verdict: Verdict
     url: str | None
     machines: tuple[str, ...]

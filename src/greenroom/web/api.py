@@ -54,6 +54,7 @@ class CreateBody(_Body):
     branch: str | None = None
     restore: dict[str, str] = {}
     mounts: dict[str, str] = {}
+    shared: list[str] = []
 
     def request(self) -> CreateRequest:
         """The parsed request."""
@@ -63,6 +64,7 @@ class CreateBody(_Body):
             branch=self.branch,
             restore=tuple(self.restore.items()),
             mounts=tuple(self.mounts.items()),
+            shared=tuple(self.shared),
         )
 
 

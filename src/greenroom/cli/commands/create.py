@@ -27,6 +27,11 @@ def create(wanted: Wanted, detach: bool, as_json: bool) -> None:
 
     \b
       greenroom create --machines backend db feed --restore_db extract --branch feature_x
+
+    Machines that serve every environment of the stack are booted on their own:
+
+    \b
+      greenroom create --shared metrics
     """
     started = time.monotonic()
     client = connect()

@@ -36,13 +36,18 @@ _HEAD = ("ENVIRONMENT", "BRANCH", "STATUS", "VERDICT", "MACHINES", "AGE", "URL")
 
 
 def _row(environment: EnvironmentReply) -> tuple[str, ...]:
-    protected = " (production)" if environment["production"] else ""
     return (
         environment["name"],
-        environment["branch"] + protected,
+        _branch(environment),
         environment["status"],
         environment["verdict"],
         count(len(environment["machines"]), "machine"),
         age(environment["created_at"]),
         environment["url"] or "-",
     )
+
+
+def _branch(environment: EnvironmentReply) -> str:
+    if environment["shared"]:
+        return "(shared)"
+    return environment["branch"] + (" (production)" if environment["production"] else "")

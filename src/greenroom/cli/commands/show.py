@@ -58,7 +58,10 @@ def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
         f"{paint('strong', clean(summary['name']))}{protected}  {paint.verdict(summary['status'])}"
         f"  {paint.verdict(summary['verdict'])}"
     )
-    yield f"  branch   {clean(summary['branch'])}"
+    if summary["shared"]:
+        yield "  shared   by every environment of its stack"
+    else:
+        yield f"  branch   {clean(summary['branch'])}"
     for url in detail["urls"]:
         yield f"  url      {clean(url)}"
     took = "" if detail["create_s"] is None else f", in {duration(detail['create_s'])}"
