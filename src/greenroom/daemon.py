@@ -37,8 +37,6 @@ from greenroom.web.api import make_api
 
 _SERVICE_PORT = 80
 
-_logger = logging.getLogger(__name__)
-
 
 def serve(region: Region) -> None:
     """Run the daemon until SIGTERM or SIGINT.
@@ -59,8 +57,9 @@ def serve(region: Region) -> None:
         provider.open()
         control = _control_plane(region, provider)
         try:
-            _bring_back(control, provider)
+            _admit_again(control, provider)
             control.recover()
+            control.bring_back()
             asyncio.run(_serve_until_told(region, control, provider))
         finally:
             control.close()
@@ -91,18 +90,13 @@ def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
     )
 
 
-def _bring_back(control: ControlPlane, provider: LocalProvider) -> None:
-    """Make the machines that run known again to the services, which hold them in memory."""
+def _admit_again(control: ControlPlane, provider: LocalProvider) -> None:
+    """Make all machines known again to the services and the proxy, which hold them in memory."""
     for environment in control.environments():
         stack = control.stack_of(environment.name)
         provider.admit(stack)
         if environment.status in STANDING:
             provider.publish(stack)
-            if not provider.runs(stack):
-                # The host was restarted, say: what was proved once is not true any more. It is
-                # not proved anew here: its machines could keep us from ever coming up.
-                _logger.warning("%s does not run any more", environment.name)
-                control.doubt(environment.name)
 
 
 @contextlib.contextmanager

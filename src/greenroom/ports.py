@@ -68,6 +68,19 @@ class Provider(Protocol):
         misses its deadline, with what it was doing.
         """
 
+    def lost(self, stack: Stack) -> tuple[str, ...]:
+        """The machines, by name, that do not run or have no network any more."""
+
+    def restart(
+        self, stack: Stack, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, ...]:
+        """Boot the machines that are ``lost`` from their own disks and volumes, and return when
+        every machine has signalled; one that runs is left alone.
+
+        Raises OperationError E_DISK_LOST, before any effect, if a disk or a volume is not there.
+        Whatever it raises, no disk and no volume has been touched.
+        """
+
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
     ) -> MachineReport:

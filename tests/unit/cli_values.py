@@ -122,6 +122,7 @@ def detail(**more: Any) -> EnvironmentDetail:
         "restores": (restore(),),
         "proof": proof(),
         "create_s": 0.84,
+        "incidents": (),
     }
     return EnvironmentDetail(**(fields | more))
 

@@ -10,7 +10,7 @@ import pytest
 from greenroom.cli import shapes
 from greenroom.cli.verdict import verdict_of
 from greenroom.errors import Fault
-from greenroom.model import events, proof, receipt, views
+from greenroom.model import events, incidents, proof, receipt, views
 
 PAIRS: list[tuple[Any, Any]] = [
     (shapes.FaultReply, Fault),
@@ -27,6 +27,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (shapes.FlowReply, proof.Flow),
     (shapes.ClaimReply, proof.Claim),
     (shapes.ProofReply, proof.Proof),
+    (shapes.IncidentReply, incidents.Incident),
     (shapes.DetailReply, views.EnvironmentDetail),
 ]
 

@@ -68,10 +68,14 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     if config.drill:
         return _success(config, progress, report, None)
     if config.deploy is not None:
-        from .deploy import deploy
+        from .deploy import deploy, kept_release
 
         with progress.phase("deploy"):
-            deployed = deploy(config.deploy, config.branch, paths, progress)
+            kept = kept_release(config.deploy, paths)
+            if kept is None:
+                deployed = deploy(config.deploy, config.branch, paths, progress)
+            else:
+                progress.notice(f"release {kept} is deployed already: it is kept")
     watch = Watch(supervisor(paths))
     with progress.phase("services"):
         watch.start(config.services)

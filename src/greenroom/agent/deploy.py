@@ -62,6 +62,18 @@ def deploy(config: Deploy, branch: str, paths: Paths, progress: Progress) -> Dep
     return Deployed(key=key, sha256=fetched.sha256, fallback=fallback, previous=previous)
 
 
+def kept_release(config: Deploy, paths: Paths) -> str | None:
+    """The release that this machine ran when it ended, if it boots again; else None.
+
+    It is what was deployed last. The bucket may hold another artifact by now, which nobody asked
+    to have deployed.
+    """
+    current = f"{paths.at(config.directory)}/current"
+    if config.mounted or not os.path.islink(current) or not os.path.isdir(current):
+        return None
+    return os.path.basename(os.readlink(current))
+
+
 def _fetch(config: Deploy, branch: str, path: str, progress: Progress) -> tuple[str, Fetched]:
     """The first artifact that exists, with the checksum that stands beside it."""
     bucket = Bucket(url=config.bucket_url)

@@ -13,15 +13,29 @@ from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.create import run_create
 from greenroom.app.deploy import run_deploy
 from greenroom.app.destroy import run_destroy
-from greenroom.app.door import admit_create, admit_deploy, admit_destroy, refused_status
+from greenroom.app.door import (
+    admit_create,
+    admit_deploy,
+    admit_destroy,
+    admit_recover,
+    refused_status,
+)
 from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.planning import Planner
+from greenroom.app.recover import run_recover
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.events import Event
+from greenroom.model.incidents import Incident
 from greenroom.model.proof import Proof, Verdict
-from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
+from greenroom.model.requests import (
+    CreateRequest,
+    DeployRequest,
+    DestroyRequest,
+    RecoverRequest,
+    Request,
+)
 from greenroom.model.stack import Stack
 from greenroom.model.views import (
     EnvironmentDetail,
@@ -42,6 +56,7 @@ from greenroom.store.environments import (
     stacks_beside,
 )
 from greenroom.store.events import phases_done
+from greenroom.store.incidents import incidents_since
 from greenroom.store.intents import undo_intents
 from greenroom.store.journal import Journal
 from greenroom.store.operations import (
@@ -88,6 +103,17 @@ class ControlPlane:
             # The engine goes on by itself with what it knows. It does not know an operation that
             # was accepted when the crash came between our commit and its own.
             self._engine.start(record.kind, record.id)
+
+    def bring_back(self) -> None:
+        """Recover the environments whose machines do not run any more. The host was restarted,
+        say: what was proved of them once is not true now."""
+        for view in self.environments():
+            if view.status not in STANDING or view.operation is not None:
+                continue
+            lost = self._provider.lost(self.stack_of(view.name))
+            if lost:
+                reason = f"{', '.join(lost)} did not run when the daemon started"
+                self.submit(RecoverRequest(environment=view.name, reason=reason))
 
     def close(self) -> None:
         """Wait for what runs, and write what is pending."""
@@ -153,7 +179,8 @@ class ControlPlane:
             phases = phases_done(connection, record.created_by)
             findings = find_findings(connection, record.name)
             summary = self._view(record, _running(connection))
-        return view_detail(record, summary, findings, phases, self._proxy_port)
+            incidents = incidents_of(connection, record)
+        return view_detail(record, summary, findings, phases, incidents, self._proxy_port)
 
     def stack_of(self, text: str) -> Stack:
         """The Stack of the environment called ``text``; raises InputError."""
@@ -173,12 +200,6 @@ class ControlPlane:
             save_proof(connection, record, proof, self._clock.now())
         return proof
 
-    def doubt(self, text: str) -> None:
-        """What was proved of an environment need not be true any more: it is not verified."""
-        with self._database.write() as connection:
-            record = pick(list_environments(connection), text)
-            set_status(connection, record.name, EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
-
     def _register(self) -> None:
         ports = Ports(
             database=self._database,
@@ -190,6 +211,7 @@ class ControlPlane:
         self._engine.register("create", partial(run_create, ports))
         self._engine.register("deploy", partial(run_deploy, ports))
         self._engine.register("destroy", partial(run_destroy, ports))
+        self._engine.register("recover", partial(run_recover, ports))
 
     def _admit(self, request: Request) -> OperationRecord:
         match request:
@@ -205,6 +227,9 @@ class ControlPlane:
             case DestroyRequest():
                 with self._database.write() as connection:
                     return admit_destroy(connection, request, self._clock.now())
+            case RecoverRequest():
+                with self._database.write() as connection:
+                    return admit_recover(connection, request, self._clock.now())
             case _:
                 assert_never(request)
 
@@ -216,6 +241,9 @@ class ControlPlane:
             if record.kind == "create":
                 undo_intents(connection, record.environment, (), now)
                 delete_environment(connection, record.environment)
+            if record.kind == "recover":
+                failed = (EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
+                set_status(connection, record.environment, *failed)
 
     def _find(self, operation: str) -> OperationRecord:
         with self._database.read() as connection:
@@ -241,6 +269,13 @@ def _pick_or_explain(connection: Connection, text: str) -> EnvironmentRecord:
         raise InputError(
             error.code, f"{error.message}: its create failed ({code}: {message})", hint=error.hint
         ) from error
+
+
+def incidents_of(connection: Connection, record: EnvironmentRecord) -> tuple[Incident, ...]:
+    """What befell the environment, and the region while it was there."""
+    own = incidents_since(connection, record.name, record.created_at)
+    shared = incidents_since(connection, None, record.created_at)
+    return tuple(sorted((*own, *shared), key=lambda incident: incident.at))
 
 
 def _running(connection: Connection) -> dict[str, str]:

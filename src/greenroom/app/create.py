@@ -41,7 +41,7 @@ def _build(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
         provider.publish(stack)
         return ""
 
-    operation.phase("images", lambda: _ensure_images(operation))
+    operation.phase("images", lambda: ensure_images(operation))
     operation.step("ground", lambda: _lay_ground(operation))
     reports = codec.load_reports(operation.phase("machines", boot))
     proof = codec.load_proof(operation.phase("proof", prove))
@@ -51,7 +51,7 @@ def _build(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
     return reports, proof
 
 
-def _ensure_images(operation: Operation) -> str:
+def ensure_images(operation: Operation) -> str:
     """Two at a time: a build waits about as long for packages as it computes."""
     provider = operation.ports.provider
 

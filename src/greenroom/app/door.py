@@ -17,7 +17,14 @@ from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
-from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
+from greenroom.model.proof import Verdict
+from greenroom.model.requests import (
+    CreateRequest,
+    DeployRequest,
+    DestroyRequest,
+    RecoverRequest,
+    Request,
+)
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
 from greenroom.ports import Provider
@@ -29,6 +36,7 @@ from greenroom.store.environments import (
     insert_environment,
     list_environments,
     lowest_free_index,
+    set_status,
 )
 from greenroom.store.intents import record_intents
 from greenroom.store.operations import OperationRecord, insert_operation, unfinished_on
@@ -92,6 +100,18 @@ def admit_destroy(
         )
     operation = _accepted("destroy", environment.name, request, now)
     insert_operation(connection, operation)
+    return operation
+
+
+def admit_recover(
+    connection: Connection, request: RecoverRequest, now: datetime
+) -> OperationRecord:
+    """Accept a recovery of an environment whose create once came through."""
+    environment = pick(list_environments(connection), request.environment)
+    _refuse_busy(connection, environment.name)
+    operation = _accepted("recover", environment.name, request, now)
+    insert_operation(connection, operation)
+    set_status(connection, environment.name, EnvironmentStatus.RECOVERING, Verdict.NOT_VERIFIED)
     return operation
 
 

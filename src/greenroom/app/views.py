@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from greenroom.model.events import Event
+from greenroom.model.incidents import Incident
 from greenroom.model.stack import Machine, Stack
 from greenroom.model.views import (
     Artifact,
@@ -56,6 +57,7 @@ def view_detail(
     summary: EnvironmentView,
     findings: Findings,
     phases: Iterable[Event],
+    incidents: tuple[Incident, ...],
     proxy_port: int,
 ) -> EnvironmentDetail:
     """All of an environment; ``phases`` are the finished ones of the operation that created it."""
@@ -70,6 +72,7 @@ def view_detail(
         restores=tuple(report.restore for report in reports if report.restore is not None),
         proof=findings.proof,
         create_s=None if ready_at is None else (ready_at - record.created_at).total_seconds(),
+        incidents=incidents,
     )
 
 

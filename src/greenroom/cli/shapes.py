@@ -176,6 +176,15 @@ class ProofReply(TypedDict):
     flows: list[FlowReply]
 
 
+class IncidentReply(TypedDict):
+    """``greenroom.model.incidents.Incident``."""
+
+    at: str
+    subject: str
+    message: str
+    away_s: float | None
+
+
 class DetailReply(TypedDict):
     """``greenroom.model.views.EnvironmentDetail``."""
 
@@ -186,6 +195,7 @@ class DetailReply(TypedDict):
     restores: list[RestoreReply]
     proof: ProofReply | None
     create_s: float | None
+    incidents: list[IncidentReply]
 
 
 class LogReply(TypedDict):
@@ -233,4 +243,11 @@ class DestroyBody(TypedDict):
     confirm: str | None
 
 
-OperationBody = CreateBody | DeployBody | DestroyBody
+class RecoverBody(TypedDict):
+    """What ``greenroom recover`` sends."""
+
+    kind: str
+    environment: str
+
+
+OperationBody = CreateBody | DeployBody | DestroyBody | RecoverBody

@@ -52,6 +52,7 @@ COMMANDS = {
     "logs": Entry("logs", "logs", "Print the logs of an environment's services."),
     "flows": Entry("flows", "flows", "Probe who reaches whom, and judge it."),
     "deploy": Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
+    "recover": Entry("recover", "recover", "Boot what does not run any more, from its own disks."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),
     "doctor": Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),

@@ -42,4 +42,14 @@ class DestroyRequest:
     confirm: str | None = None
 
 
-Request = CreateRequest | DeployRequest | DestroyRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverRequest:
+    """``greenroom recover ENV``: boot again what does not run. The daemon asks for it by itself
+    too; then ``reason`` says what it met, and ``delay_s`` how long it waits before it begins."""
+
+    environment: str
+    reason: str = ""
+    delay_s: float = 0.0
+
+
+Request = CreateRequest | DeployRequest | DestroyRequest | RecoverRequest

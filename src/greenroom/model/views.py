@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from greenroom.model.events import OperationStatus
+from greenroom.model.incidents import Incident
 from greenroom.model.proof import Proof, RestoreReport, Verdict
 from greenroom.model.receipt import Receipt
 
@@ -17,6 +18,7 @@ class EnvironmentStatus(StrEnum):
     CREATING = "creating"
     READY = "ready"
     NOT_PROVED = "not proved"
+    RECOVERING = "recovering"
     FAILED = "failed"
     DESTROYING = "destroying"
 
@@ -87,7 +89,8 @@ class MachineView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentDetail:
-    """All of ``greenroom show``. ``create_s`` is the wall time from accepted to proved."""
+    """All of ``greenroom show``. ``create_s`` is the wall time from accepted to proved;
+    ``incidents`` are the newest of the environment and of the region, the oldest first."""
 
     summary: EnvironmentView
     machines: tuple[MachineView, ...]
@@ -96,6 +99,7 @@ class EnvironmentDetail:
     restores: tuple[RestoreReport, ...]
     proof: Proof | None
     create_s: float | None
+    incidents: tuple[Incident, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

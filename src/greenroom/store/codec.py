@@ -13,7 +13,13 @@ from pydantic import TypeAdapter
 
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt
-from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest, Request
+from greenroom.model.requests import (
+    CreateRequest,
+    DeployRequest,
+    DestroyRequest,
+    RecoverRequest,
+    Request,
+)
 from greenroom.model.stack import Stack
 from greenroom.model.views import MachineReport
 
@@ -69,6 +75,8 @@ def dump_request(request: Request) -> str:
             return _deploys().dump_json(request).decode()
         case DestroyRequest():
             return _destroys().dump_json(request).decode()
+        case RecoverRequest():
+            return _recovers().dump_json(request).decode()
         case _:
             assert_never(request)
 
@@ -82,6 +90,8 @@ def load_request(kind: str, text: str) -> Request:
             return _deploys().validate_json(text)
         case "destroy":
             return _destroys().validate_json(text)
+        case "recover":
+            return _recovers().validate_json(text)
         case _:
             raise ValueError(f"{kind!r} is not a kind of operation")
 
@@ -119,3 +129,8 @@ def _deploys() -> TypeAdapter[DeployRequest]:
 @cache
 def _destroys() -> TypeAdapter[DestroyRequest]:
     return TypeAdapter(DestroyRequest)
+
+
+@cache
+def _recovers() -> TypeAdapter[RecoverRequest]:
+    return TypeAdapter(RecoverRequest)

@@ -130,3 +130,16 @@ intents = Table(
     Column("undone_at", UtcDateTime),
 )
 Index("intents_environment", intents.c.environment)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Empty for what befell the region itself, which all environments share.
+    Column("environment", String(80), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("away_s", Float),
+)
+Index("incidents_environment", incidents.c.environment, incidents.c.at)

@@ -24,7 +24,12 @@ from greenroom.blueprint.nearest import unknown
 from greenroom.errors import Fault, GreenroomError, InputError, RefusedError, UsageError
 from greenroom.model.events import Event
 from greenroom.model.proof import Proof
-from greenroom.model.requests import CreateRequest, DeployRequest, DestroyRequest
+from greenroom.model.requests import (
+    CreateRequest,
+    DeployRequest,
+    DestroyRequest,
+    RecoverRequest,
+)
 from greenroom.model.views import EnvironmentDetail, EnvironmentView, OperationView
 from greenroom.providers.local import images
 from greenroom.providers.local.logs import LogReader, log_services, readers
@@ -92,7 +97,20 @@ class DestroyBody(_Body):
         return DestroyRequest(environment=self.environment, confirm=self.confirm)
 
 
-OperationBody = Annotated[CreateBody | DeployBody | DestroyBody, Field(discriminator="kind")]
+class RecoverBody(_Body):
+    """``greenroom recover``."""
+
+    kind: Literal["recover"]
+    environment: str
+
+    def request(self) -> RecoverRequest:
+        """The parsed request."""
+        return RecoverRequest(environment=self.environment)
+
+
+OperationBody = Annotated[
+    CreateBody | DeployBody | DestroyBody | RecoverBody, Field(discriminator="kind")
+]
 
 
 class BuildBody(_Body):

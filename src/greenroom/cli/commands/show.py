@@ -14,7 +14,7 @@ from greenroom.cli.terminal import Paint, say, say_json, style_of
 from greenroom.cli.text import age, clean, columns_of, count, duration, pad, table
 
 if TYPE_CHECKING:
-    from greenroom.cli.shapes import DetailReply, PhaseTimeReply, RestoreReply
+    from greenroom.cli.shapes import DetailReply, IncidentReply, PhaseTimeReply, RestoreReply
 
 
 @click.command("show")
@@ -42,12 +42,14 @@ def detail_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
     yield from _section(paint, _PHASES, [_phase_row(phase) for phase in detail["phases"]])
     yield from _section(paint, _RESTORES, [_restore_row(each) for each in detail["restores"]])
     yield from _section(paint, _TABLES, _table_rows(detail))
+    yield from _section(paint, _INCIDENTS, [_incident_row(each) for each in detail["incidents"]])
     yield from _proof_lines(detail, paint)
 
 
 _MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "IMAGE", "GROUPS", "CODE")
 _PHASES = ("PHASE", "MACHINE", "TIME", "")
 _RESTORES = ("RESTORE", "SOURCE", "MODE", "AGE OF DATA", "COLD", "VERIFIED", "CLONED", "CONTENT")
+_INCIDENTS = ("INCIDENT", "OF", "AWAY", "WHAT HAPPENED")
 _TABLES = ("TABLE", "MACHINE", "ROWS", "CHECKSUM")
 
 
@@ -111,6 +113,16 @@ def _restore_row(restore: RestoreReply) -> tuple[str, ...]:
         duration(restore["verify_s"]),
         duration(restore["clone_s"]),
         content,
+    )
+
+
+def _incident_row(incident: IncidentReply) -> tuple[str, ...]:
+    away = incident["away_s"]
+    return (
+        f"{age(incident['at'])} ago",
+        clean(incident["subject"]),
+        "-" if away is None else duration(away),
+        clean(incident["message"]),
     )
 
 

@@ -14,7 +14,13 @@ from greenroom.providers.local.command import tail
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.limits import explained
 from greenroom.providers.local.logs import read_tail
-from greenroom.providers.local.machine import UserNamespaces, lay_out, main_pid, start
+from greenroom.providers.local.machine import (
+    UserNamespaces,
+    lay_out,
+    lay_out_again,
+    main_pid,
+    start,
+)
 from greenroom.providers.local.residents import Resident
 from greenroom.providers.local.signals import Signals, now, report_of
 
@@ -40,8 +46,12 @@ def boot_machines(
     machines: Sequence[Machine],
     progress: Progress,
     cancel: Cancellation,
+    *,
+    again: bool = False,
 ) -> tuple[MachineReport, ...]:
     """Start all machines at once and return each one's report, in their order.
+
+    ``again``: from the disk of its last boot, not from the bare image.
 
     Raises OperationError for the first that fails (E_MACHINE_FAILED), dies (E_MACHINE_DIED) or
     misses its deadline (E_MACHINE_SILENT); if it met a limit before, that is the reason
@@ -54,7 +64,7 @@ def boot_machines(
         place = boot.layout.machine(stack.environment, machine.name)
         progress.started("boot", machine.name)
         if main_pid(place) is None:
-            lay_out(place, stack, machine)
+            (lay_out_again if again else lay_out)(place, stack, machine)
             start(place, stack, machine, boot.user_namespaces)
 
     with ThreadPoolExecutor(max_workers=4) as pool:

@@ -10,6 +10,8 @@ from greenroom.model.stack import Machine
 from greenroom.providers.local.layout import MachineLayout
 
 ID_RANGE = 65536
+SCAN_DIR = "/etc/greenroom/service"
+"""Where s6-svscan finds a machine's services."""
 _MIB = 1024 * 1024
 
 _CAPABILITIES = (
@@ -127,7 +129,7 @@ def _process() -> dict[str, Any]:
     return {
         "terminal": False,
         "user": {"uid": 0, "gid": 0},
-        "args": ["/usr/bin/s6-svscan", "/etc/greenroom/service"],
+        "args": ["/usr/bin/s6-svscan", SCAN_DIR],
         "env": [
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME=/root",

@@ -151,6 +151,24 @@ def bind_idmapped(
         os.close(tree)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process and it has not ended: one that nobody has waited for is in
+    /proc still (proc(5), state Z)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def is_in_network(pid: int, namespace: Path) -> bool:
+    """Whether the process is in that network namespace (namespaces(7): the inode tells)."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == namespace.stat().st_ino
+    except OSError:
+        return False
+
+
 def in_own_thread(work: Callable[[], _T]) -> _T:
     """Run ``work`` in a thread that is thrown away, so that its namespaces end with it."""
     results: list[_T] = []

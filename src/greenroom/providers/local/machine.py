@@ -21,7 +21,7 @@ from typing import Any
 from greenroom.errors import HostError, OperationError
 from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local import images, kernel
-from greenroom.providers.local.bundle import ID_RANGE, oci_config
+from greenroom.providers.local.bundle import ID_RANGE, SCAN_DIR, oci_config
 from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.pool import remove_tree
@@ -71,6 +71,49 @@ class UserNamespaces:
             for descriptor in self._descriptors.values():
                 os.close(descriptor)
             self._descriptors.clear()
+
+
+def lay_out_again(place: MachineLayout, stack: Stack, machine: Machine) -> None:
+    """Make ready for another boot what a machine left that runs no more: it keeps its disk.
+
+    As after a reboot of a server, /run and /tmp are empty; so are s6's own notes on its services,
+    so that each is down again until the agent starts it. Raises OperationError (E_DISK_LOST).
+    """
+    require_disk(place, machine)
+    remove_container(place)
+    # A link that the machine put there is removed itself, not what it leads to.
+    for folder in (place.upper / "run", place.upper / "tmp", place.work, place.bundle):
+        remove_tree(folder)
+    _forget_supervision(place)
+    place.work.mkdir()
+    os.chown(place.work, machine.uid_base, machine.uid_base)
+    for folder in (place.bundle, place.lower, place.root):
+        folder.mkdir(parents=True, exist_ok=True)
+    (place.bundle / "config.json").write_text(json.dumps(oci_config(place, machine)))
+
+
+def require_disk(place: MachineLayout, machine: Machine) -> None:
+    """Raises OperationError (E_DISK_LOST) unless all is there that a machine keeps."""
+    kept = [place.upper, place.log, *([] if machine.volume is None else [place.volume])]
+    for folder in kept:
+        if not folder.is_dir():
+            raise OperationError("E_DISK_LOST", f"{machine.name}: {folder} is not there any more")
+
+
+def _forget_supervision(place: MachineLayout) -> None:
+    """Remove what the machine changed below its scan folder. The path is the machine's own to
+    change as well, so no step of it may be a link."""
+    descriptor: int | None = None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        for step in (str(place.upper), *SCAN_DIR.strip("/").split("/")[:-1]):
+            inner = os.open(step, flags, dir_fd=descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
+            descriptor = inner
+        remove_tree(Path(f"/proc/{os.getpid()}/fd/{descriptor}") / Path(SCAN_DIR).name)
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
@@ -129,7 +172,7 @@ def main_pid(place: MachineLayout) -> int | None:
         status = json.loads((place.layout.crun_root / place.container_id / "status").read_text())
         pid = int(status["pid"])
         # The pid may have been given to another process since: the cgroup tells.
-        if place.cgroup in Path(f"/proc/{pid}/cgroup").read_text():
+        if kernel.is_alive(pid) and place.cgroup in Path(f"/proc/{pid}/cgroup").read_text():
             return pid
     return None
 

@@ -51,8 +51,11 @@ def open_names(layout: Layout) -> None:
     """Start dnsmasq unless it runs. Raises HostError if it does not come up."""
     layout.dns_dir.mkdir(parents=True, exist_ok=True)
     layout.dns_dir.chmod(0o755)
-    if running_pid(pid_file(layout), "dnsmasq") is not None:
+    pid = running_pid(pid_file(layout), "dnsmasq")
+    if pid is not None and kernel.is_in_network(pid, layout.namespace):
         return
+    # One that is left in a region that is gone answers nobody.
+    stop_by_pid_file(pid_file(layout), "dnsmasq")
     kernel.in_network(layout.namespace, lambda: run(dnsmasq_argv(layout), timeout_s=10))
     wait_for_pid(pid_file(layout), "dnsmasq")
 
@@ -89,7 +92,7 @@ def running_pid(path: Path, program: str) -> int | None:
         name = Path(f"/proc/{pid}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None
-    return pid if name == program else None
+    return pid if name == program and kernel.is_alive(pid) else None
 
 
 def wait_for_pid(path: Path, program: str) -> int:

@@ -22,7 +22,7 @@ from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local import firewall, images, names, network, pool, proxy, volumes
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
-from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
     UserNamespaces,
@@ -31,6 +31,7 @@ from greenroom.providers.local.machine import (
     main_pid,
     remove_cgroups,
     remove_container,
+    require_disk,
     run_agent,
 )
 from greenroom.providers.local.observe import observe, resources_of
@@ -83,11 +84,6 @@ class LocalProvider:
         """Make a running environment's machines known to the region's services again."""
         self.residents.admit(stack)
 
-    def runs(self, stack: Stack) -> bool:
-        """Whether the first process of every machine is alive."""
-        places = (self.layout.machine(stack.environment, m.name) for m in stack.machines)
-        return all(main_pid(place) is not None for place in places)
-
     def resources_of(self, stack: Stack) -> tuple[Resource, ...]:
         """See the port."""
         return resources_of(self.layout, stack)
@@ -118,6 +114,10 @@ class LocalProvider:
 
     def create_network(self, stack: Stack) -> None:
         """See the port."""
+        self._connect(stack, stack.machines)
+
+    def _connect(self, stack: Stack, machines: Sequence[Machine]) -> None:
+        """Give these machines their network, and the environment its rules and names."""
         self.residents.admit(stack)
 
         def attach(machine: Machine) -> None:
@@ -126,7 +126,7 @@ class LocalProvider:
 
         # The kernel's part of it, several ms for a new namespace, runs beside the others'.
         with ThreadPoolExecutor(max_workers=4) as workers:
-            list(workers.map(attach, stack.machines))
+            list(workers.map(attach, machines))
         firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
         names.publish_names(self.layout, stack)
 
@@ -157,6 +157,31 @@ class LocalProvider:
         """See the port."""
         reports = boot_machines(self._boot(), stack, stack.machines, progress, cancel)
         return tuple(self._with_golden_report(stack, report) for report in reports)
+
+    def lost(self, stack: Stack) -> tuple[str, ...]:
+        """See the port."""
+        links = network.region_links(self.layout)
+
+        def stands(machine: Machine) -> bool:
+            place = self.layout.machine(stack.environment, machine.name)
+            wired = link_name(str(machine.address)) in links
+            return wired and network.is_namespace(place.namespace) and main_pid(place) is not None
+
+        return tuple(machine.name for machine in stack.machines if not stands(machine))
+
+    def restart(
+        self, stack: Stack, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, ...]:
+        """See the port."""
+        lost = [stack.machine(name) for name in self.lost(stack)]
+        for machine in lost:
+            require_disk(self.layout.machine(stack.environment, machine.name), machine)
+        for machine in lost:
+            # It may run still, in a network that is gone.
+            remove_container(self.layout.machine(stack.environment, machine.name))
+        if lost:
+            self._connect(stack, lost)
+        return boot_machines(self._boot(), stack, stack.machines, progress, cancel, again=True)
 
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation

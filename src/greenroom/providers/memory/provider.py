@@ -94,6 +94,31 @@ class MemoryProvider:
             progress.done("boot", 0.001, machine=machine.name)
         return tuple(held.reports[machine.name] for machine in stack.machines)
 
+    def lost(self, stack: Stack) -> tuple[str, ...]:
+        """The machines that do not run."""
+        running = self._world.held(stack.environment).reports
+        return tuple(m.name for m in stack.machines if m.name not in running)
+
+    def restart(
+        self, stack: Stack, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, ...]:
+        """Boot what is lost from its own disk and volume."""
+        held = self._world.held(stack.environment)
+        for machine in stack.machines:
+            if machine.volume is not None and machine.name not in held.volumes:
+                raise OperationError("E_DISK_LOST", f"{machine.name}: its volume is gone")
+        lost = self.lost(stack)
+        held.stack = stack
+        made = network_resources(stack) | machine_resources(stack)
+        self._make_around_fault("restart", stack, made, cancel)
+        for machine in stack.machines:
+            # Of a boot from a disk that is there already, nothing is restored or deployed.
+            fresh = replace(report_of(machine), restore=None, artifact=None)
+            if machine.name in lost:
+                held.reports[machine.name] = fresh
+                progress.done("boot", 0.001, machine=machine.name)
+        return tuple(held.reports[machine.name] for machine in stack.machines)
+
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
     ) -> MachineReport:

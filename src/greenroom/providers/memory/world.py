@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from greenroom.errors import OperationError
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
-from greenroom.model.receipt import Resource
+from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.stack import Stack
 from greenroom.model.views import MachineReport
 from greenroom.ports import Cancellation
@@ -22,8 +22,8 @@ _POLL_S = 0.002
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """What goes wrong, by phase: images, network, volumes, machines, proof, publish, deploy or
-    destroy.
+    """What goes wrong, by phase: images, network, volumes, machines, proof, publish, restart,
+    deploy or destroy.
 
     ``fail_at`` raises ``error`` half-way through the phase, with some of its effects done;
     ``break_at`` raises something that is no GreenroomError, as a bug would; ``hang_at`` waits in
@@ -80,6 +80,14 @@ class World:
         with self.lock:
             sticking = set(self.faults.sticks) & self.held(environment).resources
             self._held[environment] = Held(resources=sticking)
+
+    def reboot(self) -> None:
+        """Lose what a reboot of a host loses: everything but images and volumes."""
+        with self.lock:
+            for held in self._held.values():
+                held.resources = {r for r in held.resources if r.kind is ResourceKind.DIRECTORY}
+                held.reports.clear()
+                held.stack, held.published = None, False
 
     def meet_fault(
         self, phase: str, environment: EnvironmentName, cancel: Cancellation | None = None

@@ -1,0 +1,144 @@
+"""Bring an environment back whose machines do not run any more: after a reboot of the host, or
+after a machine's end.
+
+Nothing here takes anything away. A machine boots again from its own disk and its own volume, and
+a recovery that fails leaves both as they are, for another try or for somebody who looks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from greenroom.app.create import ensure_images
+from greenroom.app.operation import Operation, Ports, begin, failure
+from greenroom.app.verdict import keep_proof
+from greenroom.errors import GreenroomError
+from greenroom.model.incidents import Incident
+from greenroom.model.proof import Proof, Verdict
+from greenroom.model.requests import RecoverRequest
+from greenroom.model.views import EnvironmentStatus, MachineReport
+from greenroom.ports import Steps
+from greenroom.store import codec
+from greenroom.store.environments import find_findings, set_status
+from greenroom.store.incidents import record_incident
+
+AT_ONCE = 4
+"""After a reboot all environments come back; side by side, but not so many that all are late."""
+
+_LOOK_EVERY_S = 0.1
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+def run_recover(ports: Ports, operation_id: str, steps: Steps) -> None:
+    """Boot what does not run, prove the whole and publish it again; or say why not."""
+    operation = begin(ports, operation_id, steps)
+    if operation is None:
+        return
+    began_s = ports.clock.monotonic_s()
+    try:
+        reports, proof = operation.guarded(lambda: _bring_back(operation))
+    except GreenroomError as error:
+        ending = failure(error)
+        operation.end(replace(ending, hint=_next_step(operation)), _keep_failed(operation, error))
+        return
+    operation.progress.notice(f"back after {ports.clock.monotonic_s() - began_s:.1f} s")
+    keep_proof(operation, reports, proof)
+
+
+def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
+    provider, stack = operation.ports.provider, operation.environment.stack
+    with operation.ports.database.read() as connection:
+        known = find_findings(connection, operation.environment.name).reports
+
+    def machines() -> str:
+        with _slot(operation):
+            fresh = provider.restart(stack, operation.progress, operation.cancel)
+        return codec.dump_reports(_with_history(fresh, known))
+
+    def prove() -> str:
+        return codec.dump_proof(provider.prove(stack, reports, operation.others(), recheck=True))
+
+    def publish() -> str:
+        provider.publish(stack)
+        return ""
+
+    _wait_first(operation)
+    operation.phase("images", lambda: ensure_images(operation))
+    reports = codec.load_reports(operation.phase("machines", machines))
+    proof = codec.load_proof(operation.phase("proof", prove))
+    operation.phase("publish", publish)
+    return reports, proof
+
+
+def _with_history(
+    fresh: tuple[MachineReport, ...], known: tuple[MachineReport, ...]
+) -> tuple[MachineReport, ...]:
+    """What a machine restored and deployed is still what it said then: a boot from a disk that is
+    there already does neither."""
+    before = {report.machine: report for report in known}
+    return tuple(
+        replace(
+            report,
+            restore=before[report.machine].restore,
+            artifact=report.artifact or before[report.machine].artifact,
+        )
+        if report.machine in before
+        else report
+        for report in fresh
+    )
+
+
+def _wait_first(operation: Operation) -> None:
+    """A machine that ended again and again is given a little longer each time."""
+    request = operation.record.request
+    delay_s = request.delay_s if isinstance(request, RecoverRequest) else 0.0
+    if isinstance(request, RecoverRequest) and request.reason:
+        operation.progress.notice(request.reason)
+    if delay_s:
+        operation.progress.notice(f"waits {delay_s:g} s before the machine is started again")
+        _wait_until(operation, partial(_is_past, time.monotonic() + delay_s))
+
+
+def _is_past(end_s: float) -> bool:
+    return time.monotonic() >= end_s
+
+
+@contextmanager
+def _slot(operation: Operation) -> Iterator[None]:
+    _wait_until(operation, lambda: _slots.acquire(blocking=False))
+    try:
+        yield
+    finally:
+        _slots.release()
+
+
+def _wait_until(operation: Operation, true: Callable[[], bool]) -> None:
+    while not true():
+        operation.cancel.check()
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _next_step(operation: Operation) -> str:
+    slug = operation.environment.name.slug
+    return (
+        f"its disks and its data are as they were: greenroom recover {slug} tries again, "
+        f"greenroom destroy {slug} gives it up"
+    )
+
+
+def _keep_failed(operation: Operation, error: GreenroomError) -> Callable[[Connection], None]:
+    name, at = operation.environment.name, operation.ports.clock.now()
+    message = f"could not be brought back ({error.code}): {error.message}; {_next_step(operation)}"
+
+    def write(connection: Connection) -> None:
+        set_status(connection, name, EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
+        record_incident(connection, name, Incident(at=at, subject=str(name), message=message))
+
+    return write

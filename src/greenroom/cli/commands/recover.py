@@ -1,0 +1,43 @@
+"""``greenroom recover``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from greenroom.cli.connect import connect
+from greenroom.cli.follow import run_operation
+from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.summary import open_claims
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.text import clean
+from greenroom.errors import NotProvedError
+
+
+@click.command("recover")
+@environment_argument(required=True)
+@json_option
+def recover(environment: str, as_json: bool) -> None:
+    """Boot what does not run any more, from its own disks.
+
+    The daemon does it by itself when it starts, and when a machine ends. This is for another try
+    after one that failed. Machines that run are left alone; the whole is proved again.
+    """
+    client = connect()
+    followed = run_operation(
+        client, {"kind": "recover", "environment": environment}, as_json=as_json
+    )
+    error = followed.error
+    if error is None or isinstance(error, NotProvedError):
+        detail = client.environment(followed.operation["environment"])
+        if as_json:
+            say_json({"environment": detail})
+        else:
+            paint = Paint(sys.stdout)
+            verdict = paint.verdict(detail["summary"]["verdict"])
+            say(f"{paint('strong', clean(detail['summary']['name']))} runs and is {verdict}")
+            for line in open_claims(detail, paint):
+                say(f"  {line}")
+    if error is not None:
+        raise error

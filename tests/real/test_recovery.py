@@ -1,0 +1,124 @@
+"""What comes back after a reboot of the host: the environments, with what they held."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real.reboot import kill_and_wait, lose_the_world, machine_pids
+from tests.real.site import (
+    STATE,
+    Site,
+    daemon_pid,
+    destroy_all,
+    get,
+    wait_until,
+)
+
+ALL = ("--machines", "backend", "db", "feed")
+HOST = "api.stays.photos.localhost"
+_COUNT = 'mariadb -N -e "SELECT COUNT(*) FROM likes" photos'
+
+
+@pytest.fixture
+def stays(site: Site) -> Iterator[Site]:
+    """The site with branch ``stays`` and nothing else."""
+    destroy_all(site)
+    site.ok("create", *ALL, "--branch", "stays")
+    yield site
+    destroy_all(site)
+
+
+def detail(site: Site, branch: str) -> Any:
+    return site.data("show", branch)
+
+
+def status(site: Site, branch: str) -> str:
+    return str(detail(site, branch)["summary"]["status"])
+
+
+def wait_settled(site: Site, branch: str) -> Any:
+    """Wait until nothing is done to the environment any more."""
+    wait_until(lambda: detail(site, branch)["summary"]["operation"] is None, timeout_s=180)
+    return detail(site, branch)
+
+
+def test_a_reboot_brings_every_environment_back_with_its_data(stays: Site) -> None:
+    stays.ok("create", "--machines", "db", "--branch", "beside")
+    written = (
+        'mariadb -e "DELETE FROM likes; CREATE TABLE mine (x INT); INSERT INTO mine VALUES (7)" '
+        "photos && mkdir -p /srv/uploads && echo kept > /srv/uploads/one && echo gone > /tmp/two"
+    )
+    assert stays.inside("stays", "db1", written) == (0, "")
+    # The bucket has newer code by now, which nobody has deployed.
+    artifacts = stays.folder / "artifacts"
+    deployed = detail(stays, "stays")["machines"][0]["artifact"]
+    page = get(HOST)[1]
+    shutil.copy(artifacts / "backend-feature_x.tar.gz", artifacts / "backend-stays.tar.gz")
+    checksum = (artifacts / "backend-feature_x.tar.gz.sha256").read_text().split()[0]
+    (artifacts / "backend-stays.tar.gz.sha256").write_text(checksum)
+    try:
+        lose_the_world()
+        # The first command starts the daemon, which answers while the machines boot.
+        assert {e["status"] for e in stays.data("list")} <= {"recovering", "ready"}
+        after = wait_settled(stays, "stays")
+        beside = wait_settled(stays, "beside")
+    finally:
+        for name in ("backend-stays.tar.gz", "backend-stays.tar.gz.sha256"):
+            (artifacts / name).unlink()
+
+    for found in (after, beside):
+        assert found["summary"]["status"] == "ready", found["incidents"]
+        assert found["summary"]["verdict"] == "proved"
+    assert stays.inside("stays", "db1", _COUNT) == (0, "0\n")
+    assert stays.inside("stays", "db1", 'mariadb -N -e "SELECT x FROM mine" photos') == (0, "7\n")
+    assert stays.inside("stays", "db1", "cat /srv/uploads/one; ls /tmp") == (0, "kept\n")
+    assert stays.inside("beside", "db1", _COUNT)[1] != "0\n"
+    assert after["machines"][0]["artifact"] == deployed
+    assert get(HOST)[1] == page
+    assert [restore["source"] for restore in after["restores"]] == ["extract"]
+
+
+def test_a_reboot_in_the_middle_of_a_recovery_is_recovered(stays: Site) -> None:
+    lose_the_world()
+    stays.ok("list")
+    lose_the_world()
+    stays.ok("list")
+    assert wait_settled(stays, "stays")["summary"]["status"] == "ready"
+
+
+def test_a_recovery_that_fails_touches_no_disk_and_says_the_next_step(stays: Site) -> None:
+    lose_the_world()
+    pool = STATE / "pool"
+    disk = pool / "environments" / "photos.stays" / "db1"
+    # As if somebody had lost it: the pool is mounted for a moment, without a daemon.
+    stays.ok("serve", "--stop")
+    subprocess.run(["mount", "-o", "loop", STATE / "pool.xfs", pool], check=True)
+    (disk / "volume").rename(disk / "elsewhere")
+    found = wait_settled(stays, "stays")
+    assert found["summary"]["status"] == "failed"
+    (incident,) = [i for i in found["incidents"] if "E_DISK_LOST" in i["message"]]
+    assert f"db1: {disk}/volume is not there any more" in incident["message"]
+    assert "greenroom recover stays tries again" in incident["message"]
+    assert (disk / "upper").is_dir() and (disk / "elsewhere" / "current").is_dir()
+
+    (disk / "elsewhere").rename(disk / "volume")
+    stays.ok("recover", "stays")
+    assert status(stays, "stays") == "ready"
+
+
+def test_a_machine_whose_first_process_is_killed_while_no_daemon_runs_comes_back(
+    stays: Site,
+) -> None:
+    kill_and_wait([daemon_pid()])
+    kill_and_wait(list(machine_pids("photos.stays", "feed1")))
+    stays.ok("list")
+    found = wait_settled(stays, "stays")
+    assert found["summary"]["status"] == "ready", json.dumps(found["incidents"])
+    assert Path("/proc", str(daemon_pid())).exists()
