@@ -4,6 +4,8 @@ A machine has a /32 and reaches everything through its region's end of the veth,
 every ARP question (as Calico does it). There is no bridge, so nothing reaches a neighbour
 without passing the region's forward chain. Reverse-path filtering drops a source address that
 is not the veth's own.
+
+Links come and go for all machines of an environment at once (docs/adr/0021-network-in-one-go.md).
 """
 
 from __future__ import annotations
@@ -12,16 +14,13 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from greenroom.errors import HostError
 from greenroom.model.names import EnvironmentName
-from greenroom.model.stack import Machine
+from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local import kernel
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import (
@@ -34,12 +33,28 @@ from greenroom.providers.local.layout import (
     MachineLayout,
     link_name,
 )
+from greenroom.providers.local.rtnetlink import (
+    ANYWHERE,
+    LOOPBACK,
+    Message,
+    Netlink,
+    add_address,
+    add_route,
+    add_veth,
+    answer_at_once,
+    begin_to_use,
+    delete_group,
+    delete_link,
+    set_alias,
+    set_up,
+)
 
 _REGION_LINK = "host0"
-_LINK_SCOPE = 253
-_LOOPBACK = 1
-"""The kernel makes it first in every namespace."""
-_DOOMED_GROUP = 0xD000
+_MACHINE_LINK = "eth0"
+_MACHINE_LINK_INDEX = 2
+_HOST_LINK_PREFIX = 30
+_REGION_INDEXES = 0x10000
+_GROUPS = 0xD000
 _ROUTE_TYPES = (
     *("unicast", "local", "broadcast", "multicast", "anycast"),
     *("unreachable", "prohibit", "blackhole", "throw", "nat"),
@@ -54,6 +69,12 @@ _REGION_SYSCTLS = {
     "ipv4/icmp_ratemask": "0",
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
+}
+_REGION_LINK_SYSCTLS = {
+    # What every machine's link begins with: the region answers for all others, and drops a source
+    # address that is not the link's own.
+    "ipv4/conf/default/proxy_arp": "1",
+    "ipv4/conf/default/rp_filter": "1",
 }
 _MACHINE_SYSCTLS = {
     "ipv6/conf/all/disable_ipv6": "1",
@@ -76,18 +97,15 @@ def open_region_network(layout: Layout) -> None:
     refuse_used_addresses(layout)
     _make_namespace(layout.namespace, _REGION_SYSCTLS)
     host_address, region_address = host_link_addresses(layout)
-    with IPRoute() as host:
-        namespace_fd = os.open(layout.namespace, os.O_RDONLY)
-        try:
-            peer = {"ifname": _REGION_LINK, "net_ns_fd": namespace_fd}
-            host.link("add", ifname=layout.host_link, kind="veth", peer=peer)
-        finally:
-            os.close(namespace_fd)
-        index = host.link_lookup(ifname=layout.host_link)[0]
-        host.addr("add", index=index, address=host_address, prefixlen=30)
-        host.link("set", index=index, state="up")
+    with contextlib.ExitStack() as undo:
+        host = undo.enter_context(Netlink())
+        descriptor = os.open(layout.namespace, os.O_RDONLY | os.O_CLOEXEC)
+        undo.callback(os.close, descriptor)
+        host.ask(add_veth(layout.host_link, peer=_REGION_LINK, namespace_fd=descriptor))
+        index = socket.if_nametoindex(layout.host_link)
+        host.ask(add_address(index, host_address, _HOST_LINK_PREFIX), set_up(index))
         kernel.in_network(layout.namespace, lambda: _bring_up_region(region_address, host_address))
-        host.route("add", dst=layout.region.cidr, gateway=region_address, oif=index)
+        host.ask(add_route(layout.region.cidr, index, gateway=region_address))
 
 
 def close_region_network(layout: Layout) -> None:
@@ -146,25 +164,27 @@ def free_range(used: Iterable[IPv4Network]) -> IPv4Network:
     return next(free, candidates[0])
 
 
-def attach_machine(layout: Layout, place: MachineLayout, machine: Machine) -> None:
-    """Make the machine's namespace, veth, address and routes. Idempotent."""
-    address = str(machine.address)
-    region_end = link_name(address)
-    if is_namespace(place.namespace):
-        # A crash may have come between two of the steps below: make it anew, whole.
-        detach_machine(layout, place, machine)
-    region_fd = os.open(layout.namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _make_namespace(
-            place.namespace,
-            _MACHINE_SYSCTLS,
-            lambda: _wire_machine(address, region_end, region_fd),
-        )
-    finally:
-        os.close(region_fd)
-    kernel.in_network(
-        layout.namespace, lambda: _wire_region(address, region_end, place.container_id)
-    )
+def attach_machines(layout: Layout, stack: Stack, machines: Sequence[Machine]) -> None:
+    """Make the machines' namespaces, veths, addresses and routes. Idempotent: what a crash left,
+    whole or half, is made anew."""
+    places = [layout.machine(stack.environment, machine.name) for machine in machines]
+    for place in places:
+        delete_namespace(place.namespace)
+
+    def attach() -> None:
+        with contextlib.ExitStack() as undo:
+            namespaces = [undo.enter_context(_new_namespace(place.namespace)) for place in places]
+            kernel.enter_network(layout.namespace)
+            region = undo.enter_context(Netlink())
+            messages: list[Message] = []
+            for machine, place, (descriptor, _) in zip(machines, places, namespaces, strict=True):
+                messages += _region_wiring(str(machine.address), place.container_id, descriptor)
+            region.ask(*messages)
+            for machine, (_, netlink) in zip(machines, namespaces, strict=True):
+                netlink.ask(*_machine_wiring(str(machine.address)))
+            region.ask(*(begin_to_use(_region_index(str(m.address))) for m in machines))
+
+    kernel.in_own_thread(attach)
 
 
 def detach_machine(layout: Layout, place: MachineLayout, machine: Machine) -> None:
@@ -177,25 +197,18 @@ def detach_machine(layout: Layout, place: MachineLayout, machine: Machine) -> No
 def delete_links(layout: Layout, environment: EnvironmentName) -> None:
     """Remove the region's ends of all veths of an environment. Idempotent.
 
-    Deleted explicitly: now and then a veth outlives the namespace of its peer. They go as one
-    link group, because the kernel waits some 20 ms for a grace period at each deletion.
+    Deleted explicitly: now and then a veth outlives the namespace of its peer. They go as the
+    group that they have been from the first, because the kernel waits some 20 ms for a grace
+    period at each deletion.
     """
     aliases = region_links(layout)
     ends = [name for name, alias in aliases.items() if alias.startswith(f"{environment.key}.")]
     if not ends:
         return
 
-    # All links of an environment have the same third octet in their names, and no others have.
-    group = _DOOMED_GROUP + int(ends[0].removeprefix("m").partition("-")[0])
-
     def delete() -> None:
-        with IPRoute() as netlink:
-            for end in ends:
-                for index in netlink.link_lookup(ifname=end):
-                    netlink.link("set", index=index, group=group)
-            # None left in the group: somebody else was quicker.
-            with contextlib.suppress(NetlinkError):
-                netlink.link("del", group=group)
+        with Netlink() as netlink:
+            netlink.ask(delete_group(_group(ends[0])))
 
     kernel.in_network(layout.namespace, delete)
 
@@ -206,12 +219,9 @@ def region_links(layout: Layout) -> dict[str, str]:
         return {}
 
     def read() -> dict[str, str]:
-        with IPRoute() as netlink:
-            return {
-                link.get_attr("IFLA_IFNAME"): link.get_attr("IFLA_IFALIAS") or ""
-                for link in netlink.get_links()
-                if str(link.get_attr("IFLA_IFNAME")).startswith("m")
-            }
+        with Netlink() as netlink:
+            aliases = netlink.aliases()
+        return {name: alias for name, alias in aliases.items() if name.startswith("m")}
 
     return kernel.in_network(layout.namespace, read)
 
@@ -249,57 +259,95 @@ def namespaces(prefix: str) -> Iterator[Path]:
         yield from sorted(p for p in NETNS_DIR.iterdir() if p.name.startswith(prefix))
 
 
-def _make_namespace(
-    path: Path, sysctls: dict[str, str], then: Callable[[], None] = lambda: None
-) -> None:
-    """What `ip netns add` does, then the sysctls, then ``then()`` inside it."""
-    NETNS_DIR.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o444, exist_ok=True)
+def _make_namespace(path: Path, sysctls: dict[str, str]) -> None:
+    """What `ip netns add` does, then the sysctls."""
 
     def make() -> None:
         kernel.unshare_network()
-        source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
-        kernel.mount(source, path, None, kernel.MS_BIND)
-        for name, value in sysctls.items():
-            Path("/proc/sys/net", name).write_text(value)
-        then()
+        _name_namespace(path)
+        _write_sysctls(sysctls)
 
     kernel.in_own_thread(make)
 
 
+@contextlib.contextmanager
+def _new_namespace(path: Path) -> Iterator[tuple[int, Netlink]]:
+    """Move the calling thread into a new namespace of a machine; a descriptor of it, and a socket
+    that speaks to it from anywhere."""
+    kernel.unshare_network()
+    _name_namespace(path)
+    _write_sysctls(_MACHINE_SYSCTLS)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with Netlink() as netlink:
+            yield descriptor, netlink
+    finally:
+        os.close(descriptor)
+
+
+def _name_namespace(path: Path) -> None:
+    """Bind the calling thread's namespace to a file of ``/run/netns``."""
+    NETNS_DIR.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o444, exist_ok=True)
+    source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+    kernel.mount(source, path, None, kernel.MS_BIND)
+
+
+def _write_sysctls(sysctls: dict[str, str]) -> None:
+    for name, value in sysctls.items():
+        Path("/proc/sys/net", name).write_text(value)
+
+
 def _bring_up_region(region_address: str, host_address: str) -> None:
-    with IPRoute() as netlink:
-        link = netlink.link_lookup(ifname=_REGION_LINK)[0]
-        for address in (METADATA_ADDRESS, DNS_ADDRESS, SERVICE_ADDRESS):
-            netlink.addr("add", index=_LOOPBACK, address=address, prefixlen=32)
-        netlink.link("set", index=_LOOPBACK, state="up")
-        netlink.addr("add", index=link, address=region_address, prefixlen=30)
-        netlink.link("set", index=link, state="up")
-        netlink.route("add", dst="default", gateway=host_address, oif=link)
+    link = socket.if_nametoindex(_REGION_LINK)
+    own = (METADATA_ADDRESS, DNS_ADDRESS, SERVICE_ADDRESS)
+    with Netlink() as netlink:
+        netlink.ask(
+            *(add_address(LOOPBACK, address) for address in own),
+            set_up(LOOPBACK),
+            add_address(link, region_address, _HOST_LINK_PREFIX),
+            set_up(link),
+            add_route(ANYWHERE, link, gateway=host_address),
+        )
+    _write_sysctls(_REGION_LINK_SYSCTLS)
 
 
-def _wire_machine(address: str, region_end: str, region_fd: int) -> None:
-    with IPRoute() as netlink:
-        peer = {"ifname": region_end, "net_ns_fd": region_fd}
-        netlink.link("add", ifname="eth0", kind="veth", peer=peer)
-        link = netlink.link_lookup(ifname="eth0")[0]
-        netlink.link("set", index=_LOOPBACK, state="up")
-        netlink.addr("add", index=link, address=address, prefixlen=32)
-        netlink.link("set", index=link, state="up")
-        netlink.route("add", dst=f"{GATEWAY_ADDRESS}/32", oif=link, scope=_LINK_SCOPE)
-        netlink.route("add", dst="default", gateway=GATEWAY_ADDRESS, oif=link)
+def _region_wiring(address: str, alias: str, namespace_fd: int) -> Iterator[Message]:
+    """The region's end of a machine's link, and the link itself."""
+    name, index = link_name(address), _region_index(address)
+    # Now and then a veth outlives the namespace of its peer.
+    yield delete_link(name)
+    yield add_veth(
+        name,
+        peer=_MACHINE_LINK,
+        namespace_fd=namespace_fd,
+        index=index,
+        peer_index=_MACHINE_LINK_INDEX,
+        group=_group(name),
+    )
+    yield set_up(index)
+    yield set_alias(index, alias)
+    yield answer_at_once(index)
+    yield add_route(f"{address}/32", index)
 
 
-def _wire_region(address: str, region_end: str, alias: str) -> None:
-    conf = Path("/proc/sys/net/ipv4/conf") / region_end
-    (conf / "proxy_arp").write_text("1")
-    (conf / "rp_filter").write_text("1")
-    # By default the kernel thinks up to 0.8 s before it answers for somebody else (arp(7)).
-    Path("/proc/sys/net/ipv4/neigh", region_end, "proxy_delay").write_text("0")
-    with IPRoute() as netlink:
-        link = netlink.link_lookup(ifname=region_end)[0]
-        netlink.link("set", index=link, state="up", ifalias=alias)
-        netlink.route("add", dst=f"{address}/32", oif=link, scope=_LINK_SCOPE)
+def _machine_wiring(address: str) -> Iterator[Message]:
+    yield set_up(LOOPBACK)
+    yield add_address(_MACHINE_LINK_INDEX, address)
+    yield set_up(_MACHINE_LINK_INDEX)
+    yield add_route(f"{GATEWAY_ADDRESS}/32", _MACHINE_LINK_INDEX)
+    yield add_route(ANYWHERE, _MACHINE_LINK_INDEX, gateway=GATEWAY_ADDRESS)
+
+
+def _region_index(address: str) -> int:
+    third, fourth = (int(octet) for octet in address.split(".")[2:])
+    return _REGION_INDEXES + third * 256 + fourth
+
+
+def _group(region_end: str) -> int:
+    """The link group of an environment: all its links have the same third octet in their names,
+    and no others have."""
+    return _GROUPS + int(region_end.removeprefix("m").partition("-")[0])
 
 
 def _has_link(name: str) -> bool:
@@ -307,8 +355,5 @@ def _has_link(name: str) -> bool:
 
 
 def _delete_link(name: str) -> None:
-    with IPRoute() as netlink:
-        for index in netlink.link_lookup(ifname=name):
-            # Gone between the look and the deletion is as good as deleted.
-            with contextlib.suppress(NetlinkError):
-                netlink.link("del", index=index)
+    with Netlink() as netlink:
+        netlink.ask(delete_link(name))

@@ -119,16 +119,13 @@ class LocalProvider:
     def _connect(self, stack: Stack, machines: Sequence[Machine]) -> None:
         """Give these machines their network, and the environment its rules and names."""
         self.residents.admit(stack)
-
-        def attach(machine: Machine) -> None:
-            place = self.layout.machine(stack.environment, machine.name)
-            network.attach_machine(self.layout, place, machine)
-
-        # The kernel's part of it, several ms for a new namespace, runs beside the others'.
-        with ThreadPoolExecutor(max_workers=4) as workers:
-            list(workers.map(attach, machines))
-        firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
-        names.publish_names(self.layout, stack)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="firewall") as beside:
+            rules = beside.submit(
+                firewall.apply_add, self.layout, stack, stack.machines, stack.groups
+            )
+            network.attach_machines(self.layout, stack, machines)
+            names.publish_names(self.layout, stack)
+        rules.result()
 
     def create_volumes(self, stack: Stack, progress: Progress, cancel: Cancellation) -> None:
         """See the port."""
@@ -287,7 +284,7 @@ class LocalProvider:
         progress.notice(f"no golden volume to clone yet: a drill {does}", machine.name)
         self._remove_drill(stack, drill)
         volumes.make_empty_volume(place)
-        network.attach_machine(self.layout, place, drill)
+        network.attach_machines(self.layout, stack, (drill,))
         firewall.apply_add(self.layout, stack, (drill,), ())
         (report,) = boot_machines(self._boot(), stack, (drill,), progress, cancel)
         remove_container(place)

@@ -1,0 +1,124 @@
+"""The wiring of machines, on a host of its own: a network namespace that plays the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from greenroom.model.proof import Reach
+from greenroom.model.stack import Protocol, Stack
+from greenroom.plan.plan import plan
+from greenroom.providers.local import kernel, network
+from greenroom.providers.local.layout import Layout, link_name
+from greenroom.providers.local.probe import Target, probe_all
+from greenroom.providers.local.rtnetlink import LOOPBACK, Netlink, add_address, delete_link, set_up
+from greenroom.region import Region
+from tests.real.site import LABEL
+from tests.unit.blueprint_values import allocation, blueprint_of, request, stack_of
+
+LAYOUT = Layout(Region(label=f"{LABEL[:6]}nt"))
+FIRST = stack_of("backend", "db", "feed", branch="feature_x")
+OTHER_LINK = "m9-10"
+
+
+def on_a_host_of_its_own(work: Callable[[], None]) -> None:
+    """Run ``work`` with a region up, and take it down: no address of this host's can be in use."""
+
+    def run() -> None:
+        kernel.unshare_network()
+        try:
+            network.open_region_network(LAYOUT)
+            work()
+        finally:
+            network.close_region_network(LAYOUT)
+            for namespace in network.namespaces(f"{LAYOUT.region.name}."):
+                network.delete_namespace(namespace)
+
+    kernel.in_own_thread(run)
+
+
+def namespace_of(stack: Stack, machine: str) -> Path:
+    return LAYOUT.machine(stack.environment, machine).namespace
+
+
+def reaches() -> list[list[Reach] | None]:
+    """Every machine asks every machine on a port where nobody listens; there is no firewall."""
+    targets = [Target(str(machine.address), Protocol.TCP, 9) for machine in FIRST.machines]
+    return probe_all([(namespace_of(FIRST, m.name), targets) for m in FIRST.machines])
+
+
+EVERYBODY_ANSWERS = [[Reach.REFUSED] * 3] * 3
+
+
+def test_machines_reach_each_other_through_the_region_and_the_host_reaches_them() -> None:
+    def work() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        assert reaches() == EVERYBODY_ANSWERS
+        first = Target(str(FIRST.machines[0].address), Protocol.TCP, 9)
+        assert probe_all([(LAYOUT.namespace, [first])]) == [[Reach.REFUSED]]
+
+    on_a_host_of_its_own(work)
+
+
+def test_what_a_crash_left_of_the_wiring_is_made_anew() -> None:
+    """A namespace without its link, and a link that outlived its namespace."""
+
+    def work() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        lost, kept = FIRST.machines[0], FIRST.machines[1]
+        region_end = link_name(str(lost.address))
+        kernel.in_network(LAYOUT.namespace, lambda: ask_to_delete(region_end))
+        network.delete_namespace(namespace_of(FIRST, kept.name))
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        assert reaches() == EVERYBODY_ANSWERS
+
+    on_a_host_of_its_own(work)
+
+
+def test_the_links_of_one_environment_go_and_no_others() -> None:
+    def work() -> None:
+        other = plan(blueprint_of(), request("feed", branch="other"), allocation(7))
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        network.attach_machines(LAYOUT, other, other.machines)
+        network.delete_links(LAYOUT, FIRST.environment)
+        left = {link_name(str(machine.address)) for machine in other.machines}
+        assert set(network.region_links(LAYOUT)) == left
+        network.delete_links(LAYOUT, FIRST.environment)
+        assert set(network.region_links(LAYOUT)) == left
+
+    on_a_host_of_its_own(work)
+
+
+def test_every_link_answers_for_the_others_and_drops_what_is_not_its_own() -> None:
+    def work() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        for machine in FIRST.machines:
+            link = link_name(str(machine.address))
+            assert kernel.in_network(LAYOUT.namespace, partial(settings_of, link)) == "1 1 0"
+
+    on_a_host_of_its_own(work)
+
+
+def settings_of(link: str) -> str:
+    names = (f"conf/{link}/rp_filter", f"conf/{link}/proxy_arp", f"neigh/{link}/proxy_delay")
+    return " ".join(Path("/proc/sys/net/ipv4", name).read_text().strip() for name in names)
+
+
+def ask_to_delete(name: str) -> None:
+    with Netlink() as netlink:
+        netlink.ask(delete_link(name))
+
+
+def test_what_the_kernel_refuses_is_an_error_that_names_it() -> None:
+    def work() -> None:
+        with Netlink() as netlink, pytest.raises(OSError, match=r"exists.*127\.0\.0\.1"):
+            netlink.ask(
+                set_up(LOOPBACK),
+                add_address(LOOPBACK, "127.0.0.1"),
+                add_address(LOOPBACK, "127.0.0.1"),
+            )
+
+    kernel.in_own_thread(lambda: (kernel.unshare_network(), work()))
