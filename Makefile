@@ -24,4 +24,4 @@ test: check
 	.venv/bin/pytest -q tests/real tests/scenario
 
 bench: setup
-	.venv/bin/python bench/create.py
+	.venv/bin/python bench

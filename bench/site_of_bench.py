@@ -87,12 +87,17 @@ def clear(folder: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def images() -> list[tuple[Path, str]]:
+    """The images of the site in the bench's pool: the record of each, and its name."""
+    found = [(r, json.loads(r.read_text())["name"]) for r in (POOL / "images").glob("*/image.json")]
+    if not found:
+        raise BenchError("the pool has no images: a create makes them")
+    return sorted(found)
+
+
 def image_root(name: str) -> Path:
     """The root filesystem of an image in the bench's pool."""
-    for record in sorted((POOL / "images").glob("*/image.json")):
-        if json.loads(record.read_text())["name"] == name:
-            return record.parent / "root"
-    raise BenchError(f"the pool has no image {name}: a create makes it")
+    return next(record.parent / "root" for record, known in images() if known == name)
 
 
 def golden_volume() -> Path:
@@ -101,6 +106,11 @@ def golden_volume() -> Path:
     if not found:
         raise BenchError("the pool has no golden volume: a create makes it")
     return found[-1]
+
+
+def clone(source: Path, target: Path) -> None:
+    """A copy that shares its blocks: what a machine's own volume is."""
+    subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
 
 
 def timed(work: Callable[[], object]) -> float:
