@@ -158,6 +158,7 @@ def deployment(region, **changes: object) -> dict:
         "keys": ["backend-feature_x.tar.gz", "backend-master.tar.gz"],
         "directory": "/var/www/backend",
         "restart": ["web"],
+        "keep": {},
         "mounted": False,
         **changes,
     }

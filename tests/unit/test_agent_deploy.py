@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import tarfile
 from pathlib import Path
 
@@ -26,12 +28,13 @@ def run(region, tmp_path):
     paths = machine_paths(tmp_path, region)
     progress = quiet_progress(paths)
 
-    def run_deploy(*, mounted: bool = False):
+    def run_deploy(*, mounted: bool = False, keep: dict[str, str] | None = None):
         config = Deploy(
             bucket_url=region.bucket_url("code"),
             keys=(OWN, DEFAULT),
             directory="/var/www",
             restart=(),
+            keep=keep or {},
             mounted=mounted,
         )
         return deploy(config, "feature_x", paths, progress), progress.notices
@@ -174,3 +177,52 @@ def test_a_directory_in_the_place_of_current_is_not_touched(region, run, www):
     region.put("code", OWN, tar_gz({"a": "b"}))
     with pytest.raises(AgentError, match="is in the way: it is a directory"):
         run()
+
+
+OWNER = pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_a_kept_folder_is_the_same_in_every_release(region, run, www):
+    keep = {"public/uploads": OWNER, "cache": OWNER}
+    region.put("code", OWN, tar_gz({"public/index.html": "one"}))
+    run(keep=keep)
+    (www / "current/public/uploads/cat.jpg").write_text("a cat")
+    region.put("code", OWN, tar_gz({"public/index.html": "two"}))
+    run(keep=keep)
+    assert (www / "current/public/index.html").read_text() == "two"
+    assert (www / "current/public/uploads/cat.jpg").read_text() == "a cat"
+    assert names(www / "current/cache") == []
+    assert names(www) == ["current", "kept", "releases"]
+    # The link is relative, so that it holds however the folder is reached.
+    assert str((www / "current/public/uploads").readlink()) == "../../../kept/public/uploads"
+
+
+def test_an_empty_folder_of_the_artifact_gives_way_to_the_kept_one(region, run, www):
+    region.put("code", OWN, tar_of(member("uploads", tarfile.DIRTYPE), member("index.html")))
+    run(keep={"uploads": OWNER})
+    assert (www / "current/uploads").is_symlink()
+
+
+KEPT_REFUSALS = [
+    ({"uploads": "nobody-here"}, tar_gz({"a": "b"}), "no user named 'nobody-here'"),
+    (
+        {"uploads": OWNER},
+        tar_gz({"uploads/cat.jpg": "a cat"}),
+        f"{OWN} refused: it holds uploads, which is kept from release to release",
+    ),
+    (
+        {"a/uploads": OWNER},
+        tar_of(member("d", tarfile.DIRTYPE), member("a", tarfile.SYMTYPE, "d")),
+        f"{OWN} refused: a/uploads, which is kept, goes through a link",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keep", "archive", "words"), KEPT_REFUSALS)
+def test_what_cannot_be_kept_fails_the_deploy(region, run, www, keep, archive, words):
+    region.put("code", OWN, archive)
+    with pytest.raises(AgentError) as caught:
+        run(keep=keep)
+    assert words in str(caught.value)
+    assert not (www / "current").exists()
+    assert names(www / "releases") == []

@@ -113,6 +113,10 @@ CASES = [
     ("packages: [redis-server]", "packages: ['-o=x']", "images.redis.packages[0]", "'-o=x' is not the name of a Debian package"),
     ("packages: [redis-server]", "suite: ../x", "images.redis.suite", "'../x' is not a Debian suite such as 'bookworm'"),
     ("packages: [redis-server]", 'commands: ["a\\0b"]', "images.redis.commands[0]", r"'a\x00b' holds control characters; expected printable text"),
+    ("restart: [php-fpm]", "keep: {../uploads: www-data}", "machines.backend.deploy.keep.../uploads", "'../uploads' has a '.' or '..' in it; expected a path without them"),
+    ("restart: [php-fpm]", "keep: {/uploads: www-data}", "machines.backend.deploy.keep./uploads", "'/uploads' is not a path below the code such as 'public/uploads'"),
+    ("restart: [php-fpm]", "keep: {uploads: WWW}", "machines.backend.deploy.keep.uploads", "'WWW' is not the name of a user such as 'www-data'"),
+    ("restart: [php-fpm]", "keep: {a/b: x, a: x}", "machines.backend.deploy.keep.a/b", "'a/b' lies in 'a', which is kept as a whole; leave it out"),
     # Shape
     ("shared: true", "shared: true, deploy: code", "machines.metrics.deploy", "'code' is not a mapping"),
     ("shared: true", "shared: true, shared: false", "machines.metrics.shared", "the key 'shared' appears twice, first on line 50"),

@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.agent.config import parse_boot
-from greenroom.model.stack import CommandCheck, Deploy, RestoreMode, TcpCheck, Volume
+from greenroom.model.stack import (
+    CommandCheck,
+    Deploy,
+    KeptFolder,
+    RestoreMode,
+    TcpCheck,
+    Volume,
+)
 from greenroom.plan.user_data import BootConfig, render_boot_json, render_user_data
 
 AGENT = b"this would be the agent\n"
@@ -33,7 +40,11 @@ CONFIG = BootConfig(
     drill=False,
     volume=None,
     deploy=Deploy(
-        bucket="code", keys=("b-feature_x.tgz", "b-master.tgz"), directory="/w", restart=("nginx",)
+        bucket="code",
+        keys=("b-feature_x.tgz", "b-master.tgz"),
+        directory="/w",
+        restart=("nginx",),
+        keep=(KeptFolder(path="uploads", owner="www-data"),),
     ),
     mounted=False,
     checks=(TcpCheck(port=80, deadline_s=30.0),),
@@ -267,6 +278,7 @@ def test_the_config_has_the_shape_that_the_agent_reads() -> None:
             "keys": ["b-feature_x.tgz", "b-master.tgz"],
             "directory": "/w",
             "restart": ["nginx"],
+            "keep": {"uploads": "www-data"},
             "mounted": False,
         },
         "checks": [{"kind": "tcp", "port": 80, "deadline_s": 30.0}],

@@ -25,12 +25,14 @@ class Restore(Value):
 
 
 class Deploy(Value):
-    """Where the code comes from; ``keys`` in order of preference."""
+    """Where the code comes from; ``keys`` in order of preference. ``keep`` maps folders of it that
+    outlive a release to their owners."""
 
     bucket_url: str
     keys: tuple[str, ...]
     directory: str
     restart: tuple[str, ...]
+    keep: dict[str, str]
     mounted: bool
 
 
@@ -132,6 +134,14 @@ class Fields:
             raise AgentError(f"{self.where}: {key} is {items!r}, expected a list of strings")
         return tuple(str(item) for item in items)
 
+    def text_by_name(self, key: str) -> dict[str, str]:
+        """An object whose values are strings."""
+        value = self._take(key, (dict,), "an object")
+        assert isinstance(value, dict)
+        if not all(isinstance(item, str) for item in value.values()):
+            raise AgentError(f"{self.where}: {key} is {value!r}, expected an object of strings")
+        return {str(name): str(item) for name, item in value.items()}
+
     def anything(self, key: str) -> object:
         """Whatever stands there, null included."""
         return self._take(key, (object,), "a value") if key in self._left else None
@@ -206,6 +216,7 @@ def _deploy(fields: Fields) -> Deploy:
         keys=fields.texts("keys"),
         directory=fields.text("directory"),
         restart=fields.texts("restart"),
+        keep=fields.text_by_name("keep"),
         mounted=fields.truth("mounted"),
     )
     fields.end()

@@ -9,6 +9,7 @@ import os
 
 from .bucket import Bucket, Fetched
 from .errors import AgentError
+from .kept import link_kept
 from .unpack import unpack
 from .value import TYPE_CHECKING, Value
 
@@ -53,6 +54,7 @@ def deploy(config: Deploy, branch: str, paths: Paths, progress: Progress) -> Dep
         if not os.path.isdir(f"{directory}/{release}"):
             progress.doing(f"deploy: unpacking {key}")
             unpack(f"{incoming}/artifact", f"{incoming}/release", key)
+            link_kept(config.keep, directory, f"{incoming}/release", key)
             os.rename(f"{incoming}/release", f"{directory}/{release}")
         previous = switch(directory, release)
     finally:

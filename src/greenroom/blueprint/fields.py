@@ -239,6 +239,14 @@ ArtifactKey = Annotated[
 HttpPath = Annotated[
     str, Matching(r"/[!-~]*", 500, "a URL path (starts with '/', printable ASCII, no spaces)")
 ]
+RelativePath = Annotated[
+    str,
+    Matching(_KEY.replace("{}", ""), 200, "a path below the code such as 'public/uploads'"),
+    AfterValidator(_no_parent_parts),
+]
+UserName = Annotated[
+    str, Matching(r"[a-z_][a-z0-9_-]*", 32, "the name of a user such as 'www-data'")
+]
 InstanceTypeName = Annotated[
     str,
     AfterValidator(_known_instance_type),

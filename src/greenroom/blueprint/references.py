@@ -119,6 +119,7 @@ class _Checks:
             yield from self._ingress(at)
             yield from self._refer((*at, "deploy", "bucket"), "bucket", self._buckets)
             yield from self._deploy_is_readable(at)
+            yield from self._keeps_are_apart((*at, "deploy", "keep"))
             yield from self._services(at)
             yield from self._restore(at)
 
@@ -171,6 +172,15 @@ class _Checks:
                 "which deploy needs; add it to the profile's read list"
             )
             yield self._tree.fault((*at, "instance_profile"), message)
+
+    def _keeps_are_apart(self, at: Path) -> Iterator[Fault]:
+        """Whoever owns the outer folder could put a link in the place of the inner one."""
+        kept = mapping_names(self._tree, *at)
+        for path in kept:
+            outer = next((other for other in kept if path.startswith(f"{other}/")), None)
+            if outer is not None:
+                message = f"{path!r} lies in {outer!r}, which is kept as a whole; leave it out"
+                yield self._tree.fault((*at, path), message, key=True)
 
     def _refer(
         self, path: Path, kind: str, known: Iterable[str], where: str = ""

@@ -119,6 +119,8 @@ class DeploySpec(_Part):
     """Directory in the machine that the artifact is unpacked under."""
     restart: Names = ()
     """Services to restart after a deploy."""
+    keep: dict[fields.RelativePath, fields.UserName] = {}
+    """Folders of the code that outlive a release, such as uploads: path to the user who owns it."""
 
 
 class RestoreSourceSpec(_Part):

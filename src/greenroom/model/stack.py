@@ -147,6 +147,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFolder:
+    """A folder of the code that outlives its releases. ``path`` is relative to the release,
+    ``owner`` a user of the image."""
+
+    path: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
     """Where a machine's code comes from. ``keys`` are tried in order: own branch, then default."""
 
@@ -154,6 +163,7 @@ class Deploy:
     keys: tuple[str, ...]
     directory: str
     restart: tuple[str, ...]
+    keep: tuple[KeptFolder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

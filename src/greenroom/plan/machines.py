@@ -16,6 +16,7 @@ from greenroom.model.stack import (
     Deploy,
     Endpoint,
     HttpCheck,
+    KeptFolder,
     Machine,
     RestoreMode,
     SecurityGroup,
@@ -194,7 +195,11 @@ def _deploy(site: Site, spec: DeploySpec | None) -> Deploy | None:
                 hint="give the branch a name without '..' and empty parts",
             )
     return Deploy(
-        bucket=spec.bucket, keys=tuple(keys), directory=spec.directory, restart=spec.restart
+        bucket=spec.bucket,
+        keys=tuple(keys),
+        directory=spec.directory,
+        restart=spec.restart,
+        keep=tuple(KeptFolder(path=path, owner=owner) for path, owner in spec.keep.items()),
     )
 
 

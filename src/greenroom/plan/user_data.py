@@ -116,6 +116,7 @@ def _deploy(config: BootConfig) -> dict[str, object] | None:
         "keys": config.deploy.keys,
         "directory": config.deploy.directory,
         "restart": config.deploy.restart,
+        "keep": {folder.path: folder.owner for folder in config.deploy.keep},
         "mounted": config.mounted,
     }
 

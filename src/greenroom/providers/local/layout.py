@@ -155,6 +155,11 @@ class MachineLayout:
         return self.data / "volume"
 
     @property
+    def kept(self) -> Path:
+        """The folders of its code that outlive releases, and boots as the volume does."""
+        return self.data / "kept"
+
+    @property
     def bundle(self) -> Path:
         """The OCI bundle."""
         return self.layout.environment_run(self.environment) / self.name

@@ -27,6 +27,8 @@ from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.pool import remove_tree
 
 AGENT = "/opt/greenroom/agent.pyz"
+_KEPT = "kept"
+"""Below a deploy's directory, as the agent knows it too."""
 _HYBRID = Path("/sys/fs/cgroup/unified")
 _LOG_DIR = "var/log/greenroom"
 _DIE_TIMEOUT_S = 10.0
@@ -119,8 +121,8 @@ def _forget_supervision(place: MachineLayout) -> None:
 def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
     """Make the folders of a machine that does not run, its OCI bundle and its few files.
 
-    What an earlier life of it left is thrown away, but for its volume: a machine boots from its
-    image, and its root may have put links where we write now.
+    What an earlier life of it left is thrown away, but for its volume and the kept folders of its
+    code: a machine boots from its image, and its root may have put links where we write now.
     """
     remove_container(place)
     for folder in (place.upper, place.work, place.log, place.bundle):
@@ -130,6 +132,9 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, base, base)
         folder.chmod(0o755)
+    if machine.deploy is not None and machine.deploy.keep:
+        # It belongs to the host's root on the disk: as in a volume, ids are the machine's own.
+        place.kept.mkdir(exist_ok=True)
     for folder in (place.bundle, place.lower, place.root):
         folder.mkdir(parents=True, exist_ok=True)
     # A short name is looked up among the neighbours first, then among the shared machines: so it
@@ -258,9 +263,14 @@ def _mount_root(
     if machine.volume is not None:
         target = _inside(place, machine.volume.directory, machine)
         kernel.bind_idmapped(place.volume, target, user_namespace)
-    if machine.mount is not None and machine.deploy is not None:
+    if machine.deploy is None:
+        return
+    if machine.mount is not None:
         target = _inside(place, f"{machine.deploy.directory}/current", machine)
         _bind_code(machine.mount, target, machine, user_namespaces)
+    elif machine.deploy.keep:
+        target = _inside(place, f"{machine.deploy.directory}/{_KEPT}", machine)
+        kernel.bind_idmapped(place.kept, target, user_namespace)
 
 
 def _bind_code(
