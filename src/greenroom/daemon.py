@@ -59,9 +59,11 @@ def serve(region: Region) -> None:
         try:
             _admit_again(control, provider)
             control.recover()
+            provider.attend_region(control.tell_of_region)
             control.bring_back()
             asyncio.run(_serve_until_told(region, control, provider))
         finally:
+            provider.stop_care()
             control.close()
             if not control.environments():
                 provider.close()

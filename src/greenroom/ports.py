@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from greenroom.model.incidents import Ended
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
@@ -75,11 +76,30 @@ class Provider(Protocol):
         self, stack: Stack, progress: Progress, cancel: Cancellation
     ) -> tuple[MachineReport, ...]:
         """Boot the machines that are ``lost`` from their own disks and volumes, and return when
-        every machine has signalled; one that runs is left alone.
+        every machine has signalled. One that runs goes on; its services that are down are started.
 
         Raises OperationError E_DISK_LOST, before any effect, if a disk or a volume is not there.
         Whatever it raises, no disk and no volume has been touched.
         """
+
+    def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
+        """Watch every part of the environment's machines, in place of what was watched before.
+
+        ``told`` is called from a thread of the provider and must not block.
+        """
+
+    def leave(self, environment: EnvironmentName) -> None:
+        """Watch nothing of the environment any more. Idempotent."""
+
+    def mend(self, ended: Ended) -> bool:
+        """Have the service of ``ended`` run under a supervisor again; True when it does, False if
+        its machine has ended.
+
+        Raises OperationError E_SERVICE_DOWN.
+        """
+
+    def hold(self, ended: Ended) -> None:
+        """Take the service of ``ended`` down until somebody starts it."""
 
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation

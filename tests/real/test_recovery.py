@@ -13,6 +13,7 @@ import pytest
 
 from tests.real.reboot import kill_and_wait, lose_the_world, machine_pids
 from tests.real.site import (
+    RUN,
     STATE,
     Site,
     daemon_pid,
@@ -111,6 +112,87 @@ def test_a_recovery_that_fails_touches_no_disk_and_says_the_next_step(stays: Sit
     (disk / "elsewhere").rename(disk / "volume")
     stays.ok("recover", "stays")
     assert status(stays, "stays") == "ready"
+
+
+def process(machine: str, command: str) -> int:
+    """The process of a machine of ``stays`` whose command line begins like that."""
+    for pid in sorted(machine_pids("photos.stays", machine)):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        if line.startswith(command):
+            return pid
+    raise AssertionError(f"{machine} runs no {command}")
+
+
+def wait_for_incident(site: Site, subject: str, words: str) -> Any:
+    """The incident, once it is told and the environment is proved again."""
+
+    def told() -> list[Any]:
+        found = detail(site, "stays")["incidents"]
+        return [i for i in found if i["subject"] == subject and words in i["message"]]
+
+    wait_until(told, timeout_s=120)
+    wait_until(lambda: status(site, "stays") == "ready", timeout_s=120)
+    return told()[0]
+
+
+def test_a_service_that_is_killed_comes_back_and_its_environment_says_so(stays: Site) -> None:
+    for machine, service, command in (
+        ("db1", "mariadb", "mariadbd"),
+        ("backend1", "nginx", "nginx: master"),
+        ("feed1", "redis", "redis-server"),
+    ):
+        pid = process(machine, command)
+        kill_and_wait([pid])
+        incident = wait_for_incident(stays, f"{machine} {service}", f"process {pid}")
+        assert incident["message"] == (
+            f"its process {pid} was killed by SIGKILL; the service was started again"
+        )
+        assert incident["away_s"] > 0
+    assert stays.inside("stays", "db1", _COUNT)[0] == 0
+    assert get(HOST)[0] == 200
+    assert "was killed by SIGKILL" in stays.ok("show", "stays")
+
+
+def test_a_services_supervisor_that_is_killed_is_replaced_and_the_service_with_it(
+    stays: Site,
+) -> None:
+    supervisor, server = process("db1", "s6-supervise mariadb "), process("db1", "mariadbd")
+    kill_and_wait([supervisor])
+    incident = wait_for_incident(stays, "db1 mariadb", f"process {supervisor}")
+    assert incident["message"].startswith(
+        f"its supervisor (s6-supervise, process {supervisor}) was killed by SIGKILL"
+    )
+    assert process("db1", "mariadbd") != server
+    assert stays.inside("stays", "db1", "s6-svstat -o up /etc/greenroom/service/mariadb") == (
+        0,
+        "true\n",
+    )
+
+
+def test_a_machine_whose_first_process_is_killed_comes_back_with_its_data(stays: Site) -> None:
+    assert stays.inside("stays", "db1", 'mariadb -e "DELETE FROM likes" photos') == (0, "")
+    first = process("db1", "/usr/bin/s6-svscan")
+    kill_and_wait([first])
+    incident = wait_for_incident(stays, "db1", f"process {first}")
+    assert incident["message"] == (
+        f"its first process (s6-svscan, process {first}) was killed by SIGKILL"
+    )
+    back = wait_for_incident(stays, "photos/stays", "runs again from its own disks, proved")
+    assert back["away_s"] > 0
+    assert stays.inside("stays", "db1", _COUNT) == (0, "0\n")
+
+
+@pytest.mark.parametrize("program", ["dnsmasq", "haproxy"])
+def test_a_program_of_the_region_that_is_killed_comes_back_as_it_was(
+    stays: Site, program: str
+) -> None:
+    pid = int((RUN / f"{program}.pid").read_text())
+    kill_and_wait([pid])
+    incident = wait_for_incident(stays, program, f"process {pid} was killed by SIGKILL")
+    assert incident["away_s"] > 0
+    assert get(HOST)[0] == 200
+    assert stays.inside("stays", "backend1", "getent hosts db1")[0] == 0
+    assert stays.data("flows", "stays")["verdict"] == "proved"
 
 
 def test_a_machine_whose_first_process_is_killed_while_no_daemon_runs_comes_back(

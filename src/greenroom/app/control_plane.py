@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import assert_never
@@ -9,6 +10,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from greenroom.app.cancellation import CancelFlags
+from greenroom.app.caretaker import Caretaker
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.create import run_create
 from greenroom.app.deploy import run_deploy
@@ -28,6 +30,7 @@ from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.events import Event
 from greenroom.model.incidents import Incident
+from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import (
     CreateRequest,
@@ -56,7 +59,7 @@ from greenroom.store.environments import (
     stacks_beside,
 )
 from greenroom.store.events import phases_done
-from greenroom.store.incidents import incidents_since
+from greenroom.store.incidents import incidents_since, record_incident
 from greenroom.store.intents import undo_intents
 from greenroom.store.journal import Journal
 from greenroom.store.operations import (
@@ -67,6 +70,8 @@ from greenroom.store.operations import (
     request_cancel,
     unfinished_operations,
 )
+
+_logger = logging.getLogger(__name__)
 
 
 class ControlPlane:
@@ -92,6 +97,9 @@ class ControlPlane:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._journal = Journal(database)
         self._flags = CancelFlags()
+        self._caretaker = Caretaker(
+            database=database, provider=provider, clock=self._clock, submit=self.submit
+        )
         self._register()
 
     def recover(self) -> None:
@@ -105,18 +113,21 @@ class ControlPlane:
             self._engine.start(record.kind, record.id)
 
     def bring_back(self) -> None:
-        """Recover the environments whose machines do not run any more. The host was restarted,
-        say: what was proved of them once is not true now."""
+        """Watch the environments that stand, and recover those whose machines do not run any
+        more. The host was restarted, say: what was proved of them once is not true now."""
         for view in self.environments():
-            if view.status not in STANDING or view.operation is not None:
-                continue
-            lost = self._provider.lost(self.stack_of(view.name))
-            if lost:
-                reason = f"{', '.join(lost)} did not run when the daemon started"
-                self.submit(RecoverRequest(environment=view.name, reason=reason))
+            name = EnvironmentName.parse(view.name)
+            self._caretaker.adopt(name, "did not run when the daemon started")
+
+    def tell_of_region(self, incident: Incident) -> None:
+        """Keep what befell a part that all environments share."""
+        _logger.warning("%s: %s", incident.subject, incident.message)
+        with self._database.write() as connection:
+            record_incident(connection, None, incident)
 
     def close(self) -> None:
         """Wait for what runs, and write what is pending."""
+        self._caretaker.close()
         self._engine.close()
         self._journal.close()
 
@@ -207,6 +218,7 @@ class ControlPlane:
             provider=self._provider,
             clock=self._clock,
             flags=self._flags,
+            settled=self._caretaker.settled,
         )
         self._engine.register("create", partial(run_create, ports))
         self._engine.register("deploy", partial(run_deploy, ports))

@@ -15,6 +15,7 @@ from greenroom.app.clock import Clock
 from greenroom.app.progress import JournalProgress
 from greenroom.errors import BugError, CancelledError, GreenroomError
 from greenroom.model.events import OperationStatus
+from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Receipt
 from greenroom.model.stack import Stack
 from greenroom.ports import Cancellation, Provider, Steps
@@ -35,13 +36,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What every use case works through."""
+    """What every use case works through; ``settled`` hears of each operation that has ended."""
 
     database: Database
     journal: Journal
     provider: Provider
     clock: Clock
     flags: CancelFlags
+    settled: Callable[[EnvironmentName], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class Operation:
         make_result = partial(self.progress.result, ending)
         self.ports.journal.settle(self.record.id, make_result, commit)
         self.ports.flags.forget(self.record.id)
+        self.ports.settled(self.record.environment)
 
     def others(self) -> tuple[Stack, ...]:
         """The Stacks of all other environments whose machines run."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from greenroom.app.create import ensure_images
 from greenroom.app.operation import Operation, Ports, begin, failure
+from greenroom.app.patience import prove_patiently
 from greenroom.app.verdict import keep_proof
 from greenroom.errors import GreenroomError
 from greenroom.model.incidents import Incident
@@ -48,8 +49,9 @@ def run_recover(ports: Ports, operation_id: str, steps: Steps) -> None:
         ending = failure(error)
         operation.end(replace(ending, hint=_next_step(operation)), _keep_failed(operation, error))
         return
-    operation.progress.notice(f"back after {ports.clock.monotonic_s() - began_s:.1f} s")
-    keep_proof(operation, reports, proof)
+    took_s = ports.clock.monotonic_s() - began_s
+    operation.progress.notice(f"back after {took_s:.1f} s")
+    keep_proof(operation, reports, proof, partial(_write_down, operation, proof, took_s))
 
 
 def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
@@ -63,7 +65,11 @@ def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]
         return codec.dump_reports(_with_history(fresh, known))
 
     def prove() -> str:
-        return codec.dump_proof(provider.prove(stack, reports, operation.others(), recheck=True))
+        def once() -> Proof:
+            operation.cancel.check()
+            return provider.prove(stack, reports, operation.others(), recheck=True)
+
+        return codec.dump_proof(prove_patiently(once, threading.Event().wait))
 
     def publish() -> str:
         provider.publish(stack)
@@ -123,6 +129,17 @@ def _wait_until(operation: Operation, true: Callable[[], bool]) -> None:
     while not true():
         operation.cancel.check()
         time.sleep(_LOOK_EVERY_S)
+
+
+def _write_down(operation: Operation, proof: Proof, took_s: float, connection: Connection) -> None:
+    """How long it was away: since the machine ended, where somebody saw it end."""
+    request, at = operation.record.request, operation.ports.clock.now()
+    since = request.since if isinstance(request, RecoverRequest) else None
+    away_s = None if since is None else (at - since).total_seconds()
+    name = operation.environment.name
+    message = f"runs again from its own disks, {proof.verdict}, {took_s:.1f} s after it was begun"
+    incident = Incident(at=at, subject=str(name), message=message, away_s=away_s)
+    record_incident(connection, name, incident)
 
 
 def _next_step(operation: Operation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection
 
@@ -17,13 +17,19 @@ from greenroom.store.operations import Ending
 _EXIT_NOT_PROVED = 3
 
 
-def keep_proof(operation: Operation, reports: tuple[MachineReport, ...], proof: Proof) -> None:
-    """Write down what was proved, and end the operation with it."""
+def keep_proof(
+    operation: Operation,
+    reports: tuple[MachineReport, ...],
+    proof: Proof,
+    also: Callable[[Connection], None] = lambda _: None,
+) -> None:
+    """Write down what was proved, and ``also``, and end the operation with it."""
     name, now = operation.environment.name, operation.ports.clock.now()
 
     def write(connection: Connection) -> None:
         save_reports(connection, name, reports)
         save_proof(connection, operation.environment, proof, now)
+        also(connection)
 
     operation.end(ending_of(name, proof), write)
 

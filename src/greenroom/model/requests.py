@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -45,11 +46,13 @@ class DestroyRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverRequest:
     """``greenroom recover ENV``: boot again what does not run. The daemon asks for it by itself
-    too; then ``reason`` says what it met, and ``delay_s`` how long it waits before it begins."""
+    too; then ``reason`` says what it met, ``since`` when, and
+    ``delay_s`` how long it waits before it begins."""
 
     environment: str
     reason: str = ""
     delay_s: float = 0.0
+    since: datetime | None = None
 
 
 Request = CreateRequest | DeployRequest | DestroyRequest | RecoverRequest

@@ -21,6 +21,7 @@ from typing import Any
 from greenroom.errors import HostError, OperationError
 from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local import images, kernel
+from greenroom.providers.local.beneath import open_folder
 from greenroom.providers.local.bundle import ID_RANGE, SCAN_DIR, oci_config
 from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
@@ -105,17 +106,13 @@ def require_disk(place: MachineLayout, machine: Machine) -> None:
 def _forget_supervision(place: MachineLayout) -> None:
     """Remove what the machine changed below its scan folder. The path is the machine's own to
     change as well, so no step of it may be a link."""
-    descriptor: int | None = None
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        for step in (str(place.upper), *SCAN_DIR.strip("/").split("/")[:-1]):
-            inner = os.open(step, flags, dir_fd=descriptor)
-            if descriptor is not None:
-                os.close(descriptor)
-            descriptor = inner
-        remove_tree(Path(f"/proc/{os.getpid()}/fd/{descriptor}") / Path(SCAN_DIR).name)
+    *steps, last = SCAN_DIR.strip("/").split("/")
+    descriptor = open_folder(place.upper, *steps)
     if descriptor is not None:
-        os.close(descriptor)
+        try:
+            remove_tree(Path(f"/proc/{os.getpid()}/fd/{descriptor}") / last)
+        finally:
+            os.close(descriptor)
 
 
 def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:

@@ -47,17 +47,17 @@ def pid_file(layout: Layout) -> Path:
     return layout.region.run_dir / "dnsmasq.pid"
 
 
-def open_names(layout: Layout) -> None:
-    """Start dnsmasq unless it runs. Raises HostError if it does not come up."""
+def open_names(layout: Layout) -> int:
+    """Start dnsmasq unless it runs; its process. Raises HostError if it does not come up."""
     layout.dns_dir.mkdir(parents=True, exist_ok=True)
     layout.dns_dir.chmod(0o755)
     pid = running_pid(pid_file(layout), "dnsmasq")
     if pid is not None and kernel.is_in_network(pid, layout.namespace):
-        return
+        return pid
     # One that is left in a region that is gone answers nobody.
     stop_by_pid_file(pid_file(layout), "dnsmasq")
     kernel.in_network(layout.namespace, lambda: run(dnsmasq_argv(layout), timeout_s=10))
-    wait_for_pid(pid_file(layout), "dnsmasq")
+    return wait_for_pid(pid_file(layout), "dnsmasq")
 
 
 def close_names(layout: Layout) -> None:

@@ -8,11 +8,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from greenroom.agent_archive import build_agent
 from greenroom.errors import BugError, InputError, OperationError
+from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
@@ -22,6 +23,7 @@ from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local import firewall, images, names, network, pool, proxy, volumes
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
+from greenroom.providers.local.care import Care
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
@@ -38,6 +40,7 @@ from greenroom.providers.local.observe import observe, resources_of
 from greenroom.providers.local.residents import Residents
 from greenroom.providers.local.services import object_path
 from greenroom.providers.local.signals import Signals, deploy_report
+from greenroom.providers.local.supervision import start_services
 
 _DEPLOY_TIMEOUT_S = 300
 _LOOK_EVERY_S = 0.2
@@ -51,6 +54,8 @@ class LocalProvider:
         self.residents = Residents()
         self.signals = Signals(layout)
         self._user_namespaces = UserNamespaces()
+        self._routes = proxy.Routes(layout)
+        self._care = Care(layout)
         self._locks: dict[str, threading.Lock] = {}
         self._locks_lock = threading.Lock()
         self._clone_s: dict[tuple[EnvironmentName, str], float] = {}
@@ -67,8 +72,12 @@ class LocalProvider:
         network.open_region_network(self.layout)
         firewall.open_firewall(self.layout)
         names.open_names(self.layout)
-        proxy.open_proxy(self.layout)
+        self._routes.open()
         self._publish_agent()
+
+    def stop_care(self) -> None:
+        """Watch nothing any more; what runs goes on running."""
+        self._care.close()
 
     def close(self) -> None:
         """Take the region down; only when no environment is left in it."""
@@ -178,7 +187,34 @@ class LocalProvider:
             remove_container(self.layout.machine(stack.environment, machine.name))
         if lost:
             self._connect(stack, lost)
+        for machine in stack.machines:
+            if machine not in lost:
+                place = self.layout.machine(stack.environment, machine.name)
+                services = tuple(s.name for s in stack.image_of(machine).services)
+                for service in start_services(place, services):
+                    progress.notice(f"service {service} was down: started", machine.name)
         return boot_machines(self._boot(), stack, stack.machines, progress, cancel, again=True)
+
+    def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
+        """See the port."""
+        self._care.attend(stack, told)
+
+    def attend_region(self, told: Callable[[Incident], None]) -> None:
+        """Watch DNS and proxy, start each again when it ends, and tell of it."""
+        self._care.keep("dnsmasq", lambda: names.open_names(self.layout), told)
+        self._care.keep("haproxy", self._routes.open, told)
+
+    def leave(self, environment: EnvironmentName) -> None:
+        """See the port."""
+        self._care.leave(environment)
+
+    def mend(self, ended: Ended) -> bool:
+        """See the port."""
+        return self._care.mend(ended)
+
+    def hold(self, ended: Ended) -> None:
+        """See the port."""
+        self._care.hold(ended)
 
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
@@ -206,13 +242,14 @@ class LocalProvider:
 
     def publish(self, stack: Stack) -> None:
         """See the port."""
-        proxy.publish_routes(self.layout, stack)
+        self._routes.publish(stack)
 
     def destroy(self, environment: EnvironmentName) -> Receipt:
         """See the port."""
         started = time.monotonic()
         before = observe(self.layout, environment)
-        proxy.withdraw_routes(self.layout, environment)
+        self._care.leave(environment)
+        self._routes.withdraw(environment)
         self._kill_machines(environment)
         firewall.apply_remove(self.layout, environment)
         names.withdraw_names(self.layout, environment)

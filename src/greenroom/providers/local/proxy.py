@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from greenroom.errors import HostError, OperationError
@@ -17,9 +18,6 @@ from greenroom.model.stack import Stack
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.names import running_pid, stop_by_pid_file, wait_for_pid
-
-_changing = threading.Lock()
-"""Environments come and go at once, and share the maps."""
 
 
 def render_config(layout: Layout) -> str:
@@ -58,14 +56,60 @@ backend machines
 """
 
 
-def open_proxy(layout: Layout) -> None:
-    """Start HAProxy unless it runs. Raises HostError if its port is taken."""
-    if running_pid(_pid_file(layout), "haproxy") is not None:
-        return
+class Routes:
+    """The proxy and what it routes. It holds its routes in memory only, and so do we: a proxy that
+    is started anew gets them from here. Thread-safe: environments come and go at once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._stacks: dict[EnvironmentName, Stack] = {}
+
+    def open(self) -> int:
+        """Start HAProxy with all routes unless it runs; its process. Raises HostError if its port
+        is taken."""
+        with self._lock:
+            return self._open()
+
+    def publish(self, stack: Stack) -> None:
+        """Route the environment's endpoints. Idempotent."""
+        with self._lock:
+            self._stacks[stack.environment] = stack
+            self._open()
+            self._insist(lambda: _publish(self._layout, stack))
+
+    def withdraw(self, environment: EnvironmentName) -> None:
+        """Remove the environment's endpoints. Idempotent."""
+        with self._lock:
+            self._stacks.pop(environment, None)
+            self._insist(lambda: _withdraw(self._layout, environment))
+
+    def _open(self) -> int:
+        pid, is_new = _start(self._layout)
+        if is_new:
+            for stack in self._stacks.values():
+                _publish(self._layout, stack)
+        return pid
+
+    def _insist(self, change: Callable[[], None]) -> None:
+        """Make the change; if the proxy dies over it, in another one, which begins with it."""
+        try:
+            change()
+        except OperationError:
+            if running_pid(_pid_file(self._layout), "haproxy") is not None:
+                raise
+            self._open()
+
+
+def _start(layout: Layout) -> tuple[int, bool]:
+    """The process of the proxy, and whether it was started just now, with no routes."""
+    pid = running_pid(_pid_file(layout), "haproxy")
+    if pid is not None:
+        return pid, False
     config = layout.region.run_dir / "haproxy.cfg"
     config.write_text(render_config(layout))
     for file in _map_files(layout):
-        file.touch()
+        file.write_text("")
     try:
         run(["haproxy", "-D", "-f", str(config), "-p", str(_pid_file(layout))], timeout_s=20)
     except OperationError as error:
@@ -74,7 +118,7 @@ def open_proxy(layout: Layout) -> None:
             f"the proxy cannot listen on 127.0.0.1:{layout.region.proxy_port}: {error.message}",
             hint="free that port, or choose another: export GREENROOM_PORT=18080",
         ) from error
-    wait_for_pid(_pid_file(layout), "haproxy")
+    return wait_for_pid(_pid_file(layout), "haproxy"), True
 
 
 def close_proxy(layout: Layout) -> None:
@@ -82,22 +126,12 @@ def close_proxy(layout: Layout) -> None:
     stop_by_pid_file(_pid_file(layout), "haproxy")
 
 
-def publish_routes(layout: Layout, stack: Stack) -> None:
-    """Route the environment's endpoints. Idempotent."""
+def _publish(layout: Layout, stack: Stack) -> None:
     addresses, ports = _map_files(layout)
-    with _changing:
-        _withdraw(layout, stack.environment)
-        for host, address, port in _routes(stack):
-            _admin(layout, f"add map {addresses} {host} {address}")
-            _admin(layout, f"add map {ports} {host} {port}")
-        _keep(layout)
-
-
-def withdraw_routes(layout: Layout, environment: EnvironmentName) -> None:
-    """Remove the environment's endpoints. Idempotent."""
-    with _changing:
-        _withdraw(layout, environment)
-        _keep(layout)
+    _withdraw(layout, stack.environment)
+    for host, address, port in _routes(stack):
+        _admin(layout, f"add map {addresses} {host} {address}")
+        _admin(layout, f"add map {ports} {host} {port}")
 
 
 def _withdraw(layout: Layout, environment: EnvironmentName) -> None:
@@ -123,32 +157,32 @@ def _routes(stack: Stack) -> list[tuple[str, str, int]]:
 
 
 def _entries(layout: Layout, which: int) -> list[tuple[str, str]]:
-    if running_pid(_pid_file(layout), "haproxy") is None:
-        return []
-    answer = _admin(layout, f"show map {_map_files(layout)[which]}")
+    try:
+        answer = _admin(layout, f"show map {_map_files(layout)[which]}")
+    except OperationError:
+        if running_pid(_pid_file(layout), "haproxy") is None:
+            return []
+        raise
     rows = [line.split() for line in answer.splitlines() if line.strip()]
     return [(row[1], row[2]) for row in rows]
 
 
-def _keep(layout: Layout) -> None:
-    """Write the maps back to their files, so that a restarted proxy knows its routes."""
-    if running_pid(_pid_file(layout), "haproxy") is None:
-        return
-    for which, file in enumerate(_map_files(layout)):
-        partial = file.with_suffix(".partial")
-        partial.write_text("".join(f"{key} {value}\n" for key, value in _entries(layout, which)))
-        partial.rename(file)
-
-
 def _admin(layout: Layout, command: str) -> str:
     """One command on the admin socket (HAProxy management guide, 9.3)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5)
-        connection.connect(str(_admin_socket(layout)))
-        connection.sendall(command.encode() + b"\n")
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
+    answer = b""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(5)
+            connection.connect(str(_admin_socket(layout)))
+            connection.sendall(command.encode() + b"\n")
+            while chunk := connection.recv(65536):
+                answer += chunk
+    except OSError as error:
+        raise OperationError(
+            "E_PROXY",
+            f"the proxy does not answer on {_admin_socket(layout)}: {error}",
+            hint="if it does not come back by itself, greenroom serve --stop and start again",
+        ) from error
     return answer.decode()
 
 

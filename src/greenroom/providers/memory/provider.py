@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from greenroom.errors import BugError, HostError, InputError, OperationError
+from greenroom.model.incidents import Ended
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
@@ -118,6 +119,23 @@ class MemoryProvider:
                 held.reports[machine.name] = fresh
                 progress.done("boot", 0.001, machine=machine.name)
         return tuple(held.reports[machine.name] for machine in stack.machines)
+
+    def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
+        """Remember who is to be told."""
+        self._world.held(stack.environment).told = told
+
+    def leave(self, environment: EnvironmentName) -> None:
+        """Forget who is to be told."""
+        self._world.held(environment).told = None
+
+    def mend(self, ended: Ended) -> bool:
+        """A service comes back unless the world is to fail there."""
+        self._world.meet_fault("mend", ended.environment)
+        return ended.machine in self._world.held(ended.environment).reports
+
+    def hold(self, ended: Ended) -> None:
+        """A service is taken down."""
+        self._world.meet_fault("hold", ended.environment)
 
     def deploy(
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation

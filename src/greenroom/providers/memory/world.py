@@ -7,9 +7,11 @@ world meets what the first one left there.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from greenroom.errors import OperationError
+from greenroom.model.incidents import Ended
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
 from greenroom.model.receipt import Resource, ResourceKind
@@ -23,7 +25,7 @@ _POLL_S = 0.002
 @dataclass(slots=True, kw_only=True)
 class Faults:
     """What goes wrong, by phase: images, network, volumes, machines, proof, publish, restart,
-    deploy or destroy.
+    mend, hold, deploy or destroy.
 
     ``fail_at`` raises ``error`` half-way through the phase, with some of its effects done;
     ``break_at`` raises something that is no GreenroomError, as a bug would; ``hang_at`` waits in
@@ -43,13 +45,15 @@ class Faults:
 
 @dataclass(slots=True)
 class Held:
-    """What the host holds of one environment. ``reports`` are those of its running machines."""
+    """What the host holds of one environment. ``reports`` are those of its running machines;
+    ``told`` is whom the watch tells of what ends."""
 
     stack: Stack | None = None
     resources: set[Resource] = field(default_factory=set)
     volumes: set[str] = field(default_factory=set)
     reports: dict[str, MachineReport] = field(default_factory=dict)
     published: bool = False
+    told: Callable[[Ended], None] | None = None
 
 
 class World:
