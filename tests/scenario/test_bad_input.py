@@ -79,6 +79,26 @@ UNKNOWN = [
         "→ machine types of photos: backend, db, feed\n",
     ),
     (
+        "create --machines metrics --branch x",
+        "error E_MACHINE_TYPE: the machine type 'metrics' is shared: it serves all environments and is in none\n"
+        "→ leave metrics out of --machines; greenroom create --shared metrics boots it\n",
+    ),
+    (
+        "create --shared backend",
+        "error E_MACHINE_TYPE: the machine type 'backend' is not shared: each environment has its own\n"
+        "→ ask for backend with --machines, or declare 'shared: true' for it\n",
+    ),
+    (
+        "create --shared metric",
+        "error E_MACHINE_TYPE: unknown shared machine type 'metric'; did you mean 'metrics'?\n"
+        "→ shared machine types of photos: metrics\n",
+    ),
+    (
+        "create --shared metrics --branch feature_x",
+        "error E_SHARED: --shared and --branch exclude each other: the shared environment belongs to no branch and has shared machines only\n"
+        "→ create the shared environment and the branch's in two commands\n",
+    ),
+    (
         "create --machines backend --branch x",
         "error E_NEEDS: backend needs db and feed: add db feed to --machines\n"
         "→ --machines backend db feed\n",

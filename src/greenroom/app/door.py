@@ -151,7 +151,8 @@ def _refuse_existing(connection: Connection, name: EnvironmentName) -> None:
     existing = find_environment(connection, name)
     if existing is None:
         return
-    deploy = f"greenroom deploy {name.slug}, or " if existing.status in STANDING else ""
+    standing = existing.status in STANDING and deployable(existing.stack, ())
+    deploy = f"greenroom deploy {name.slug}, or " if standing else ""
     whose = "shared" if existing.stack.shared else f"branch {existing.stack.branch}"
     raise InputError(
         "E_ENVIRONMENT_EXISTS",

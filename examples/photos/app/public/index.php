@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 // The front controller: nginx sends every request here, whatever its path.
 
-foreach (['facts', 'database', 'feed', 'features', 'thumbnail', 'page', 'answers'] as $file) {
+foreach (['facts', 'database', 'feed', 'features', 'thumbnail', 'page', 'metrics', 'answers'] as $file) {
     require __DIR__ . "/../src/$file.php";
 }
 
@@ -13,4 +13,6 @@ header("Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; 
 header('Cache-Control: no-store');
 
 $path = parse_url($_SERVER['REQUEST_URI'] ?? '/', PHP_URL_PATH);
-answer($_SERVER['REQUEST_METHOD'] ?? 'GET', is_string($path) ? $path : '/', $_GET);
+$path = is_string($path) ? $path : '/';
+count_request($path);
+answer($_SERVER['REQUEST_METHOD'] ?? 'GET', $path, $_GET);
