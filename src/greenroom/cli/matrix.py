@@ -1,4 +1,7 @@
-"""The flows of a proof as a matrix: from each source, down, to each target's port, across."""
+"""The flows of a proof as a matrix: from each source, down, to each target's port, across.
+
+Ports that were only sampled and are all closed, as they should be, are counted below it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from greenroom.cli.terminal import Paint, style_of
-from greenroom.cli.text import clean, pad, width
+from greenroom.cli.text import clean, count, pad, width
 from greenroom.cli.verdict import NOT_VERIFIED, PROVED
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ _GAP = "  "
 
 def matrix_lines(flows: Sequence[FlowReply], columns: int, paint: Paint) -> Iterator[str]:
     """The matrix, in as many blocks as ``columns`` of width ask for."""
+    shown = {target_of(flow) for flow in flows if not _is_quiet(flow)}
+    quiet = sum(target_of(flow) not in shown for flow in flows)
+    flows = [flow for flow in flows if target_of(flow) in shown]
     sources = list(dict.fromkeys(clean(flow["source"]) for flow in flows))
     targets = list(dict.fromkeys(target_of(flow) for flow in flows))
     cells = {(clean(flow["source"]), target_of(flow)): flow for flow in flows}
@@ -31,12 +37,23 @@ def matrix_lines(flows: Sequence[FlowReply], columns: int, paint: Paint) -> Iter
             yield f"{pad(source, first)}{_GAP}{_GAP.join(row)}".rstrip()
         yield ""
     yield paint("dim", LEGEND)
+    if quiet:
+        yield paint("dim", f"and {count(quiet, 'flow')} to sampled ports: closed, not declared")
 
 
 def target_of(flow: FlowReply) -> str:
     """``db1:3306``; the protocol is said where it is not TCP."""
     suffix = "" if flow["protocol"] == "tcp" else f"/{clean(flow['protocol'])}"
     return f"{clean(flow['target'])}:{flow['port']}{suffix}"
+
+
+def _is_quiet(flow: FlowReply) -> bool:
+    return (
+        flow["chosen"] == "sample"
+        and not flow["declared"]
+        and flow["reach"] == "filtered"
+        and flow["verdict"] == PROVED
+    )
 
 
 def _column_width(target: str, flows: Sequence[FlowReply]) -> int:

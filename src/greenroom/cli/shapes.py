@@ -157,6 +157,7 @@ class FlowReply(TypedDict):
     declared: bool
     reach: str
     verdict: str
+    chosen: str
 
 
 class ClaimReply(TypedDict):

@@ -58,14 +58,13 @@ def promises(stack: Stack, target: Machine, protocol: Protocol, port: int) -> bo
     )
 
 
-def judge(protocol: Protocol, reach: Reach, *, declared: bool, promised: bool) -> Verdict:
+def judge(reach: Reach, *, declared: bool, promised: bool) -> Verdict:
     """What a probe's answer says about the declaration.
 
     A refusal comes from the target itself, so the packet passed, but nobody listens: a breach of
-    what is not declared, and of what is promised. UDP that meets silence passed as well, since
-    the region answers whatever it does not allow; TCP that meets silence is no evidence.
+    what is not declared, and of what is promised. Silence is no evidence of anything.
     """
-    if reach is Reach.SILENT and protocol is Protocol.TCP:
+    if reach is Reach.SILENT:
         return Verdict.NOT_VERIFIED
     if reach is Reach.REFUSED and declared and promised:
         return Verdict.FAILED

@@ -25,14 +25,29 @@ class Reach(StrEnum):
     """Allowed, and nobody listens."""
     FILTERED = "filtered"
     SILENT = "silent"
-    """No answer in time: no conclusion for TCP; for UDP the packet passed the firewall."""
+    """No answer in time, and nothing that shows where the packet went: no conclusion."""
+
+
+class Chosen(StrEnum):
+    """Why a port was probed."""
+
+    DECLARED = "declared"
+    """A rule of the target names it, or it is a service of the region."""
+    LISTENING = "listening"
+    """Something listens on it."""
+    SAMPLE = "sample"
+    """One of the others, chosen by a hash of the target's name: the same ones every time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One probe: from ``source`` to ``target`` (machine names; ``outside``; or
-    ``stack/slug:machine`` for another environment) on one port, what the Stack declares, and
-    what the probe met."""
+    """One probe: from ``source`` to ``target`` on one port, what the Stack declares, and what the
+    probe met.
+
+    Both are machine names, or ``stack/slug:machine`` for another environment, or ``outside``; a
+    target may also be a service of the region (``metadata``, ``dns``, ``buckets``), the
+    ``region`` itself, the ``host`` or an address ``beyond`` it.
+    """
 
     source: str
     target: str
@@ -41,6 +56,7 @@ class Flow:
     declared: bool
     reach: Reach
     verdict: Verdict
+    chosen: Chosen = Chosen.DECLARED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

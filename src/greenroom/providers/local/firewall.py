@@ -39,22 +39,35 @@ _CHANGES = threading.Lock()
 _TIMEOUT_S = 20
 _CONNECTIONS = 64
 """What one machine may have open to the region's services at a time; a boot needs three."""
+_TOO_MANY = f"ip saddr ct count over {_CONNECTIONS}"
 
 
 def render_region(cidr: str) -> str:
-    """The ruleset of an empty region. ``cidr`` is its /16; its last /24 is the host's link."""
+    """The ruleset of an empty region. ``cidr`` is its /16; its last /24 is the host's link.
+
+    Every line is written as nft lists it: the audit compares the two word for word.
+    """
     prefix = cidr.rsplit(".", 2)[0]
     return f"""
 table {TABLE} {{
   set inside {{
-    type ipv4_addr; flags interval; elements = {{ {prefix}.0.0-{prefix}.254.255 }}
+    type ipv4_addr
+    flags interval
+    elements = {{ {prefix}.0.0-{prefix}.254.255 }}
   }}
-  set bindings {{ typeof iifname . ip saddr; }}
-  set clients {{ type ipv4_addr; size 65535; flags dynamic; }}
-  map machines {{ type ipv4_addr : verdict; }}
-
+  set bindings {{
+    typeof iifname . ip saddr
+  }}
+  set clients {{
+    type ipv4_addr
+    size 65535
+    flags dynamic
+  }}
+  map machines {{
+    type ipv4_addr : verdict
+  }}
   chain spoofed {{
-    type filter hook prerouting priority -150; policy accept;
+    type filter hook prerouting priority mangle; policy accept;
     iifname "m*" meta nfproto ipv6 counter drop
     iifname "m*" iifname . ip saddr != @bindings counter drop
     iifname != "m*" ip saddr @inside counter drop
@@ -68,20 +81,20 @@ table {TABLE} {{
     ip saddr {DNS_ADDRESS} udp sport 53 notrack
   }}
   chain forward {{
-    type filter hook forward priority 0; policy drop;
+    type filter hook forward priority filter; policy drop;
     ct state established,related accept
     ct state invalid counter drop
     ip daddr vmap @machines
-    counter reject with icmp admin-prohibited
+    meta nfproto ipv4 counter reject with icmp admin-prohibited
   }}
   chain input {{
-    type filter hook input priority 0; policy drop;
+    type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ct state established,related accept
-    ct state new tcp dport 80 add @clients {{ ip saddr ct count over {_CONNECTIONS} }} reject
-    ip daddr {{ {METADATA_ADDRESS}, {SERVICE_ADDRESS} }} ip saddr @inside tcp dport 80 accept
+    ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} reject with icmp port-unreachable
+    ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80 accept
     ip daddr {DNS_ADDRESS} ip saddr @inside meta l4proto {{ tcp, udp }} th dport 53 accept
-    counter reject with icmp admin-prohibited
+    meta nfproto ipv4 counter reject with icmp admin-prohibited
   }}
 }}
 """

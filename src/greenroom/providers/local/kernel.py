@@ -75,9 +75,14 @@ def enter_network(namespace: Path) -> None:
     """Move the calling thread into a network namespace. Raises OSError."""
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _checked(_libc.setns(descriptor, CLONE_NEWNET), "setns", namespace)
+        enter_network_of(descriptor)
     finally:
         os.close(descriptor)
+
+
+def enter_network_of(descriptor: int) -> None:
+    """As ``enter_network``, for one that is open already. Raises OSError."""
+    _checked(_libc.setns(descriptor, CLONE_NEWNET), "setns", f"network namespace {descriptor}")
 
 
 def mount(

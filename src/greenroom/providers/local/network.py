@@ -69,6 +69,13 @@ _REGION_SYSCTLS = {
     "ipv4/icmp_ratemask": "0",
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
+    # A new namespace begins with the host's own values, which may be others.
+    **{
+        f"ipv4/conf/{scope}/{name}": "0"
+        for scope in ("all", "default")
+        for name in ("accept_local", "accept_source_route", "proxy_arp", "route_localnet")
+    },
+    **{f"ipv4/conf/{scope}/rp_filter": "0" for scope in ("all", "default")},
 }
 _REGION_LINK_SYSCTLS = {
     # What every machine's link begins with: the region answers for all others, and drops a source
@@ -77,12 +84,16 @@ _REGION_LINK_SYSCTLS = {
     "ipv4/conf/default/rp_filter": "1",
 }
 _MACHINE_SYSCTLS = {
+    # A new namespace begins with the host's own value, and a host with containers forwards.
+    "ipv4/ip_forward": "0",
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
     # The namespace belongs to the host's user namespace, so a machine's root has no right of its
     # own to the low ports in it.
     "ipv4/ip_unprivileged_port_start": "0",
     "ipv4/ping_group_range": "0 2147483647",
+    # As in the region: that nobody listens on a UDP port is answered every time, and at once.
+    "ipv4/icmp_ratemask": "0",
 }
 
 
@@ -92,6 +103,7 @@ def open_region_network(layout: Layout) -> None:
     Raises HostError (E_REGION_ROUTE) if the host already uses the region's addresses.
     """
     if is_namespace(layout.namespace) and _has_link(layout.host_link):
+        _close_six(layout.host_link)
         return
     close_region_network(layout)
     refuse_used_addresses(layout)
@@ -102,6 +114,7 @@ def open_region_network(layout: Layout) -> None:
         descriptor = os.open(layout.namespace, os.O_RDONLY | os.O_CLOEXEC)
         undo.callback(os.close, descriptor)
         host.ask(add_veth(layout.host_link, peer=_REGION_LINK, namespace_fd=descriptor))
+        _close_six(layout.host_link)
         index = socket.if_nametoindex(layout.host_link)
         host.ask(add_address(index, host_address, _HOST_LINK_PREFIX), set_up(index))
         kernel.in_network(layout.namespace, lambda: _bring_up_region(region_address, host_address))
@@ -348,6 +361,13 @@ def _group(region_end: str) -> int:
     """The link group of an environment: all its links have the same third octet in their names,
     and no others have."""
     return _GROUPS + int(region_end.removeprefix("m").partition("-")[0])
+
+
+def _close_six(link: str) -> None:
+    """No IPv6 on the host's end either; the kernel would make an address of its own there."""
+    setting = Path("/proc/sys/net/ipv6/conf", link, "disable_ipv6")
+    if setting.exists():
+        setting.write_text("1")
 
 
 def _has_link(name: str) -> bool:

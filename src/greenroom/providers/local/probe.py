@@ -3,6 +3,13 @@
 A probe is sent from inside the source's network namespace, so it takes the same way as the
 machine's own packets. The region rejects with ICMP what it does not allow; the kernel hands that
 to the socket as EHOSTUNREACH, a listener's absence as ECONNREFUSED (icmp(7), ip(7)).
+
+A UDP listener is often silent, and so is a packet that was lost. What tells them apart is the
+region's connection tracking: it confirms an entry only for a packet that has passed every chain.
+So a silent UDP port is *open* if the region forwarded the probe and a socket is bound there;
+else it is *silent*, which proves nothing.
+
+One thread sends all probes, moving from namespace to namespace, and then waits once for all.
 """
 
 from __future__ import annotations
@@ -11,24 +18,28 @@ import errno
 import os
 import select
 import socket
+import struct
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenroom.model.proof import Reach
 from greenroom.model.stack import Protocol
 from greenroom.providers.local import kernel
+from greenroom.providers.local.conntrack import Datagram, forwarded
 from greenroom.providers.local.network import is_namespace
 
 _TCP_PATIENCE_S = 1.0
 _UDP_PATIENCE_S = 0.15
-_LISTEN = "0A"
-_UNCONNECTED = "07"
-_LOOPBACK_SIX = "00000000000000000000000001000000"
-_AT_ONCE = 96
-"""Sockets open at a time in one of eight threads, together below the usual limit of 1,024."""
+_UDP_LOOK_S = 0.005
+_AT_ONCE = 512
+"""Sockets open at a time, below the usual limit of 1,024."""
+_IP_RECVERR = 11
+_FROM_ICMP = 2
+_PORT_UNREACHABLE = 3
+_DATAGRAM_TRIES = 3
 
 _REACH_BY_ERRNO = {
     0: Reach.OPEN,
@@ -41,123 +52,242 @@ _REACH_BY_ERRNO = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a probe goes."""
+    """Where a probe goes. ``bound``: a UDP socket is known to take what comes there.
+    ``payload`` is what a datagram carries."""
 
     address: str
     protocol: Protocol
     port: int
+    bound: bool = False
+    payload: bytes = b""
 
 
-def probe_all(
-    wanted: Sequence[tuple[Path | None, Sequence[Target]]],
-) -> list[list[Reach] | None]:
-    """Probe from each network namespace (None: the host's own); answers in the order given.
+@dataclass(slots=True)
+class Batch:
+    """What is asked from one namespace (None: the host's own), whose own address is ``source``.
 
-    The answer is None where the namespace is gone: its environment was destroyed meanwhile.
+    ``answers`` is filled in the order of ``targets``; it stays None if the namespace is gone,
+    since its environment was destroyed meanwhile. ``look`` is called inside it as well, and its
+    result kept in ``seen``.
     """
 
-    def one(entry: tuple[Path | None, Sequence[Target]]) -> list[Reach] | None:
-        namespace, targets = entry
-        if namespace is None:
-            return _probe(targets)
-        if not is_namespace(namespace):
-            return None
-        try:
-            return kernel.in_network(namespace, lambda: _probe(targets))
-        except FileNotFoundError:
-            return None
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(one, wanted))
+    namespace: Path | None
+    source: str
+    targets: Sequence[Target]
+    look: Callable[[], object] | None = None
+    answers: list[Reach] | None = None
+    seen: object = None
 
 
-def listening_ports(pid: int) -> frozenset[tuple[Protocol, int]]:
-    """The ports on which anything in the process's network namespace can be reached.
+def probe_all(batches: Sequence[Batch], region: Path) -> None:
+    """Send every batch's probes and fill in the answers. ``region`` is the routing namespace."""
+    kernel.in_own_thread(lambda: _probe_all(batches, region))
 
-    Read from /proc/PID/net (proc(5)); sockets bound to loopback are left out.
-    """
-    found: set[tuple[Protocol, int]] = set()
-    kinds = ((Protocol.TCP, _LISTEN), (Protocol.UDP, _UNCONNECTED))
-    for protocol, state in kinds:
-        for suffix in ("", "6"):
-            try:
-                table = Path(f"/proc/{pid}/net/{protocol}{suffix}").read_text()
-            except OSError:
-                # The process ended, or the kernel has no IPv6: nothing listens there.
+
+def _probe_all(batches: Sequence[Batch], region: Path) -> None:
+    with ExitStack() as files:
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        files.callback(os.close, home)
+        group: list[Batch] = []
+        for batch in batches:
+            if group and sum(len(b.targets) for b in (*group, batch)) > _AT_ONCE:
+                _probe_group(group, home, region)
+                group = []
+            group.append(batch)
+        _probe_group(group, home, region)
+
+
+def _probe_group(group: Sequence[Batch], home: int, region: Path) -> None:
+    waiting = _Waiting()
+    with waiting.sockets:
+        for batch in group:
+            if not _enter(batch.namespace, home):
                 continue
-            found.update((protocol, port) for port in _ports(table.splitlines()[1:], state))
-    return frozenset(found)
+            batch.answers = [Reach.SILENT] * len(batch.targets)
+            if batch.look is not None:
+                batch.seen = batch.look()
+            for first in range(0, len(batch.targets), _AT_ONCE):
+                if first:
+                    # More than fits: these are asked now, and in peace.
+                    waiting.gather(_TCP_PATIENCE_S)
+                _send(batch, range(first, min(first + _AT_ONCE, len(batch.targets))), waiting)
+        _gather(waiting, region)
 
 
-def _ports(table: Iterable[str], state: str) -> Iterable[int]:
-    for line in table:
-        columns = line.split()
-        address, _, port = columns[1].partition(":")
-        # Words in host byte order: 127.x.x.x ends in 7F.
-        loopback = address == _LOOPBACK_SIX or (len(address) == 8 and address.endswith("7F"))
-        if columns[3] == state and not loopback:
-            yield int(port, 16)
+def _enter(namespace: Path | None, home: int) -> bool:
+    if namespace is None:
+        kernel.enter_network_of(home)
+        return True
+    try:
+        if not is_namespace(namespace):
+            return False
+        kernel.enter_network(namespace)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _probe(targets: Sequence[Target]) -> list[Reach]:
-    answers: list[Reach] = []
-    for first in range(0, len(targets), _AT_ONCE):
-        answers += _probe_batch(targets[first : first + _AT_ONCE])
-    return answers
+@dataclass(slots=True)
+class _Datagrams:
+    """One socket for all UDP probes of a namespace, and which of them are unanswered, by
+    address and port."""
+
+    socket: socket.socket
+    batch: Batch
+    open: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        """The source port of its probes."""
+        return int(self.socket.getsockname()[1])
 
 
-def _probe_batch(targets: Sequence[Target]) -> list[Reach]:
-    answers: dict[int, Reach] = {}
-    poller = select.poll()
-    waiting: dict[int, tuple[int, socket.socket, Protocol]] = {}
-    for number, target in enumerate(targets):
-        probe, immediate = _send(target)
-        if immediate is not None:
-            answers[number] = immediate
-            probe.close()
-            continue
-        interest = select.POLLOUT if target.protocol is Protocol.TCP else select.POLLIN
-        poller.register(probe, interest)
-        waiting[probe.fileno()] = (number, probe, target.protocol)
-    started = time.monotonic()
-    while waiting:
-        left = _patience(waiting.values()) - (time.monotonic() - started)
-        if left <= 0:
-            break
-        for descriptor, _ in poller.poll(left * 1000):
-            number, probe, protocol = waiting.pop(descriptor)
-            answers[number] = _read_answer(probe, protocol)
-            poller.unregister(descriptor)
-            probe.close()
-    for number, probe, _ in waiting.values():
-        answers[number] = Reach.SILENT
+@dataclass(slots=True)
+class _Waiting:
+    """Probes on their way."""
+
+    sockets: ExitStack = field(default_factory=ExitStack)
+    poller: select.poll = field(default_factory=select.poll)
+    connects: dict[int, tuple[Batch, int, socket.socket]] = field(default_factory=dict)
+    datagrams: dict[int, _Datagrams] = field(default_factory=dict)
+
+    def unanswered(self) -> Iterator[tuple[_Datagrams, Target, int]]:
+        """The UDP probes without an answer."""
+        for sent in self.datagrams.values():
+            for number in sent.open.values():
+                yield sent, sent.batch.targets[number], number
+
+    def gather(self, patience_s: float, *, datagrams: bool = False) -> None:
+        """Take the answers that are there, and wait until all have come or the patience ends."""
+        end = time.monotonic() + patience_s
+        while self.connects or (datagrams and any(True for _ in self.unanswered())):
+            left_s = max(0.0, end - time.monotonic())
+            for descriptor, _ in self.poller.poll(left_s * 1000):
+                if descriptor in self.connects:
+                    self._take_connect(descriptor)
+                else:
+                    _take_datagrams(self.datagrams[descriptor])
+            if not left_s:
+                return
+
+    def _take_connect(self, descriptor: int) -> None:
+        batch, number, probe = self.connects.pop(descriptor)
+        self.poller.unregister(descriptor)
+        assert batch.answers is not None
+        batch.answers[number] = _reach(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         probe.close()
-    return [answers[number] for number in range(len(targets))]
 
 
-def _patience(waiting: Iterable[tuple[int, socket.socket, Protocol]]) -> float:
-    tcp = any(protocol is Protocol.TCP for _, _, protocol in waiting)
-    return _TCP_PATIENCE_S if tcp else _UDP_PATIENCE_S
+def _gather(waiting: _Waiting, region: Path) -> None:
+    waiting.gather(_TCP_PATIENCE_S)
+    end = time.monotonic() + _UDP_PATIENCE_S
+    patience_s = 0.0
+    while True:
+        waiting.gather(patience_s, datagrams=True)
+        unanswered = list(waiting.unanswered())
+        if not unanswered or time.monotonic() > end:
+            return
+        if any(target.bound for _, target, _ in unanswered):
+            _take_forwarded(unanswered, region)
+        patience_s = _UDP_LOOK_S
 
 
-def _send(target: Target) -> tuple[socket.socket, Reach | None]:
-    """Start a probe; an answer may be there at once."""
-    tcp = target.protocol is Protocol.TCP
-    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
-    probe.setblocking(False)
+def _take_forwarded(unanswered: Sequence[tuple[_Datagrams, Target, int]], region: Path) -> None:
+    """Of the silent ones, those are open that the region let pass to a bound socket."""
+    asked = {
+        Datagram(sent.batch.source, sent.port, target.address, target.port): (sent, number)
+        for sent, target, number in unanswered
+        if target.bound
+    }
+    kernel.enter_network(region)
+    for passed in forwarded(asked):
+        sent, number = asked[passed]
+        assert sent.batch.answers is not None
+        sent.batch.answers[number] = Reach.OPEN
+        del sent.open[passed.target, passed.target_port]
+
+
+def _send(batch: Batch, numbers: range, waiting: _Waiting) -> None:
+    """Start a namespace's probes; an answer may be there at once."""
+    sent: _Datagrams | None = None
+    for number in numbers:
+        target = batch.targets[number]
+        if target.protocol is Protocol.UDP:
+            if sent is None:
+                sent = _Datagrams(waiting.sockets.enter_context(_datagram_socket()), batch)
+                waiting.datagrams[sent.socket.fileno()] = sent
+                waiting.poller.register(sent.socket, select.POLLIN)
+            _send_datagram(sent, target, number)
+        else:
+            _connect(batch, target, number, waiting)
+
+
+def _connect(batch: Batch, target: Target, number: int, waiting: _Waiting) -> None:
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     code = probe.connect_ex((target.address, target.port))
-    if not tcp and code == 0:
-        code = probe.send(b"")
-    if code in (errno.EINPROGRESS, 0) and not (tcp and code == 0):
-        return probe, None
-    return probe, _reach(code)
+    if code == errno.EINPROGRESS:
+        waiting.sockets.callback(probe.close)
+        waiting.poller.register(probe, select.POLLOUT)
+        waiting.connects[probe.fileno()] = (batch, number, probe)
+        return
+    probe.close()
+    assert batch.answers is not None
+    batch.answers[number] = _reach(code)
 
 
-def _read_answer(probe: socket.socket, protocol: Protocol) -> Reach:
-    code = probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if protocol is Protocol.UDP and code == 0:
-        return Reach.OPEN
-    return _reach(code)
+def _datagram_socket() -> socket.socket:
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    probe.setsockopt(socket.SOL_IP, _IP_RECVERR, 1)
+    return probe
+
+
+def _send_datagram(sent: _Datagrams, target: Target, number: int) -> None:
+    place = (target.address, target.port)
+    sent.open[place] = number
+    for _ in range(_DATAGRAM_TRIES):
+        try:
+            sent.socket.sendto(target.payload, place)
+        except OSError:
+            # The answer to one that was sent before, reported here; it is in the queue too.
+            _take_datagrams(sent)
+            continue
+        return
+
+
+def _take_datagrams(sent: _Datagrams) -> None:
+    """Read what has come: answers, and ICMP errors with the probe that each is about."""
+    assert sent.batch.answers is not None
+    while True:
+        try:
+            _, controls, _, place = sent.socket.recvmsg(64, 512, socket.MSG_ERRQUEUE)
+        except BlockingIOError:
+            break
+        number = sent.open.pop(place[:2], None)
+        reach = _reach_of_error(place[0], controls)
+        if number is not None and reach is not None:
+            sent.batch.answers[number] = reach
+    while True:
+        try:
+            _, place = sent.socket.recvfrom(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # An error that the queue has told already.
+        number = sent.open.pop(place[:2], None)
+        if number is not None:
+            sent.batch.answers[number] = Reach.OPEN
+
+
+def _reach_of_error(target: str, controls: Sequence[tuple[int, int, bytes]]) -> Reach | None:
+    """The meaning of a sock_extended_err (ip(7), IP_RECVERR): who refused, and how."""
+    for level, kind, data in controls:
+        if level == socket.SOL_IP and kind == _IP_RECVERR:
+            number, origin, icmp_type, code = struct.unpack_from("=IBBB", data)
+            offender = socket.inet_ntoa(data[20:24])
+            if origin == _FROM_ICMP and icmp_type == 3 and code == _PORT_UNREACHABLE:
+                return Reach.REFUSED if offender == target else Reach.FILTERED
+            return _reach(number)
+    return None
 
 
 def _reach(code: int) -> Reach:

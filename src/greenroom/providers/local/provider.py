@@ -238,7 +238,14 @@ class LocalProvider:
         recheck: bool,
     ) -> Proof:
         """See the port."""
-        return proving.prove(self.layout, stack, reports, others, recheck=recheck)
+
+        def neighbours() -> tuple[Stack, ...]:
+            # Fewer than are on the way when `others` was read, or more.
+            known = {other.environment: other for other in (*others, *self.residents.stacks())}
+            known.pop(stack.environment, None)
+            return tuple(known.values())
+
+        return proving.prove(self.layout, stack, reports, others, neighbours, recheck=recheck)
 
     def publish(self, stack: Stack) -> None:
         """See the port."""

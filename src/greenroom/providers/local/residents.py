@@ -44,6 +44,12 @@ class Residents:
                 for key in gone:
                     del table[key]
 
+    def stacks(self) -> tuple[Stack, ...]:
+        """The Stacks of all environments that have machines here."""
+        with self._lock:
+            found = {r.stack.environment: r.stack for r in self._by_address.values()}
+        return tuple(found.values())
+
     def at(self, address: str) -> Resident | None:
         """The machine with that address."""
         with self._lock:

@@ -1,0 +1,52 @@
+"""libnftables in this process: a listing takes half a millisecond, where a program takes six.
+
+The library comes with the program nft (libnftables(3)). It keeps state of its own behind its
+contexts, so one thread at a time uses it. It speaks of the calling thread's network namespace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import cache
+
+from greenroom.errors import HostError, OperationError
+
+_LIBRARY = "libnftables.so.1"
+_STATELESS, _HANDLE = 1 << 2, 1 << 3
+_one_at_a_time = threading.Lock()
+
+
+def list_ruleset() -> str:
+    """What `nft -s -a list ruleset` prints. Raises OperationError (E_NFT)."""
+    library = _library()
+    with _one_at_a_time:
+        context = ctypes.c_void_p(library.nft_ctx_new(0))
+        try:
+            library.nft_ctx_output_set_flags(context, _STATELESS | _HANDLE)
+            library.nft_ctx_buffer_output(context)
+            library.nft_ctx_buffer_error(context)
+            code = library.nft_run_cmd_from_buffer(context, b"list ruleset")
+            if code != 0:
+                error = library.nft_ctx_get_error_buffer(context).decode(errors="replace")
+                raise OperationError("E_NFT", f"nft cannot list the ruleset: {error.strip()}")
+            output: bytes = library.nft_ctx_get_output_buffer(context)
+        finally:
+            library.nft_ctx_free(context)
+    return output.decode(errors="replace")
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(_LIBRARY)
+    except OSError as error:
+        raise HostError(
+            "E_NO_LIBRARY",
+            f"the library {_LIBRARY} is not installed",
+            hint="apt-get install -y --no-install-recommends nftables",
+        ) from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
+    library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+    return library
