@@ -140,6 +140,19 @@ def test_the_user_data_read_back_is_what_ran(feature: Site) -> None:
     assert not served.startswith(hashlib.sha256(b"").hexdigest())
 
 
+def test_a_machine_whose_agent_is_missing_or_changed_fetches_the_genuine_one(
+    feature: Site,
+) -> None:
+    script = (
+        "agent=/opt/greenroom/agent.pyz; sha256sum < $agent; {spoil};"
+        " /var/lib/cloud/instance/user-data.txt >/dev/null; sha256sum < $agent"
+    )
+    for spoil in ("rm $agent", "echo more >> $agent"):
+        code, sums = feature.inside("feature_x", "feed1", script.format(spoil=spoil))
+        before, after = sums.splitlines()
+        assert (code, before) == (0, after)
+
+
 def test_a_machine_reads_no_bucket_but_its_own(feature: Site) -> None:
     code = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.252/s3/"
     assert feature.inside("feature_x", "backend1", code + "extracts/extract/manifest.json")[1] == (

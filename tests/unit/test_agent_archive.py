@@ -198,7 +198,7 @@ def test_a_boot_leaves_facts_for_programs_and_people(machine):
     assert said.stdout == "it's $HOME"
     wrapper = machine.root / "usr/local/bin/greenroom-facts"
     assert wrapper.read_text().splitlines()[1] == (
-        'exec python3 -I /opt/greenroom/agent.pyz facts "$@"'
+        'exec python3 -I -S /opt/greenroom/agent.pyz facts "$@"'
     )
     assert os.access(wrapper, os.X_OK)
     assert os.access(machine.root / "usr/local/bin/greenroom-manifest", os.X_OK)

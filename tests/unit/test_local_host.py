@@ -56,16 +56,14 @@ def test_id_ranges_of_machines_do_not_overlap() -> None:
     assert all(later - earlier >= 65536 for earlier, later in itertools.pairwise(bases))
 
 
-def test_an_image_holds_its_files_its_services_and_the_first_program(tmp_path: Path) -> None:
+def test_an_image_holds_its_files_and_services_that_wait_for_the_agent(tmp_path: Path) -> None:
     write_overlay(image(), tmp_path)
     services = tmp_path / "etc/greenroom/service"
     assert (tmp_path / "etc/nginx/site.conf").read_text() == "listen 80;"
     assert (services / "nginx/run").read_text() == "#!/bin/sh\nexec 2>&1\nexec nginx\n"
     assert os.access(services / "nginx/run", os.X_OK)
     assert (services / "nginx/down").exists()
-    assert not (services / "user-data/down").exists()
-    assert "exit 125" in (services / "user-data/finish").read_text()
-    assert (tmp_path / "usr/lib/greenroom/user-data.py").exists()
+    assert [path.name for path in services.iterdir()] == ["nginx"]
 
 
 def test_a_recipes_commands_reach_no_shell_of_the_host(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def write_facts(facts: Facts, boot: Boot, paths: Paths) -> None:
     write_file(paths.facts, document + "\n")
     write_file(paths.environment, "\n".join(environment_lines(facts, boot)) + "\n")
     for command in WRAPPERS:
-        script = f'#!/bin/sh\nexec python3 -I {AGENT_FILE} {command} "$@"\n'
+        script = f'#!/bin/sh\nexec python3 -I -S {AGENT_FILE} {command} "$@"\n'
         write_file(paths.at(f"/usr/local/bin/greenroom-{command}"), script, mode=0o755)
 
 

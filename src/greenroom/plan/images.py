@@ -8,7 +8,7 @@ import json
 from greenroom.blueprint.schema import Blueprint
 from greenroom.model.stack import Image, ImageFile, Service
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the same recipe must give another image, because the way of building changed."""
 
 BASE_PACKAGES = ("ca-certificates", "curl", "python3", "s6")

@@ -1,7 +1,9 @@
 """The boot script of a machine: the same bytes locally and on AWS, but for its parameters.
 
-It writes boot.json, fetches the agent, verifies it and becomes it. Until then, whatever ends the
-script is told to the machine's wait condition, so that a create never waits for a dead machine.
+It writes boot.json, sees to it that the agent is there and genuine, and becomes it. An image (an
+AMI) or whoever prepares the machine may have put the agent there; then nothing is fetched. Until
+the agent runs, whatever ends the script is told to the machine's wait condition, so that a create
+never waits for a dead machine.
 """
 
 from __future__ import annotations
@@ -23,8 +25,6 @@ from greenroom.model.stack import (
 
 USER_DATA_BYTES_MAX = 16384
 """EC2's limit before base64 (EC2 guide, "Run commands when you launch an instance")."""
-
-_DELIMITER = "END_OF_BOOT_JSON"
 
 _NO_DATA = '{"phases":[],"notices":[],"restore":null,"artifact":null}'
 """What the agent would report of itself, had it started."""
@@ -63,17 +63,12 @@ def render_user_data(config: BootConfig) -> str:
         agent_url=shlex.quote(config.agent_url),
         agent_sha256=shlex.quote(config.agent_sha256),
         data=shlex.quote(json.dumps(_NO_DATA)),
-        delimiter=_DELIMITER,
-        boot_json=render_boot_json(config),
+        boot_json=shlex.quote(render_boot_json(config)),
     )
 
 
 def render_boot_json(config: BootConfig) -> str:
-    """boot.json as one line of ASCII that begins with a brace.
-
-    Therefore no line of it can be the here-document's delimiter, and no branch name can end the
-    here-document early.
-    """
+    """boot.json as one line of ASCII."""
     document = {
         "version": 1,
         "machine": config.machine,
@@ -140,8 +135,11 @@ def _check(check: Check) -> dict[str, object]:
             assert_never(check)
 
 
-# Every word that comes from outside is quoted or in the here-document. The reason of a failure
-# may hold a program's own words: quotes, backslashes and control characters are taken out of it.
+# Every word that comes from outside is quoted. The reason of a failure may hold a program's own
+# words: quotes, backslashes and control characters are taken out of it.
+#
+# Each process costs the boot of every machine 1 to 2 ms of a core, so what the shell can do by
+# itself (make no folder that is there, write a file) it does.
 _SCRIPT = """\
 #!/bin/sh
 # Boots {machine} of {environment}: becomes the agent, or tells why it could not.
@@ -151,6 +149,7 @@ umask 022
 signal_url={signal_url}
 agent_url={agent_url}
 agent_sha256={agent_sha256}
+boot_json={boot_json}
 agent=/opt/greenroom/agent.pyz
 doing='prepare its directories'
 detail=''
@@ -163,28 +162,30 @@ tell_failure() {{
         LC_ALL=C tr -d '"\\\\' | LC_ALL=C tr -c '[:print:]' ' ')
     printf '{{"Status":"FAILURE","UniqueId":"%s","Reason":"%s","Data":%s}}' \\
         '{machine}' "$reason" {data} |
-        curl -fsS --retry 5 --retry-delay 1 --retry-connrefused --max-time 10 \\
+        curl -fsS --retry 10 --retry-delay 1 --retry-all-errors --max-time 10 \\
             -X PUT -H 'Content-Type:' --data-binary @- "$signal_url" || true
     exit "$status"
 }}
 trap tell_failure EXIT
 
 agent_is_genuine() {{
-    echo "$agent_sha256  $agent" | sha256sum --check --status 2> /dev/null
+    found=$(sha256sum "$agent" 2> /dev/null) && [ "${{found%% *}}" = "$agent_sha256" ]
 }}
 
-mkdir -p /etc/greenroom /opt/greenroom /var/log/greenroom
+for folder in /etc/greenroom /opt/greenroom /var/log/greenroom; do
+    [ -d "$folder" ] || mkdir -p "$folder"
+done
 doing='write /etc/greenroom/boot.json'
 # The file holds the signal's URL, which only root may know.
-(umask 077; cat > /etc/greenroom/boot.json <<'{delimiter}'
-{boot_json}
-{delimiter}
-)
+umask 077
+printf '%s\\n' "$boot_json" > /etc/greenroom/boot.json
+umask 022
 
 if ! agent_is_genuine; then
     doing="fetch the agent from $agent_url"
     echo "$doing" > /var/log/greenroom/phase
-    detail=$(curl -fsS --retry 5 --retry-delay 1 --retry-connrefused --max-time 30 \\
+    # Also an answer that breaks off half way is asked for again.
+    detail=$(curl -fsS --retry 10 --retry-delay 1 --retry-all-errors --max-time 30 \\
         -o "$agent" "$agent_url" 2>&1)
     doing='verify the agent'
     detail="expected sha256 $agent_sha256, got $(sha256sum < "$agent")"
@@ -196,5 +197,5 @@ echo "$doing" > /var/log/greenroom/phase
 detail='python3 is not installed'
 command -v python3 > /dev/null
 detail=''
-exec python3 -I "$agent" boot
+exec python3 -I -S "$agent" boot
 """

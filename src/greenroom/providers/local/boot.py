@@ -33,9 +33,10 @@ time is over tells more than its silence."""
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """What a boot needs to know of the region."""
+    """What a boot needs to know of the region; ``agent`` is the archive's content."""
 
     layout: Layout
+    agent: bytes
     signals: Signals
     user_namespaces: UserNamespaces
 
@@ -64,7 +65,10 @@ def boot_machines(
         place = boot.layout.machine(stack.environment, machine.name)
         progress.started("boot", machine.name)
         if main_pid(place) is None:
-            (lay_out_again if again else lay_out)(place, stack, machine)
+            if again:
+                lay_out_again(place, stack, machine)
+            else:
+                lay_out(place, stack, machine, boot.agent)
             start(place, stack, machine, boot.user_namespaces)
 
     with ThreadPoolExecutor(max_workers=4) as pool:

@@ -14,6 +14,15 @@ SCAN_DIR = "/etc/greenroom/service"
 """Where s6-svscan finds a machine's services."""
 _MIB = 1024 * 1024
 
+USER_DATA = "/var/lib/cloud/instance/user-data.txt"
+"""Where cloud-init keeps the script that it ran."""
+
+USER_DATA_LOG = "/var/log/greenroom/user-data/current"
+
+_FIRST_PROGRAM = f"{USER_DATA} >> {USER_DATA_LOG} 2>&1 & exec s6-svscan {SCAN_DIR}"
+"""Runs the user data beside the supervisor, which is the first process from then on: neither
+waits for the other, and the user data needs no process that supervises it."""
+
 _CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -129,7 +138,7 @@ def _process() -> dict[str, Any]:
     return {
         "terminal": False,
         "user": {"uid": 0, "gid": 0},
-        "args": ["/usr/bin/s6-svscan", SCAN_DIR],
+        "args": ["/bin/sh", "-c", _FIRST_PROGRAM],
         "env": [
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME=/root",

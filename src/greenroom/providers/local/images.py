@@ -14,7 +14,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 from greenroom.errors import CancelledError, OperationError
@@ -27,7 +26,6 @@ _BUILD_TIMEOUT_S = 1200
 _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SERVICE_DIR = "etc/greenroom/service"
-_INIT = "usr/lib/greenroom/user-data.py"
 _BUILD_SCRIPT = "greenroom-build.sh"
 _UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -175,20 +173,15 @@ def _reason(output: str) -> str:
 
 
 def write_overlay(image: Image, overlay: Path) -> None:
-    """What the image holds beside its packages: files, services and the first program."""
-    init = resources.files("greenroom.providers.local") / "image_files" / "user-data.py"
-    _write(overlay / _INIT, init.read_text(), 0o755)
+    """What the image holds beside its packages: files and services."""
     for file in image.files:
         _write(overlay / file.path.lstrip("/"), file.content, file.mode)
     _write(overlay / _BUILD_SCRIPT, "\n".join(["set -eu", *image.commands, ""]), 0o755)
-    first = Service(name="user-data", command=f"exec python3 -I -S /{_INIT}")
-    for service in (*image.services, first):
-        _write_service(overlay / _SERVICE_DIR / service.name, service)
+    (overlay / _SERVICE_DIR).mkdir(parents=True, exist_ok=True)
     for service in image.services:
+        _write_service(overlay / _SERVICE_DIR / service.name, service)
         # s6-supervise leaves a service with this file alone until somebody says `s6-svc -u`.
         _write(overlay / _SERVICE_DIR / service.name / "down", "", 0o644)
-    # 125 tells s6-supervise that the program is done for good (s6-supervise(8)).
-    _write(overlay / _SERVICE_DIR / "user-data" / "finish", "#!/bin/sh\nexit 125\n", 0o755)
 
 
 def _write_service(folder: Path, service: Service) -> None:

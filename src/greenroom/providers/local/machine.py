@@ -22,7 +22,13 @@ from greenroom.errors import HostError, OperationError
 from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local import images, kernel
 from greenroom.providers.local.beneath import open_folder
-from greenroom.providers.local.bundle import ID_RANGE, SCAN_DIR, oci_config
+from greenroom.providers.local.bundle import (
+    ID_RANGE,
+    SCAN_DIR,
+    USER_DATA,
+    USER_DATA_LOG,
+    oci_config,
+)
 from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.pool import remove_tree
@@ -115,20 +121,22 @@ def _forget_supervision(place: MachineLayout) -> None:
             os.close(descriptor)
 
 
-def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
+def lay_out(place: MachineLayout, stack: Stack, machine: Machine, agent: bytes) -> None:
     """Make the folders of a machine that does not run, its OCI bundle and its few files.
+
+    Among them is what cloud-init would bring and an AMI would hold: the user data, the very bytes
+    that metadata serves, and the agent, which the user data verifies and would else fetch.
 
     What an earlier life of it left is thrown away, but for its volume and the kept folders of its
     code: a machine boots from its image, and its root may have put links where we write now.
     """
     remove_container(place)
     for folder in (place.upper, place.work, place.log, place.bundle):
-        remove_tree(folder)
-    base = machine.uid_base
-    for folder in (place.upper, place.upper / "etc", place.work, place.log):
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chown(folder, base, base)
-        folder.chmod(0o755)
+        if folder.exists():
+            remove_tree(folder)
+    log = place.log / Path(USER_DATA_LOG).relative_to(f"/{_LOG_DIR}").parent
+    for folder in (place.upper, place.work, place.log, log):
+        _make_folder(folder, machine)
     if machine.deploy is not None and machine.deploy.keep:
         # It belongs to the host's root on the disk: as in a volume, ids are the machine's own.
         place.kept.mkdir(exist_ok=True)
@@ -141,13 +149,33 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine) -> None:
         f"nameserver {DNS_ADDRESS}\nsearch {' '.join(search)}\noptions timeout:2 attempts:3\n"
     )
     hosts = f"127.0.0.1 localhost\n{machine.address} {machine.private_dns} {machine.name}\n"
-    files = {"resolv.conf": resolver, "hosts": hosts, "hostname": machine.name + "\n"}
-    for name, content in files.items():
-        path = place.upper / "etc" / name
-        path.write_text(content)
-        path.chmod(0o644)
-        os.chown(path, base, base)
+    _give_file(place, machine, "/etc/resolv.conf", resolver.encode())
+    _give_file(place, machine, "/etc/hosts", hosts.encode())
+    _give_file(place, machine, "/etc/hostname", f"{machine.name}\n".encode())
+    _give_file(place, machine, USER_DATA, machine.user_data.encode(), mode=0o700)
+    _give_file(place, machine, AGENT, agent)
     (place.bundle / "config.json").write_text(json.dumps(oci_config(place, machine)))
+
+
+def _give_file(
+    place: MachineLayout, machine: Machine, path: str, content: bytes, *, mode: int = 0o644
+) -> None:
+    """Put a file into the upper layer, which nothing runs on yet."""
+    folder = place.upper
+    for part in Path(path.lstrip("/")).parts[:-1]:
+        folder = folder / part
+        if not folder.exists():
+            _make_folder(folder, machine)
+    target = place.upper / path.lstrip("/")
+    target.write_bytes(content)
+    target.chmod(mode)
+    os.chown(target, machine.uid_base, machine.uid_base)
+
+
+def _make_folder(folder: Path, machine: Machine) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    os.chown(folder, machine.uid_base, machine.uid_base)
 
 
 def start(
@@ -349,7 +377,7 @@ def run_agent(place: MachineLayout, command: str, timeout_s: int) -> dict[str, A
     bounded from inside and from outside: the agent's file is the machine's to change. Raises
     OperationError if the machine cannot be entered or the agent printed no object.
     """
-    bounded = ["timeout", "--kill-after=2", str(timeout_s), "python3", "-I", AGENT, command]
+    bounded = ["timeout", "--kill-after=2", str(timeout_s), "python3", "-I", "-S", AGENT, command]
     output = run_bounded(exec_argv(place, bounded, tty=False), timeout_s=timeout_s + 5)
     try:
         value = json.loads(output.strip().rpartition("\n")[2])

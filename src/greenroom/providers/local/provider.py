@@ -284,7 +284,7 @@ class LocalProvider:
         return exec_argv(self.layout.machine(stack.environment, machine.name), argv, tty)
 
     def _boot(self) -> Boot:
-        return Boot(self.layout, self.signals, self._user_namespaces)
+        return Boot(self.layout, build_agent().content, self.signals, self._user_namespaces)
 
     def _kill_machines(self, environment: EnvironmentName) -> None:
         """Kill by what crun and the cgroups know, so that a half-made machine dies as well."""
