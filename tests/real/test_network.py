@@ -13,7 +13,7 @@ from greenroom.model.stack import Protocol, Stack
 from greenroom.plan.plan import plan
 from greenroom.providers.local import kernel, network
 from greenroom.providers.local.layout import Layout, link_name
-from greenroom.providers.local.probe import Target, probe_all
+from greenroom.providers.local.probe import Batch, Target, probe_all
 from greenroom.providers.local.rtnetlink import LOOPBACK, Netlink, add_address, delete_link, set_up
 from greenroom.region import Region
 from tests.real.site import LABEL
@@ -44,21 +44,29 @@ def namespace_of(stack: Stack, machine: str) -> Path:
     return LAYOUT.machine(stack.environment, machine).namespace
 
 
-def reaches() -> list[list[Reach] | None]:
-    """Every machine asks every machine on a port where nobody listens; there is no firewall."""
+def asked(namespace: Path, source: str) -> Batch:
+    """A question to every machine, on a port where nobody listens."""
     targets = [Target(str(machine.address), Protocol.TCP, 9) for machine in FIRST.machines]
-    return probe_all([(namespace_of(FIRST, m.name), targets) for m in FIRST.machines])
+    return Batch(namespace=namespace, source=source, targets=targets)
+
+
+def reaches(*batches: Batch) -> list[list[Reach] | None]:
+    """The answers; of every machine's questions, unless others are given. There is no firewall."""
+    every = [asked(namespace_of(FIRST, m.name), str(m.address)) for m in FIRST.machines]
+    chosen = batches or every
+    probe_all(chosen, LAYOUT.namespace)
+    return [batch.answers for batch in chosen]
 
 
 EVERYBODY_ANSWERS = [[Reach.REFUSED] * 3] * 3
 
 
-def test_machines_reach_each_other_through_the_region_and_the_host_reaches_them() -> None:
+def test_machines_reach_each_other_through_the_region_and_the_region_reaches_them() -> None:
     def work() -> None:
         network.attach_machines(LAYOUT, FIRST, FIRST.machines)
         assert reaches() == EVERYBODY_ANSWERS
-        first = Target(str(FIRST.machines[0].address), Protocol.TCP, 9)
-        assert probe_all([(LAYOUT.namespace, [first])]) == [[Reach.REFUSED]]
+        _, region_address = network.host_link_addresses(LAYOUT)
+        assert reaches(asked(LAYOUT.namespace, region_address)) == EVERYBODY_ANSWERS[:1]
 
     on_a_host_of_its_own(work)
 
@@ -122,3 +130,26 @@ def test_what_the_kernel_refuses_is_an_error_that_names_it() -> None:
             )
 
     kernel.in_own_thread(lambda: (kernel.unshare_network(), work()))
+
+
+def test_a_namespace_below_the_bind_of_ip_netns_is_given_up_and_its_file_used_again() -> None:
+    """The first `ip netns add` of a host binds /run/netns onto itself (ip-netns.c)."""
+
+    def work() -> None:
+        kernel.unshare_mounts()
+        network.open_region_network(LAYOUT)
+        kernel.mount(network.NETNS_DIR, network.NETNS_DIR, None, kernel.MS_BIND | kernel.MS_REC)
+        network.close_region_network(LAYOUT)
+        assert not network.is_namespace(LAYOUT.namespace)
+        network.open_region_network(LAYOUT)
+        assert network.is_namespace(LAYOUT.namespace)
+
+    def run() -> None:
+        kernel.unshare_network()
+        work()
+
+    try:
+        kernel.in_own_thread(run)
+    finally:
+        # Out here nothing is mounted on it: the mounts ended with their thread.
+        LAYOUT.namespace.unlink(missing_ok=True)

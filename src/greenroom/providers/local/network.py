@@ -11,6 +11,7 @@ Links come and go for all machines of an environment at once (docs/adr/0021-netw
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -260,10 +261,20 @@ def is_namespace(path: Path) -> bool:
 
 
 def delete_namespace(path: Path) -> None:
-    """What `ip netns delete` does. Idempotent."""
+    """What `ip netns delete` does. Idempotent.
+
+    The first `ip netns add` of a host binds its folder onto itself, over what was mounted there
+    before: a namespace of ours that is older is then gone from sight, and its empty file stays,
+    because a mount that nobody can reach any more keeps it busy. It does no harm, and can be used
+    again.
+    """
     with contextlib.suppress(OSError):
         kernel.unmount(path, kernel.MNT_DETACH)
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
 
 
 def namespaces(prefix: str) -> Iterator[Path]:
