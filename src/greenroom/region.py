@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from greenroom.errors import UsageError
 
@@ -28,9 +28,8 @@ def _is_private(cidr: str) -> bool:
     return second in ranges.get(first, ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    """The names, folders and addresses of one region.
+class Region(NamedTuple):
+    """The names, folders and addresses of one region (not a dataclass: see ``Fault``).
 
     ``cidr`` is a /16 in dotted form: the n-th environment has its n-th /24, and the last /24 is
     the link to the host.

@@ -16,7 +16,8 @@ from cli_daemon import Answer, FakeDaemon, problem, running
 
 from greenroom.cli.commands import exec as exec_module
 from greenroom.cli.commands import shell as shell_module
-from greenroom.cli.main import cli, main
+from greenroom.cli.group import cli
+from greenroom.cli.main import main
 from greenroom.cli.table import COMMANDS, first_page
 from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Claim, Reach, Verdict

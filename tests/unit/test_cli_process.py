@@ -156,12 +156,19 @@ def test_a_thin_client_imports_nothing_heavy(module: str) -> None:
 def test_help_imports_no_command() -> None:
     loaded = modules_after("import greenroom.cli.main")
     ours = {name for name in loaded if name.startswith("greenroom.cli.")}
-    assert ours == {"greenroom.cli.main", "greenroom.cli.table"}
+    assert not {name for name in ours if name.startswith("greenroom.cli.commands")}
 
 
 def test_the_first_page_of_help_does_not_even_import_click() -> None:
     loaded = modules_after("from greenroom.cli.entry import entry")
     assert not {"click", "typing", "re", "inspect"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "module", ["main", "commands.create", "commands.destroy", "commands.list", "commands.show"]
+)
+def test_plain_words_need_no_click(module: str) -> None:
+    assert "click" not in modules_after(f"import greenroom.cli.{module}")
 
 
 # Streams and exit codes.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from greenroom.cli.clicked import clicked
 from greenroom.cli.commands.create import create
 from greenroom.cli.words import named_values, rewrite_words
 from greenroom.errors import UsageError
@@ -106,7 +107,7 @@ def test_whatever_the_order_and_the_spelling_the_same_is_asked_for(
     restores = {f"{name}={source}" for name, source in request["restore"]}
     random.shuffle(groups)
 
-    context = create.make_context("create", [word for group in groups for word in group])
+    context = clicked(create).make_context("create", [word for group in groups for word in group])
 
     assert list(context.params["machines"]) == request["machines"]
     assert context.params["branch"] == request["branch"]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from greenroom.cli.terminal import Paint
 from greenroom.cli.text import clean
 from greenroom.errors import GreenroomError, UsageError
 
 
-def usage_error_of(error: click.ClickException) -> GreenroomError:
-    """Click's complaint about the command line as one of ours."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = "" if context is None else f"{context.command_path} --help"
-    return UsageError("E_USAGE", error.format_message(), hint=hint)
+def usage_error(message: str, command_path: str | None) -> GreenroomError:
+    """A complaint about the command line as one of ours."""
+    hint = "" if command_path is None else f"{command_path} --help"
+    return UsageError("E_USAGE", message, hint=hint)
 
 
 def error_text(error: GreenroomError, paint: Paint) -> str:

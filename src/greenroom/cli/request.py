@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from greenroom.cli.options import blueprint_path, file_option
-from greenroom.cli.words import named_values, rewrite_words
+from greenroom.cli.declare import BLUEPRINT_NAME, FILE, Option
+from greenroom.cli.words import named_values
+from greenroom.errors import InputError
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import CreateBody
@@ -66,70 +63,51 @@ class Wanted:
         )
 
 
-class RequestCommand(click.Command):
-    """A command whose words are first rewritten, see ``greenroom.cli.words``."""
+REQUEST = (
+    Option(
+        "--machines",
+        multiple=True,
+        metavar="TYPE[=N] …",
+        help="Machine types, each with a number of machines [default: all].",
+    ),
+    Option(
+        "--shared",
+        multiple=True,
+        metavar="TYPE[=N] …",
+        help="Instead of a branch's: the stack's shared environment, with these types.",
+    ),
+    Option("--branch", help="The branch [default: the blueprint's default branch]."),
+    Option(
+        "--restore",
+        multiple=True,
+        metavar="NAME=SOURCE[:cold]",
+        help="What a data volume is restored from; 'none' leaves it empty. "
+        "Also --restore_NAME SOURCE.",
+    ),
+    Option(
+        "--mount",
+        multiple=True,
+        metavar="TYPE=PATH",
+        help="Developer mode: your folder in the place of the deployed code.",
+    ),
+    FILE,
+)
+"""The options of a create; together they make a ``Wanted``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the seed's spelling, unless a shell asks for completions of half a line."""
-        if not ctx.resilient_parsing:
-            args = rewrite_words(args, self._valued())
-        return super().parse_args(ctx, args)
 
-    def _valued(self) -> frozenset[str]:
-        """The options that take exactly the next word; those with types take more."""
-        options = [option for option in self.params if isinstance(option, click.Option)]
-        return frozenset(
-            name
-            for option in options
-            if not option.is_flag and option.name not in ("machines", "shared")
-            for name in option.opts
-        )
-
-
-def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a create; they arrive as one ``wanted``."""
-
-    @wraps(command)
-    def with_wanted(
-        machines: tuple[str, ...],
-        branch: str | None,
-        restore: tuple[str, ...],
-        mount: tuple[str, ...],
-        shared: tuple[str, ...],
-        file: str | None,
-        **others: Any,
-    ) -> Any:
-        return command(wanted=Wanted(machines, branch, restore, mount, shared, file), **others)
-
-    options = (
-        click.option(
-            "--machines",
-            multiple=True,
-            metavar="TYPE[=N] …",
-            help="Machine types, each with a number of machines [default: all].",
-        ),
-        click.option(
-            "--shared",
-            multiple=True,
-            metavar="TYPE[=N] …",
-            help="Instead of a branch's: the stack's shared environment, with these types.",
-        ),
-        click.option("--branch", help="The branch [default: the blueprint's default branch]."),
-        click.option(
-            "--restore",
-            multiple=True,
-            metavar="NAME=SOURCE[:cold]",
-            help="What a data volume is restored from; 'none' leaves it empty. "
-            "Also --restore_NAME SOURCE.",
-        ),
-        click.option(
-            "--mount",
-            multiple=True,
-            metavar="TYPE=PATH",
-            help="Developer mode: your folder in the place of the deployed code.",
-        ),
+def blueprint_path(file: str | None) -> Path:
+    """The blueprint that is meant, absolute; raises InputError if there is none."""
+    here = Path.cwd()
+    if file is not None:
+        path = here / Path(file).expanduser()
+        if not path.is_file():
+            raise InputError("E_BLUEPRINT_MISSING", f"there is no blueprint file {file}")
+        return path.resolve()
+    for folder in (here, *here.parents):
+        if (folder / BLUEPRINT_NAME).is_file():
+            return folder / BLUEPRINT_NAME
+    raise InputError(
+        "E_BLUEPRINT_MISSING",
+        f"there is no {BLUEPRINT_NAME} in {here} or in a folder above it",
+        hint="go to the folder that has it, or name it with --file",
     )
-    decorated: Callable[..., Any] = file_option(with_wanted)
-    for option in reversed(options):
-        decorated = option(decorated)
-    return decorated

@@ -53,6 +53,13 @@ def say_json(value: object) -> None:
     sys.stdout.flush()
 
 
+def pipe_closed() -> int:
+    """The exit code for when whoever read our output, such as ``head``, has seen enough: 128 +
+    SIGPIPE. What is still buffered goes nowhere, and without a complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
 def interactive() -> bool:
     """Whether a person can be asked: both the question and the answer are at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -23,6 +23,7 @@ def rewrite_words(words: Sequence[str], valued: Collection[str]) -> list[str]:
     rewriting changes nothing. Raises UsageError.
     """
     rewritten: list[str] = []
+    valued = set(valued) - _TYPES_HINT.keys()
     position = 0
     while position < len(words):
         word = words[position]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 
 from greenroom.errors import (
     BugError,
@@ -70,5 +69,5 @@ def _describe(error: GreenroomError) -> dict[str, object]:
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
-        "faults": [asdict(fault) for fault in error.faults],
+        "faults": [fault._asdict() for fault in error.faults],
     }

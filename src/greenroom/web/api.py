@@ -260,7 +260,7 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 
 
 def _fault(fault: Fault) -> dict[str, Any]:
-    return {name: getattr(fault, name) for name in fault.__slots__}
+    return fault._asdict()
 
 
 async def _bad_request(request: Request, error: Exception) -> JSONResponse:

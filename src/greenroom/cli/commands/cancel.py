@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from greenroom.cli.client import Client
 from greenroom.cli.connect import connect
+from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import follow_operation
-from greenroom.cli.options import environment_argument, json_option
 from greenroom.errors import InputError
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import OperationReply
 
 
-@click.command("cancel")
-@environment_argument(required=True)
-@json_option
+@command("cancel", ENVIRONMENT, JSON)
 def cancel(environment: str, as_json: bool) -> None:
     """Stop what runs on an environment, and take it back.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from greenroom.cli.main import COMPLETE_VARIABLE, cli
+from greenroom.cli.group import cli
+from greenroom.cli.main import COMPLETE_VARIABLE
 from greenroom.cli.options import json_option
 from greenroom.cli.terminal import say, say_json
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-
-import click
+from typing import Any
 
 from greenroom.cli.connect import connect
+from greenroom.cli.declare import JSON, Option, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.options import json_option
-from greenroom.cli.request import RequestCommand, Wanted, request_options
+from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.summary import environment_summary
 from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.words import rewrite_words
 from greenroom.errors import NotProvedError
 
 
-@click.command("create", cls=RequestCommand)
-@request_options
-@click.option("--detach", is_flag=True, help="Print the operation's id and leave.")
-@json_option
-def create(wanted: Wanted, detach: bool, as_json: bool) -> None:
+@command(
+    "create",
+    *REQUEST,
+    Option("--detach", flag=True, help="Print the operation's id and leave."),
+    JSON,
+    rewrite=rewrite_words,
+)
+def create(detach: bool, as_json: bool, **asked: Any) -> None:
     """Boot a branch: machines, data, firewall, proof.
 
     The words are those of the seed:
@@ -34,6 +37,7 @@ def create(wanted: Wanted, detach: bool, as_json: bool) -> None:
       greenroom create --shared metrics
     """
     started = time.monotonic()
+    wanted = Wanted(**asked)
     client = connect()
     if detach:
         operation = client.start_operation(wanted.create_body())

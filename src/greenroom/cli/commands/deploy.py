@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from greenroom.cli.connect import connect
+from greenroom.cli.declare import ENVIRONMENT, JSON, Argument, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.options import environment_argument, json_option
 from greenroom.cli.summary import artifact_lines, open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
 from greenroom.errors import NotProvedError
 
 
-@click.command("deploy")
-@environment_argument(required=True)
-@click.argument("types", metavar="[TYPE]...", nargs=-1)
-@json_option
+@command(
+    "deploy", ENVIRONMENT, Argument("types", metavar="[TYPE]...", required=False, many=True), JSON
+)
 def deploy(environment: str, types: tuple[str, ...], as_json: bool) -> None:
     """Deploy the current artifacts to a running environment.
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from greenroom.cli.client import Client
 from greenroom.cli.connect import connect
+from greenroom.cli.declare import ENVIRONMENT, JSON, Option, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.options import environment_argument, json_option
 from greenroom.cli.summary import receipt_lines
 from greenroom.cli.terminal import Paint, interactive, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.errors import OperationError
 
 
-@click.command("destroy")
-@environment_argument(required=True)
-@click.option("--confirm", metavar="NAME", help="The name again; production asks for it.")
-@json_option
+@command(
+    "destroy",
+    ENVIRONMENT,
+    Option("--confirm", metavar="NAME", help="The name again; production asks for it."),
+    JSON,
+)
 def destroy(environment: str, confirm: str | None, as_json: bool) -> None:
     """Remove an environment and print the receipt.
 
@@ -56,6 +56,8 @@ def _typed_confirmation(client: Client, environment: str) -> str | None:
     if not summary["production"]:
         return None
     name = clean(summary["name"])
+    import click  # Its prompt is worth the wait to somebody who is asked.
+
     typed = click.prompt(
         f"{name} is production. Type its name to destroy it",
         err=True,

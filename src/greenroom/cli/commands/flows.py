@@ -5,11 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 
-import click
-
 from greenroom.cli.connect import chosen_environment, connect
+from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, command
 from greenroom.cli.matrix import matrix_lines
-from greenroom.cli.options import environment_argument, json_option
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.cli.verdict import PROVED, verdict_of
@@ -19,11 +17,8 @@ PIPE_COLUMNS = 160
 """The width of the matrix where no terminal limits it."""
 
 
-@click.command("flows")
-@environment_argument(required=False)
-@json_option
-@click.pass_context
-def flows(ctx: click.Context, environment: str | None, as_json: bool) -> None:
+@command("flows", ANY_ENVIRONMENT, JSON)
+def flows(environment: str | None, as_json: bool) -> None:
     """Probe who reaches whom, and judge it.
 
     Every declared flow must be open, every other one between the machines' listening ports

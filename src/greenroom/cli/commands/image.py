@@ -12,7 +12,8 @@ import click
 from greenroom.cli.client import error_from
 from greenroom.cli.connect import connect
 from greenroom.cli.live import ProgressView
-from greenroom.cli.options import blueprint_path, file_option, json_option
+from greenroom.cli.options import file_option, json_option
+from greenroom.cli.request import blueprint_path
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import age, clean, count, size, table
 from greenroom.errors import OperationError, UsageError

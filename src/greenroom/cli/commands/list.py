@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from greenroom.cli.connect import connect
-from greenroom.cli.options import json_option
+from greenroom.cli.declare import JSON, command
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import age, count, table
 
@@ -16,8 +14,7 @@ if TYPE_CHECKING:
     from greenroom.cli.shapes import EnvironmentReply
 
 
-@click.command("list")
-@json_option
+@command("list", JSON)
 def list_environments(as_json: bool) -> None:
     """List the environments."""
     environments = connect().environments()

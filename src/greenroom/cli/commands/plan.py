@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from greenroom.cli.options import json_option
-from greenroom.cli.request import RequestCommand, Wanted, request_options
+from greenroom.cli.declare import JSON, command
+from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.words import rewrite_words
 
 if TYPE_CHECKING:
     from greenroom.model.stack import Stack
     from greenroom.region import Region
 
 
-@click.command("plan", cls=RequestCommand)
-@request_options
-@json_option
-def plan(wanted: Wanted, as_json: bool) -> None:
+@command("plan", *REQUEST, JSON, rewrite=rewrite_words)
+def plan(as_json: bool, **asked: Any) -> None:
     """Print what create would boot; touch nothing.
 
     Takes the words of create. The addresses and the ids are those of a region where nothing runs.
@@ -27,7 +24,7 @@ def plan(wanted: Wanted, as_json: bool) -> None:
     from greenroom.region import Region
 
     region = Region.from_environment()
-    stack = _planned(wanted, region)
+    stack = _planned(Wanted(**asked), region)
     if as_json:
         from greenroom.plan.render import plan_to_dict
 

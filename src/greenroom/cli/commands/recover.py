@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from greenroom.cli.connect import connect
+from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.options import environment_argument, json_option
 from greenroom.cli.summary import open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
 from greenroom.errors import NotProvedError
 
 
-@click.command("recover")
-@environment_argument(required=True)
-@json_option
+@command("recover", ENVIRONMENT, JSON)
 def recover(environment: str, as_json: bool) -> None:
     """Boot what does not run any more, from its own disks.
 

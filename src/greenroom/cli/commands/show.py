@@ -6,10 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from greenroom.cli.connect import chosen_environment, connect
-from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, command
 from greenroom.cli.terminal import Paint, say, say_json, style_of
 from greenroom.cli.text import age, clean, columns_of, count, duration, pad, table
 
@@ -17,9 +15,7 @@ if TYPE_CHECKING:
     from greenroom.cli.shapes import DetailReply, IncidentReply, PhaseTimeReply, RestoreReply
 
 
-@click.command("show")
-@environment_argument(required=False)
-@json_option
+@command("show", ANY_ENVIRONMENT, JSON)
 def show(environment: str | None, as_json: bool) -> None:
     """Show an environment: machines, phases, restores, proof.
 
