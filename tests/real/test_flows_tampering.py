@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -215,6 +216,51 @@ def test_a_datagram_that_the_region_drops_in_silence_is_not_called_open(feature:
         flows = json.loads(done.stdout)["flows"]
         dns = [f for f in flows if (f["target"], f["port"], f["protocol"]) == ("dns", 53, "udp")]
         assert {(f["reach"], f["verdict"]) for f in dns} == {("silent", "not verified")}
+
+
+def test_watch_tells_of_a_rule_that_comes_and_goes_and_ends_with_the_verdict(
+    feature: Site,
+) -> None:
+    rule = next(t for t in TAMPERINGS if t.name == "a port opened before the groups")
+    watching = feature.start("flows", "feature_x", "--watch", "--json")
+    assert watching.stdout is not None
+    try:
+        start = json.loads(watching.stdout.readline())
+        assert start["verdict"] == "proved" and start["flows"]
+        with tampered(rule):
+            change = json.loads(watching.stdout.readline())
+            assert change["verdict"] == "failed"
+            assert any("`tcp dport 9999 accept`" in c["evidence"] for c in change["failed"])
+        change = json.loads(watching.stdout.readline())
+        assert (change["verdict"], change["failed"]) == ("proved", [])
+        assert any("`tcp dport 9999 accept`" in c["evidence"] for c in change["mended"])
+    finally:
+        watching.send_signal(signal.SIGINT)
+        rest, err = watching.communicate(timeout=60)
+    assert (watching.returncode, rest, err) == (0, "", "")
+
+
+def test_watch_that_ends_while_something_is_wrong_exits_with_3(feature: Site) -> None:
+    with tampered(TAMPERINGS[0]):
+        watching = feature.start("flows", "feature_x", "--watch")
+        assert watching.stdout is not None
+        seen = iter(watching.stdout.readline, "")
+        assert any(line.startswith("the environment is failed: ") for line in seen)
+        watching.send_signal(signal.SIGTERM)
+        _, err = watching.communicate(timeout=60)
+        assert watching.returncode == 3
+        assert err.startswith("error E_NOT_PROVED: the environment is failed")
+
+
+def test_the_drawing_is_of_the_real_environment(feature: Site) -> None:
+    feature.ok("flows", "feature_x", "--graph", "flows.svg")
+    drawn = (feature.folder / "flows.svg").read_text()
+    assert "backend to db: 3306/tcp; declared, and proved open" in drawn
+    assert feature.ok("flows", "feature_x", "--graph", "-").startswith("<svg ")
+    done = feature.greenroom("flows", "feature_x", "--graph", "nowhere/flows.svg")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error E_GRAPH_FILE: cannot write nowhere/flows.svg: No such")
+    assert feature.greenroom("flows", "feature_x", "--graph", "-", "--watch").returncode == 2
 
 
 def flows_to(site: Site, machine: str, port: int) -> list[dict[str, str]]:

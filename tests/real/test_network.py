@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -153,3 +154,20 @@ def test_a_namespace_below_the_bind_of_ip_netns_is_given_up_and_its_file_used_ag
     finally:
         # Out here nothing is mounted on it: the mounts ended with their thread.
         LAYOUT.namespace.unlink(missing_ok=True)
+
+
+def test_a_namespace_is_deleted_also_when_ip_netns_has_covered_it() -> None:
+    def work() -> None:
+        # As the first `ip netns add` of a host does it, where only this thread sees it.
+        kernel.unshare_mounts()
+        path = LAYOUT.namespace.with_name(f"{LAYOUT.namespace.name}.covered")
+        path.touch()
+        own = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+        kernel.mount(own, path, None, kernel.MS_BIND)
+        kernel.mount(path.parent, path.parent, None, kernel.MS_BIND)
+        with pytest.raises(OSError):
+            path.unlink()
+        network.delete_namespace(path)
+        assert not path.exists()
+
+    kernel.in_own_thread(work)

@@ -261,13 +261,7 @@ def is_namespace(path: Path) -> bool:
 
 
 def delete_namespace(path: Path) -> None:
-    """What `ip netns delete` does. Idempotent.
-
-    The first `ip netns add` of a host binds its folder onto itself, over what was mounted there
-    before: a namespace of ours that is older is then gone from sight, and its empty file stays,
-    because a mount that nobody can reach any more keeps it busy. It does no harm, and can be used
-    again.
-    """
+    """What `ip netns delete` does. Idempotent."""
     with contextlib.suppress(OSError):
         kernel.unmount(path, kernel.MNT_DETACH)
     try:
@@ -275,6 +269,23 @@ def delete_namespace(path: Path) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
+        kernel.in_own_thread(lambda: _delete_covered(path))
+
+
+def _delete_covered(path: Path) -> None:
+    """Delete a namespace whose mount no name leads to any more, which keeps its file busy.
+
+    The first `ip netns add` of a host binds the folder onto itself, over what was mounted there
+    before. In a mount namespace of our own everything can be unmounted, then the file can be
+    removed, and that ends its mounts wherever they are (linux/fs/namei.c, since 3.18).
+    """
+    kernel.unshare_mounts()
+    for covering in (NETNS_DIR, path):
+        # Ends with EINVAL: nothing is mounted there any more.
+        with contextlib.suppress(OSError):
+            while True:
+                kernel.unmount(covering, kernel.MNT_DETACH)
+    path.unlink(missing_ok=True)
 
 
 def namespaces(prefix: str) -> Iterator[Path]:
