@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.providers.local import kernel
+from greenroom.providers.local.conntrack import Datagram, forwarded
 from tests.real.site import REGION, Site, get, wait_until
 
 SHARED = "photos.shared"
@@ -132,6 +134,8 @@ def test_an_environment_that_goes_takes_only_its_own_members_away(blueprint: Sit
 
 def test_without_it_environments_go_on_and_with_it_they_count_again(blueprint: Site) -> None:
     metrics = metrics_address(blueprint)
+    sent = datagram_to(blueprint, metrics)
+    assert remembered(sent)
     done = blueprint.greenroom("destroy", "shared")
     assert done.returncode == 0, done.stderr
     # The tests' region may hold another environment of the stack beside ours.
@@ -139,6 +143,8 @@ def test_without_it_environments_go_on_and_with_it_they_count_again(blueprint: S
     assert told in done.stderr, done.stderr
     assert "0 left over" in done.stdout
     assert not any(SHARED in held.values() for held in members().values())
+    # Whoever gets its address next must not inherit what was open to it.
+    assert not remembered(sent)
     wait_until(lambda: blueprint.inside("early", "backend1", "getent hosts metrics")[0] == 2)
     assert answer(blueprint, "early", "backend1", metrics, "udp", 8125) == FILTERED
     status, _ = get("api.early.photos.localhost")
@@ -227,6 +233,22 @@ def flow(site: Site, environment: str, source: str, target: str, protocol: str, 
     ]
     declared: bool = found["declared"]
     return declared
+
+
+def datagram_to(site: Site, host: str) -> Datagram:
+    """One datagram from early's backend, by its addresses and ports."""
+    program = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+        f"s.connect(({host!r}, 8125)); s.send(b''); print(*s.getsockname())"
+    )
+    source, port = site.ok("exec", "early", "backend1", "--", "python3", "-c", program).split()
+    return Datagram(source, int(port), host, 8125)
+
+
+def remembered(datagram: Datagram) -> bool:
+    """Whether the region's connection tracking still knows it."""
+    region = Path("/run/netns") / REGION
+    return kernel.in_network(region, lambda: bool(list(forwarded([datagram]))))
 
 
 def members() -> dict[str, dict[str, str]]:

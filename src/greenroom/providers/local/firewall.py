@@ -23,6 +23,7 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import IngressRule, Machine, SecurityGroup, Stack
 from greenroom.providers.local import kernel
 from greenroom.providers.local.command import run
+from greenroom.providers.local.conntrack import forget
 from greenroom.providers.local.layout import (
     DNS_ADDRESS,
     METADATA_ADDRESS,
@@ -286,8 +287,8 @@ def apply_add(
 
 
 def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | None = None) -> None:
-    """Remove the rules of an environment, or of one machine in it, in one transaction.
-    Idempotent."""
+    """Remove the rules of an environment, or of one machine in it, in one transaction, and what
+    its connections were. Idempotent."""
     with _CHANGES:
         state = observe_firewall(layout)
         if machine is None:
@@ -297,6 +298,9 @@ def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | No
         script = render_remove(mine)
         if script:
             _nft(layout, ["-f", "-"], stdin=script)
+    gone = {address for address, _ in mine.machines} | {m.address for m in mine.members}
+    if gone:
+        kernel.in_network(layout.namespace, lambda: forget(gone))
 
 
 def observe_firewall(layout: Layout) -> FirewallState:
