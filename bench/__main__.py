@@ -16,12 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import measure_create
+import measure_many
+import measure_network
 import site_of_bench as site
 from table import Row, render
 from weather import Weather
 
 _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "create": measure_create.measure,
+    "ten": measure_many.ten_at_once,
+    "thirty": measure_many.thirty_beside,
+    "network": measure_network.measure,
 }
 
 

@@ -78,11 +78,16 @@ def environments(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def stop(folder: Path) -> None:
+    """End the daemon; with no environment left, its region goes as well."""
+    greenroom(folder, "serve", "--stop")
+
+
 def clear(folder: Path) -> None:
     """Destroy everything in the bench's region and remove what it kept."""
     for environment in environments(folder):
         greenroom(folder, "destroy", str(environment["name"]))
-    greenroom(folder, "serve", "--stop")
+    stop(folder)
     for place in (STATE, RUN):
         shutil.rmtree(place, ignore_errors=True)
 
