@@ -3,8 +3,8 @@ branch=feature_x
 create=(--machines backend db feed --restore_db extract)
 
 prepare() {
-  python make_artifacts.py
-  python make_data.py
+  python3 make_artifacts.py
+  python3 make_data.py
 }
 
 try_next() {
