@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import measure_big
 import measure_create
 import measure_many
 import measure_network
@@ -24,6 +25,7 @@ from weather import Weather
 
 _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "create": measure_create.measure,
+    "big": measure_big.measure,
     "ten": measure_many.ten_at_once,
     "thirty": measure_many.thirty_beside,
     "network": measure_network.measure,

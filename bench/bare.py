@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import answers
@@ -25,30 +28,57 @@ exec chroot "$2" mariadbd --user=mysql 2> /dev/null
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A server's namespaces; ``start`` lets it begin. ``pid`` is that of their first process."""
+
+    process: subprocess.Popen[str]
+    pid: int
+    root: Path
+
+    def start(self) -> None:
+        """Start the server and return as soon as it has answered a query."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        network = Path(f"/proc/{self.pid}/ns/net")
+        kernel.in_network(network, lambda: answers.wait_for([answers.mariadb("127.0.0.1")]))
+
+    def execute(self, sql: str) -> None:
+        """Run statements as the database's root."""
+        enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid"]
+        argv = [*enter, "chroot", str(self.root), "mariadb", "--user=root"]
+        subprocess.run(argv, input=sql, text=True, check=True)
+
+
 def first_query_s(golden: Path) -> float:
     """Seconds from the start of mariadbd to the answer to its first query, on a fresh clone."""
     clone = site.POOL / "bare"
+    site.clone(golden, clone)
+    try:
+        with server(clone) as bare:
+            return site.timed(bare.start)
+    finally:
+        _remove(clone)
+
+
+@contextmanager
+def server(volume: Path) -> Iterator[Bare]:
+    """What a server on that volume needs, made before any clock starts; killed at the end."""
     root = site.image_root("mariadb")
     (root / "data").mkdir(exist_ok=True)
-    site.clone(golden, clone)
     argv = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--net", "--pid", "--fork"]
-    argv += ["--kill-child", "sh", "-c", _SCRIPT, "sh", str(clone), str(root)]
+    argv += ["--kill-child", "sh", "-c", _SCRIPT, "sh", str(volume), str(root)]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout is not None
     try:
         if process.stdout.readline() != "ready\n":
             raise site.BenchError("the bare server's namespaces could not be made")
         child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
-        network = Path(f"/proc/{child}/ns/net")
-        started = time.monotonic()
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        kernel.in_network(network, lambda: answers.wait_for([answers.mariadb("127.0.0.1")]))
-        return time.monotonic() - started
+        yield Bare(process, int(child), root)
     finally:
         process.kill()
         process.wait()
-        _remove(clone)
 
 
 def _remove(clone: Path) -> None:

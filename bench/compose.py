@@ -104,6 +104,7 @@ def up_and_down(peers: Peers, peer: Peer, golden: Path) -> tuple[float, float]:
 def _up(peers: Peers, peer: Peer) -> None:
     peers.run(*_words(peer, "up", "-d"))
     peers.in_network(lambda: answers.wait_for(_ANSWERS))
+    site.favour(f"/{CGROUP}")
 
 
 def _words(peer: Peer, *words: str) -> Sequence[str]:

@@ -53,8 +53,8 @@ def thirty_beside(folder: Path, rounds: int) -> list[Row]:
     site.destroy(folder, "beside-0")
     residents_before = _resident_bytes()
     names = [f"beside-{number}" for number in range(_BESIDE)]
-    creates = [site.timed(lambda name=name: site.create(folder, name)) for name in names]
-    proofs = [site.timed(lambda name=name: site.greenroom(folder, "flows", name)) for name in names]
+    creates = [_timed_create(folder, name) for name in names]
+    proofs = [_timed_proof(folder, name) for name in names]
     standing = [e for e in site.environments(folder) if e["verdict"] == "proved"]
     machines = [
         f"/{site.REGION}/{str(e['name']).replace('/', '.')}/{machine}"
@@ -85,6 +85,14 @@ def thirty_beside(folder: Path, rounds: int) -> list[Row]:
             f"haproxy grew by ({residents:.2f} MiB)",
         ),
     ]
+
+
+def _timed_create(folder: Path, name: str) -> float:
+    return site.timed(lambda: site.create(folder, name))
+
+
+def _timed_proof(folder: Path, name: str) -> float:
+    return site.timed(lambda: site.greenroom(folder, "flows", name))
 
 
 def _bytes_beyond_servers(cgroup: str) -> int:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -106,8 +107,8 @@ def _both(
     with _receiver(ours) as ours_port, _receiver(plain) as plain_port:
         for number in range(rounds + 1):
             for index, (way, port) in enumerate(((ours, ours_port), (plain, plain_port))):
-                micro = kernel.in_network(way.source, lambda w=way, p=port: _connect_us(w, p))
-                rate = kernel.in_network(way.source, lambda w=way, p=port: _stream_gbit(w, p))
+                micro = kernel.in_network(way.source, partial(_connect_us, way, port))
+                rate = kernel.in_network(way.source, partial(_stream_gbit, way, port))
                 if number:
                     connects[index].append(micro)
                     rates[index].append(rate)
