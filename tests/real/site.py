@@ -115,6 +115,8 @@ def make_site(folder: Path) -> Site:
 def bring_up(example: str, folder: Path) -> Site:
     """What the one command of an example's README does, in a fresh copy of what it needs of the
     repository; the site is the example."""
+    # First here: the copy's own set-up then finds the shared .venv up to date, and leaves it alone.
+    subprocess.run([REPOSITORY / "scripts" / "setup"], check=True, capture_output=True)
     for name in ("scripts", "examples"):
         ignored = shutil.ignore_patterns("data", "artifacts", "__pycache__")
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignored)

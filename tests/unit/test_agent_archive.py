@@ -309,7 +309,8 @@ def test_a_later_deploy_whose_checks_fail_puts_the_former_release_back(machine):
     assert (code, said["status"]) == (1, "FAILURE")
     assert said["error"] == (
         f"GET /health on port {region.port} answered 500 (wanted 200) for 0.3 s; "
-        f"release {first[:12]} is back in place"
+        f"release {first[:12]} is back in place, but it fails as well: "
+        f"GET /health on port {region.port} answered 500 (wanted 200) for 0.3 s"
     )
     assert (machine.root / "var/www/backend/current/v").read_text() == "1"
 

@@ -204,23 +204,23 @@ def test_an_empty_folder_of_the_artifact_gives_way_to_the_kept_one(region, run, 
 
 
 KEPT_REFUSALS = [
-    ({"uploads": "nobody-here"}, tar_gz({"a": "b"}), "no user named 'nobody-here'"),
+    ({"uploads": "nobody-here"}, _archive(tar_gz({"a": "b"})), "no user named 'nobody-here'"),
     (
         {"uploads": OWNER},
-        tar_gz({"uploads/cat.jpg": "a cat"}),
+        _archive(tar_gz({"uploads/cat.jpg": "a cat"})),
         f"{OWN} refused: it holds uploads, which is kept from release to release",
     ),
     (
         {"a/uploads": OWNER},
-        tar_of(member("d", tarfile.DIRTYPE), member("a", tarfile.SYMTYPE, "d")),
+        _archive(tar_of(member("d", tarfile.DIRTYPE), member("a", tarfile.SYMTYPE, "d"))),
         f"{OWN} refused: a/uploads, which is kept, goes through a link",
     ),
 ]
 
 
-@pytest.mark.parametrize(("keep", "archive", "words"), KEPT_REFUSALS)
-def test_what_cannot_be_kept_fails_the_deploy(region, run, www, keep, archive, words):
-    region.put("code", OWN, archive)
+@pytest.mark.parametrize(("keep", "prepare", "words"), KEPT_REFUSALS)
+def test_what_cannot_be_kept_fails_the_deploy(region, run, www, keep, prepare, words):
+    prepare(region)
     with pytest.raises(AgentError) as caught:
         run(keep=keep)
     assert words in str(caught.value)

@@ -19,7 +19,9 @@ def digest(example: str, image: str) -> str:
     return image_of(parse_blueprint(path.read_text(), path), image).digest
 
 
-@pytest.mark.parametrize(("example", "image"), [("cluster", "web")])
+@pytest.mark.parametrize(
+    ("example", "image"), [("cluster", "web"), ("wordpress", "mariadb"), ("wordpress", "redis")]
+)
 def test_an_image_that_examples_share_is_built_once(example: str, image: str) -> None:
     assert digest(example, image) == digest("photos", image)
 

@@ -20,7 +20,7 @@ from .wait_handle import Outcome, send_signal, signal_body, signal_deadline
 if TYPE_CHECKING:
     from types import FrameType
 
-    from .config import Boot
+    from .config import Boot, Deploy
     from .deploy import Deployed
     from .paths import Paths
 
@@ -183,7 +183,7 @@ def redeploy(paths: Paths) -> int:
 
 def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     """The artifact's document; if the new code fails its checks, the former one is back."""
-    from .deploy import deploy, switch
+    from .deploy import deploy
 
     config = parse_boot(read_boot(paths.boot))
     if config.deploy is None:
@@ -200,13 +200,25 @@ def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     except AgentError as error:
         if deployed is None or deployed.previous is None:
             raise
-        switch(paths.at(config.deploy.directory), deployed.previous)
-        watch.restart(config.deploy.restart)
-        back = deployed.previous.rpartition("/")[2]
-        raise AgentError(f"{error}; release {back} is back in place") from error
+        back = _take_back(config, config.deploy, deployed.previous, watch, paths)
+        raise AgentError(f"{error}; {back}") from error
     finally:
         _disarm()
     return deployed.document() if deployed else None
+
+
+def _take_back(config: Boot, former: Deploy, release: str, watch: Watch, paths: Paths) -> str:
+    """Put the former release back and wait for it: who reads that it is there finds it serving."""
+    from .deploy import switch
+
+    switch(paths.at(former.directory), release)
+    told = f"release {release.rpartition('/')[2]} is back in place"
+    try:
+        watch.restart(former.restart)
+        run_checks(config.checks, read_facts(paths).address, watch.fail_if_dead)
+    except AgentError as error:
+        return f"{told}, but it fails as well: {error}"
+    return told
 
 
 def recheck(paths: Paths) -> None:

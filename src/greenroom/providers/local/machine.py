@@ -104,6 +104,8 @@ def lay_out_again(place: MachineLayout, stack: Stack, machine: Machine) -> None:
 def require_disk(place: MachineLayout, machine: Machine) -> None:
     """Raises OperationError (E_DISK_LOST) unless all is there that a machine keeps."""
     kept = [place.upper, place.log, *([] if machine.volume is None else [place.volume])]
+    if machine.deploy is not None and machine.deploy.keep:
+        kept.append(place.kept)
     for folder in kept:
         if not folder.is_dir():
             raise OperationError("E_DISK_LOST", f"{machine.name}: {folder} is not there any more")
