@@ -81,7 +81,9 @@ def test_a_service_that_the_image_lacks_is_named(watch):
     assert str(caught.value) == "service ghost is not in this image: nobody supervises it"
 
 
-def test_a_restart_waits_for_another_process(paths, watch):
+def test_a_restart_waits_for_another_process(paths, watch, monkeypatch):
+    # Each question is a process, which may take its time on a busy machine.
+    monkeypatch.setattr("greenroom.agent.services.RESTART_S", 30.0)
     add_service(paths, "web", UP, DIED, UP_AGAIN, before=UP)
     watch.restart(["web"])
     watch.fail_if_dead()
