@@ -48,7 +48,7 @@ def environment(slug: str = "feature-x", **more: Any) -> EnvironmentView:
         "verdict": Verdict.PROVED,
         "url": URL,
         "machines": ("backend1", "db1"),
-        "created_at": NOW - timedelta(minutes=3),
+        "created_at": NOW - timedelta(hours=3),
         "operation": None,
     }
     return EnvironmentView(**(fields | more))

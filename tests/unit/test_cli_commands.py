@@ -458,7 +458,7 @@ def test_show_prints_machines_phases_restores_and_claims(daemon: FakeDaemon, run
     assert daemon.requests[-1].query == {"name": ["feature_x"]}
     rows = [line.split() for line in out.splitlines()]
     assert ["photos/feature-x", "ready", "proved"] in rows
-    assert ["created", "3", "minutes", "ago,", "in", "840", "ms"] in rows
+    assert ["created", "3", "hours", "ago,", "in", "840", "ms"] in rows
     assert ["deploy", "backend1", "214", "ms", "unpacked"] in rows
     restore = "db1 extract clone 16 hours 12.40 s 3.10 s 14 ms 1 table, 2000 rows"
     assert restore.split() in rows
