@@ -1,6 +1,6 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup demo check test bench
+.PHONY: setup demo check test bench soak
 
 setup:
 	@scripts/setup
@@ -25,3 +25,8 @@ test: check
 
 bench: setup
 	.venv/bin/python bench
+
+# A thousand creates and destroys, with a random kill in every tenth: COUNT=100 SEED=7 make soak
+COUNT ?= 1000
+soak: setup
+	.venv/bin/python -m tests.soak --count $(COUNT) $(if $(SEED),--seed $(SEED))

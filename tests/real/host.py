@@ -109,9 +109,14 @@ def _objects(kind: str, content: dict[str, Any]) -> Iterator[str]:
 
 
 def _mounts() -> list[str]:
-    """All but those of images that are being built, whose names do not tell the region."""
+    """All but those of images that are being built, whose names do not tell the region, and but
+    for /run/netns itself, which whoever makes the first named namespace makes a mount for all."""
     found = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [target for target in found if not target.startswith("/tmp/mmdebstrap.")]
+    return [
+        target
+        for target in found
+        if not target.startswith("/tmp/mmdebstrap.") and target != "/run/netns"
+    ]
 
 
 def _cgroups() -> Iterator[str]:

@@ -108,6 +108,7 @@ def open_region_network(layout: Layout) -> None:
         return
     close_region_network(layout)
     refuse_used_addresses(layout)
+    _share_names()
     _make_namespace(layout.namespace, _REGION_SYSCTLS)
     host_address, region_address = host_link_addresses(layout)
     with contextlib.ExitStack() as undo:
@@ -267,6 +268,7 @@ def delete_namespace(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
+        # Busy: see _share_names. The name is an empty file now, and the namespace out of reach.
         if error.errno != errno.EBUSY:
             raise
         kernel.in_own_thread(lambda: _delete_covered(path))
@@ -291,7 +293,8 @@ def _delete_covered(path: Path) -> None:
 def namespaces(prefix: str) -> Iterator[Path]:
     """The named network namespaces whose name starts with ``prefix``."""
     if NETNS_DIR.is_dir():
-        yield from sorted(p for p in NETNS_DIR.iterdir() if p.name.startswith(prefix))
+        mine = sorted(p for p in NETNS_DIR.iterdir() if p.name.startswith(prefix))
+        yield from (path for path in mine if is_namespace(path))
 
 
 def _make_namespace(path: Path, sysctls: dict[str, str]) -> None:
@@ -320,9 +323,22 @@ def _new_namespace(path: Path) -> Iterator[tuple[int, Netlink]]:
         os.close(descriptor)
 
 
+def _share_names() -> None:
+    """Make ``/run/netns`` a shared mount of itself, as `ip netns add` does before its first one.
+
+    Done by it later, with our names there already, it would cover them with a second mount of
+    each: no name could be removed any more, and no namespace would end (ip-netns(8)).
+    """
+    NETNS_DIR.mkdir(parents=True, exist_ok=True)
+    try:
+        kernel.mount(None, NETNS_DIR, None, kernel.MS_REC | kernel.MS_SHARED)
+    except OSError:
+        kernel.mount(NETNS_DIR, NETNS_DIR, None, kernel.MS_BIND | kernel.MS_REC)
+        kernel.mount(None, NETNS_DIR, None, kernel.MS_REC | kernel.MS_SHARED)
+
+
 def _name_namespace(path: Path) -> None:
     """Bind the calling thread's namespace to a file of ``/run/netns``."""
-    NETNS_DIR.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o444, exist_ok=True)
     source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
     kernel.mount(source, path, None, kernel.MS_BIND)
