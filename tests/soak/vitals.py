@@ -40,7 +40,7 @@ def sample(number: int) -> Sample | None:
             descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
             threads=int(status["Threads"]),
             memory_mib=int(status["VmRSS"].split()[0]) / 1024,
-            ledger_mib=sum(f.stat().st_size for f in (STATE / "ledger").iterdir()) / _MIB,
+            ledger_mib=sum(f.stat().st_size for f in (STATE / "ledger").glob("*.db")) / _MIB,
         )
     return None
 
