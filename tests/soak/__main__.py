@@ -118,7 +118,8 @@ def _round_with_kill(
     """A kill during the create, while it stands, or during the destroy; whatever comes of the
     command, the environment must end up standing or gone, and a destroy must take it away."""
     target = chance.choice((*kills.TARGETS, kills.COMMAND_LINE))
-    moment = chance.choice(("create", "standing", "destroy"))
+    standing = () if target == kills.COMMAND_LINE else ("standing",)
+    moment = chance.choice(("create", *standing, "destroy"))
     tally.killed[f"{target} at {moment}"] += 1
     create = ("create", "--machines", *shape, "--branch", branch)
     codes = [_run(site, create, target if moment == "create" else None, chance)]

@@ -268,7 +268,6 @@ def delete_namespace(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        # Busy: see _share_names. The name is an empty file now, and the namespace out of reach.
         if error.errno != errno.EBUSY:
             raise
         kernel.in_own_thread(lambda: _delete_covered(path))
