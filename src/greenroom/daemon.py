@@ -25,6 +25,7 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import blueprint_planner
 from greenroom.errors import RefusedError
 from greenroom.jobs.engine import DbosEngine
+from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.network import open_listener
@@ -86,7 +87,7 @@ def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
     return ControlPlane(
         database=database,
         provider=provider,
-        engine=DbosEngine(region.ledger_dir / "engine.db"),
+        engine=mortal(DbosEngine(region.ledger_dir / "engine.db"), os.environ.get(VARIABLE, "")),
         planner=planner,
         proxy_port=region.proxy_port,
     )

@@ -171,7 +171,7 @@ def test_a_services_supervisor_that_is_killed_is_replaced_and_the_service_with_i
 
 def test_a_machine_whose_first_process_is_killed_comes_back_with_its_data(stays: Site) -> None:
     assert stays.inside("stays", "db1", 'mariadb -e "DELETE FROM likes" photos') == (0, "")
-    first = process("db1", "/usr/bin/s6-svscan")
+    first = process("db1", "s6-svscan")
     kill_and_wait([first])
     incident = wait_for_incident(stays, "db1", f"process {first}")
     assert incident["message"] == (

@@ -1,0 +1,189 @@
+"""The daemon is killed after every journalled step of every operation, and in the middle of each;
+the next one completes what was begun or takes it back, and the host holds exactly what the ledger
+says, no more and no less."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenroom.jobs.mortal import VARIABLE
+from greenroom.model.names import EnvironmentName
+from greenroom.model.receipt import ResourceKind
+from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.observe import observe
+from greenroom.region import Region
+from tests.real.reboot import kill_and_wait, machine_pids, runs
+from tests.real.site import (
+    ENVIRONMENT,
+    LABEL,
+    NET,
+    PORT,
+    RUN,
+    STATE,
+    Site,
+    daemon_pid,
+    destroy_all,
+    stop_daemon,
+    wait_until,
+)
+
+KINDS = ("create", "recover", "deploy", "destroy")
+STEPS = {"create": 5, "recover": 4, "deploy": 2, "destroy": 1}
+TIMEOUT_S = 300.0
+Held = set[tuple[str, str]]
+
+
+class Walk:
+    """Operations on one environment after the other, each under a daemon that is to die."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.deaths: Counter[str] = Counter()
+        self._armed = ""
+
+    def perform(self, kind: str, branch: str, point: int, then: str) -> bool:
+        """Run an operation under a daemon that dies at that point of it; False if it has none.
+
+        The daemon that takes over is to die at ``then``, which is of another kind.
+        """
+        self._arm(f"{kind}:{point}")
+        doomed = daemon_pid()
+        if kind == "recover":
+            kill_and_wait([_first_process(branch)])
+        else:
+            self._run(_words(kind, branch), then)
+        wait_until(lambda: not runs(doomed) or has_ended(kind, branch), TIMEOUT_S)
+        if runs(doomed):
+            return False
+        self.deaths[kind] += 1
+        self._run(["list"], then)
+        self._armed = then
+        wait_until(lambda: has_ended(kind, branch), TIMEOUT_S)
+        return True
+
+    def status(self, branch: str) -> str | None:
+        """Of the environment, or None."""
+        found = [e for e in self.site.data("list") if e["branch"] == branch]
+        return str(found[0]["status"]) if found else None
+
+    def _arm(self, point: str) -> None:
+        if self._armed == point and runs(daemon_pid()):
+            return
+        stop_daemon(self.site)
+        with (STATE / "daemon.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "greenroom.cli", "serve"],
+                env={**ENVIRONMENT, VARIABLE: point},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until((RUN / "daemon.sock").exists, TIMEOUT_S)
+        self._armed = point
+
+    def _run(self, words: list[str], then: str) -> None:
+        """Whatever it says: a command whose daemon dies is told of it or starts another."""
+        subprocess.run(
+            [sys.executable, "-m", "greenroom.cli", *words],
+            cwd=self.site.folder,
+            env={**ENVIRONMENT, VARIABLE: then},
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+
+@pytest.fixture
+def walk(site: Site, tmp_path: Path) -> Iterator[Walk]:
+    """In a site whose only machine has a volume, a deploy, a route and a service."""
+    destroy_all(site)
+    own = site.copied(tmp_path / "walk")
+    shutil.copy(Path(__file__).with_name("walk.yaml"), own.folder / "greenroom.yaml")
+    yield Walk(own)
+    stop_daemon(own)
+    destroy_all(own)
+
+
+def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
+    # The first makes image and golden volume, which stay.
+    walk.site.ok("create", "--branch", "first")
+    walk.site.ok("destroy", "first")
+    points = {kind: 2 * steps + 2 for kind, steps in STEPS.items()}
+    # One more of each kind, to see that it has no further point.
+    journey = [
+        (point, kind)
+        for point in range(1, max(points.values()) + 2)
+        for kind in KINDS
+        if point <= points[kind] + 1
+    ]
+    for (point, kind), (next_point, next_kind) in pairwise((*journey, (1, ""))):
+        branch = f"at-{point}"
+        died = walk.perform(kind, branch, point, f"{next_kind}:{next_point}" if next_kind else "")
+        assert died == (point <= points[kind]), f"{kind} at point {point}"
+        assert walk.status(branch) == (None if kind == "destroy" else "ready"), (kind, point)
+        assert held(branch) == journalled(branch), f"{kind}, after a death at point {point}"
+        assert bool(held(branch)) == (kind != "destroy")
+        if next_point != point and kind != "destroy":
+            walk.site.ok("destroy", branch)
+    assert walk.deaths == points
+
+
+def test_a_crash_at_any_point_of_a_create_that_fails_leaves_nothing(walk: Walk) -> None:
+    walk.site.edit("greenroom.yaml", "[test, -f, /srv/app/current/public/index.php]", '["false"]')
+    walk.site.edit("greenroom.yaml", "deadline_s: 20", "deadline_s: 1")
+    # images, ground, machines (which fails), compensate
+    points = 2 * 4 + 2
+    for point in range(1, points + 2):
+        branch = f"fails-{point}"
+        died = walk.perform("create", branch, point, "")
+        assert died == (point <= points), f"at point {point}"
+        assert walk.status(branch) is None
+        assert held(branch) == journalled(branch) == set()
+
+
+def held(branch: str) -> Held:
+    """What the host holds of the environment; processes come and go, and are in no journal."""
+    region = Region(label=LABEL, cidr=f"{NET}.0.0/16", proxy_port=PORT)
+    found = observe(Layout(region), EnvironmentName("walk", branch))
+    return {(r.kind.value, r.name) for r in found if r.kind is not ResourceKind.PROCESS}
+
+
+def journalled(branch: str) -> Held:
+    """What the ledger says that the host holds of it."""
+    query = "SELECT kind, name FROM intents WHERE environment = ? AND undone_at IS NULL"
+    return set(_rows(query, f"walk/{branch}"))
+
+
+def has_ended(kind: str, branch: str) -> bool:
+    """Whether an operation of that kind on it has come to its end, by the ledger: asking the
+    daemon would start another one."""
+    query = "SELECT ended_at FROM operations WHERE environment = ? AND kind = ?"
+    found = _rows(query, f"walk/{branch}", kind)
+    return bool(found) and all(ended_at is not None for (ended_at,) in found)
+
+
+def _rows(query: str, *values: str) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{STATE}/ledger/ledger.db?mode=ro", uri=True)) as ledger:
+        return list(ledger.execute(query, values))
+
+
+def _words(kind: str, branch: str) -> list[str]:
+    return ["create", "--branch", branch] if kind == "create" else [kind, branch]
+
+
+def _first_process(branch: str) -> int:
+    for pid in machine_pids(f"walk.{branch}", "db1"):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"s6-svscan"):
+            return pid
+    raise AssertionError(f"no machine of {branch} runs")
