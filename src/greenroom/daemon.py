@@ -23,7 +23,7 @@ import uvicorn
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import blueprint_planner
-from greenroom.errors import RefusedError
+from greenroom.errors import GreenroomError, RefusedError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.providers.local.doctor import require_ready, search_path
@@ -31,6 +31,8 @@ from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, 
 from greenroom.providers.local.network import open_listener
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.providers.local.services import RegionServices
+from greenroom.providers.local.space_watch import SpaceWatch
+from greenroom.providers.local.usage import Tenant
 from greenroom.region import Region
 from greenroom.store.database import Database
 from greenroom.store.environments import STANDING
@@ -62,7 +64,8 @@ def serve(region: Region) -> None:
             control.recover()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
-            asyncio.run(_serve_until_told(region, control, provider))
+            with _watch_over_space(control, provider).running():
+                asyncio.run(_serve_until_told(region, control, provider))
         finally:
             provider.stop_care()
             control.close()
@@ -100,6 +103,13 @@ def _admit_again(control: ControlPlane, provider: LocalProvider) -> None:
         provider.admit(stack)
         if environment.status in STANDING:
             provider.publish(stack)
+
+
+def _watch_over_space(control: ControlPlane, provider: LocalProvider) -> SpaceWatch:
+    def stopped(tenant: Tenant, error: GreenroomError) -> None:
+        control.fail(tenant.environment, tenant.machine, error)
+
+    return SpaceWatch(provider.layout, stopped=stopped, doubted=control.doubt_all)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ class Provider(Protocol):
         """Everything that the environment will consist of (pure; sorted)."""
 
     def check_inputs(self, stack: Stack) -> None:
-        """Refuse, before any effect, an artifact, extract or mount that does not exist."""
+        """Refuse, before any effect, an artifact, extract or mount that does not exist, and
+        what there is no room for (E_POOL_FULL, E_DISK_FULL)."""
 
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """Build the image unless it is cached; True if it was built."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.real.site import Site, get
+from tests.real.site import PORT, Site, get
 
 BYSTANDER = "by"
 """The branch of the environment that no fault may hurt."""
@@ -42,6 +43,11 @@ machines:
     pids: 48
     machine_tags: {conduct: breeds}
     check: [{http: /, port: 8000, deadline_s: 60}]
+  gorges:
+    image: crew
+    instance_type: t3.nano
+    machine_tags: {conduct: gorges}
+    check: [{http: /, port: 8000, deadline_s: 60}]
   clashes:
     image: crew
     instance_type: t3.nano
@@ -63,6 +69,12 @@ if conduct == "breeds":
         if os.fork() == 0:
             time.sleep(600)
             os._exit(0)
+if conduct == "gorges":
+    with open("/var/hoard", "wb") as hoard:
+        size = 0
+        while True:
+            os.posix_fallocate(hoard.fileno(), size, 2**26)
+            size += 2**26
 if conduct == "clashes":
     first = socket.create_server(("", 8000))
 
@@ -81,11 +93,11 @@ ThreadingHTTPServer(("", 8000), Answer).serve_forever()
 """
 
 
-def make_crew(folder: Path) -> Site:
+def make_crew(folder: Path, region: Mapping[str, str] | None = None) -> Site:
     """The blueprint in ``folder``, with its one file."""
     (folder / "greenroom.yaml").write_text(BLUEPRINT)
     (folder / "app.py").write_text(APP)
-    return Site(folder)
+    return Site(folder, region or {})
 
 
 def create(site: Site, machine: str, branch: str) -> None:
@@ -95,7 +107,7 @@ def create(site: Site, machine: str, branch: str) -> None:
 
 def assert_unhurt(site: Site, branch: str = BYSTANDER) -> None:
     """The bystander still answers, and its whole proof holds when it is made anew."""
-    host = f"app.{branch}.crew.localhost"
-    assert get(host) == (200, "well\n")
+    host, port = f"app.{branch}.crew.localhost", int(site.region.get("GREENROOM_PORT", PORT))
+    assert get(host, port=port) == (200, "well\n")
     proof = site.data("flows", branch)
     assert proof["verdict"] == "proved", proof

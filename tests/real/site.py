@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,18 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A folder with a blueprint; commands run in it."""
+    """A folder with a blueprint; commands run in it, in the tests' region unless ``region`` (of
+    environment variables) says another."""
 
     folder: Path
+    region: Mapping[str, str] = field(default_factory=dict)
 
     def greenroom(self, *words: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Run the CLI as a person would."""
         return subprocess.run(
             [sys.executable, "-m", "greenroom.cli", *words],
             cwd=self.folder,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **self.region},
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -57,7 +60,7 @@ class Site:
         return subprocess.Popen(
             [sys.executable, "-m", "greenroom.cli", *words],
             cwd=self.folder,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **self.region},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -83,7 +86,7 @@ class Site:
     def copied(self, folder: Path) -> Site:
         """The same blueprint, code and data in another folder, free to be broken."""
         shutil.copytree(self.folder, folder)
-        return Site(folder)
+        return Site(folder, self.region)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file of the site."""
@@ -93,9 +96,9 @@ class Site:
         path.write_text(text.replace(old, new))
 
 
-def get(host: str, path: str = "/") -> tuple[int, str]:
+def get(host: str, path: str = "/", port: int = PORT) -> tuple[int, str]:
     """GET through the proxy, as a browser would with http://HOST:PORT/."""
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", headers={"Host": host})
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read().decode()

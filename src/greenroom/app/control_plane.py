@@ -52,6 +52,7 @@ from greenroom.store.environments import (
     STANDING,
     EnvironmentRecord,
     delete_environment,
+    find_environment,
     find_findings,
     list_environments,
     save_proof,
@@ -210,6 +211,26 @@ class ControlPlane:
         with self._database.write() as connection:
             save_proof(connection, record, proof, self._clock.now())
         return proof
+
+    def fail(self, name: EnvironmentName, subject: str, error: GreenroomError) -> None:
+        """Something befell ``subject`` of a running environment that does not mend by itself: it
+        is failed, and says why. One that just comes or goes hears of it from its operation."""
+        incident = Incident(at=self._clock.now(), subject=subject, message=error.message)
+        with self._database.write() as connection:
+            record = find_environment(connection, name)
+            if record is not None and record.status in STANDING:
+                set_status(connection, name, EnvironmentStatus.FAILED, Verdict.FAILED)
+                record_incident(connection, name, incident)
+
+    def doubt_all(self, subject: str, error: GreenroomError) -> None:
+        """Something befell the region: what was proved need not be true any more."""
+        incident = Incident(at=self._clock.now(), subject=subject, message=error.message)
+        doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+        with self._database.write() as connection:
+            record_incident(connection, None, incident)
+            for record in list_environments(connection):
+                if record.status in STANDING:
+                    set_status(connection, record.name, *doubt)
 
     def _register(self) -> None:
         ports = Ports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from greenroom.app.cancellation import CancelFlags
 from greenroom.app.clock import Clock
 from greenroom.app.progress import JournalProgress
-from greenroom.errors import BugError, CancelledError, GreenroomError
+from greenroom.errors import BugError, CancelledError, GreenroomError, HostError
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Receipt
@@ -32,6 +33,15 @@ from greenroom.store.operations import (
 
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_FREE_SPACE = ("E_NO_SPACE", "df -h shows which disk is full: free some space")
+_LOOK_AT_DISK = ("E_DISK", "dmesg tells what is wrong with the disk")
+_DISK_FAULTS = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EIO: _LOOK_AT_DISK,
+    errno.EROFS: _LOOK_AT_DISK,
+}
+"""What an operating system says of a disk: our code, and the next step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +85,9 @@ class Operation:
             self.progress.failed(name, error, machine)
             raise
         except Exception as error:
-            bug = self._bug(name, error)
-            self.progress.failed(name, bug, machine)
-            raise bug from error
+            foreign = self._foreign(name, error)
+            self.progress.failed(name, foreign, machine)
+            raise foreign from error
         seconds = self.ports.clock.monotonic_s() - began_s
         self.progress.done(name, seconds, machine=machine)
         return result
@@ -90,13 +100,18 @@ class Operation:
         except GreenroomError:
             raise
         except Exception as error:
-            raise self._bug("between its phases", error) from error
+            raise self._foreign("between its phases", error) from error
 
-    def _bug(self, where: str, error: Exception) -> BugError:
-        """What to tell of an exception that nobody foresaw; the log has the whole story."""
+    def _foreign(self, where: str, error: Exception) -> GreenroomError:
+        """What to tell of an exception that nobody foresaw; the log has the whole story. A disk
+        that fails is the host's, wherever it is met."""
         _logger.error(
             "%s of %s broke in %s", self.record.kind, self.record.id, where, exc_info=error
         )
+        if isinstance(error, OSError) and error.errno in _DISK_FAULTS:
+            code, hint = _DISK_FAULTS[error.errno]
+            place = f": {error.filename}" if error.filename else ""
+            return HostError(code, f"{where}: {error.strerror}{place}", hint=hint)
         return BugError(
             "E_BUG",
             f"{where}: {type(error).__name__}: {error}",

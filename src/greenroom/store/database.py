@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from greenroom.errors import HostError
@@ -45,9 +46,15 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may write; rolled back if the block raises."""
-        with self._write_lock, self._engine.begin() as connection:
-            yield connection
+        """A transaction that may write; rolled back if the block raises.
+
+        Raises HostError (E_LEDGER_FULL, E_LEDGER) if the disk under it is full or fails.
+        """
+        try:
+            with self._write_lock, self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise self._translated(error) from error
 
     @contextmanager
     def write_deferred(self) -> Iterator[Connection]:
@@ -78,6 +85,16 @@ class Database:
             )
         with self.write() as connection:
             _upgrade(connection)
+
+    def _translated(self, error: OperationalError) -> Exception:
+        name = getattr(error.orig, "sqlite_errorname", "")
+        place = self._engine.url.database
+        words = f"the ledger {place} cannot be written: {error.orig}"
+        if name == "SQLITE_FULL":
+            return HostError("E_LEDGER_FULL", words, hint=f"free some space on the disk of {place}")
+        if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            return HostError("E_LEDGER", words, hint="dmesg tells what is wrong with the disk")
+        return error
 
     def close(self) -> None:
         """Give back all connections."""

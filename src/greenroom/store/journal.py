@@ -16,11 +16,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from greenroom.errors import HostError
 from greenroom.model.events import Event
 from greenroom.store.database import Database
 from greenroom.store.events import events_after, insert_events, last_seq
 
 FLUSH_INTERVAL_S = 0.05
+_FULL_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -75,8 +77,27 @@ class Journal:
     ) -> Event:
         """Commit the last event together with ``write``, then show it to readers.
 
-        In that order, so that nobody who has seen the result can meet a ledger without it.
+        In that order, so that nobody who has seen the result can meet a ledger without it. While
+        the disk of the ledger is full it waits: an ending that is lost would let its operation
+        stand unfinished for ever.
         """
+        while True:
+            try:
+                event = self._settle_once(operation, make, write)
+            except HostError as error:
+                if error.code != "E_LEDGER_FULL" or self._closing.wait(_FULL_RETRY_S):
+                    raise
+                _logger.error("%s: %s", operation, error.message)
+            else:
+                self._tell(operation)
+                return event
+
+    def _settle_once(
+        self,
+        operation: str,
+        make: Callable[[int], Event],
+        write: Callable[[Connection], None],
+    ) -> Event:
         with self._writing:
             with self._news:
                 live = self._open(operation)
@@ -89,7 +110,6 @@ class Journal:
                 # Others may have appended meanwhile; what was written stands in front.
                 del self._pending[: len(batch) - 1]
                 self._live.pop(operation, None)
-        self._tell(operation)
         return event
 
     def after(self, operation: str, seq: int) -> tuple[Event, ...]:

@@ -23,6 +23,7 @@ from greenroom.providers.local.machine import (
 )
 from greenroom.providers.local.residents import Resident
 from greenroom.providers.local.signals import Signals, now, report_of
+from greenroom.providers.local.space import POOL_EATEN_MEND
 
 _LOOK_EVERY_S = 0.1
 _MEND = "mend what the machine says and run the same command again"
@@ -118,6 +119,8 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
         raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {signal.reason}", hint=_MEND)
     doing = "the last thing it was doing: "
     if main_pid(place) is None:
+        if place.stopped.exists():
+            raise OperationError("E_POOL_EATEN", place.stopped.read_text(), hint=POOL_EATEN_MEND)
         console = _end_of_console(place)
         raise OperationError(
             "E_MACHINE_DIED",

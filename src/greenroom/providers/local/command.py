@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from greenroom.errors import HostError, OperationError
 from greenroom.ports import Cancellation
 
+NO_SPACE = "E_NO_SPACE"
 _TAIL_LINES = 12
 _LOOK_EVERY_S = 0.2
 _LOOK_AGAIN_S = 0.01
@@ -30,8 +32,9 @@ def run(
 ) -> str:
     """Run a program to its end and return what it wrote on stdout.
 
-    Raises HostError if there is no such program, OperationError (E_COMMAND) with the last lines
-    of its stderr if its exit code is not one to ``accept``, or it outlives ``timeout_s``.
+    Raises HostError if there is no such program, OperationError (E_COMMAND, or E_NO_SPACE for
+    a full disk) with the last lines of its stderr if its exit code is not one to ``accept``, or it
+    outlives ``timeout_s``.
     """
     try:
         done = subprocess.run(
@@ -55,11 +58,16 @@ def run(
             "E_COMMAND", f"{argv[0]} did not end within {timeout_s:g} s: {' '.join(argv)}"
         ) from error
     if done.returncode not in accept:
-        raise OperationError(
-            "E_COMMAND",
-            f"{argv[0]} ended with {done.returncode}: {tail(done.stderr or done.stdout)}",
-        )
+        raise _failed(argv, done.returncode, done.stderr or done.stdout)
     return done.stdout
+
+
+def _failed(argv: Sequence[str], code: int, output: str) -> OperationError:
+    """A full disk has a code of its own, whichever program met it."""
+    words = f"{argv[0]} ended with {code}: {tail(output)}"
+    if os.strerror(errno.ENOSPC) not in output:
+        return OperationError("E_COMMAND", words)
+    return OperationError(NO_SPACE, words, hint="df -h shows which disk is full: free some space")
 
 
 def tail(text: str, lines: int = _TAIL_LINES) -> str:
@@ -112,9 +120,7 @@ def run_cancellable(argv: Sequence[str], *, timeout_s: float, cancel: Cancellati
             _end_session(program)
         if program.returncode != 0:
             output.seek(0)
-            raise OperationError(
-                "E_COMMAND", f"{argv[0]} ended with {program.returncode}: {tail(output.read())}"
-            )
+            raise _failed(argv, program.returncode, output.read())
 
 
 def _wait(program: subprocess.Popen[bytes], timeout_s: float, cancel: Cancellation) -> None:

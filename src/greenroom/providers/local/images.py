@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +20,14 @@ from pathlib import Path
 from greenroom.errors import CancelledError, OperationError
 from greenroom.model.stack import Image, Service
 from greenroom.ports import Cancellation
-from greenroom.providers.local.command import end_group, run, run_cancellable
+from greenroom.providers.local.command import NO_SPACE, end_group, run, run_cancellable
 from greenroom.providers.local.layout import IMAGE_CACHE_DIR, Layout
 
 _BUILD_TIMEOUT_S = 1200
+_USUAL_BYTES = 512 * 1024**2
 _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
+_NO_MIRROR = ("Could not connect to", "Could not resolve", "Temporary failure resolving")
+"""What apt says of a mirror that is not there."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SERVICE_DIR = "etc/greenroom/service"
 _BUILD_SCRIPT = "greenroom-build.sh"
@@ -60,6 +64,17 @@ def ensure_image(layout: Layout, image: Image, cancel: Cancellation) -> bool:
     cancel.check()
     _unpack(layout, image, archive)
     return missing
+
+
+def bytes_to_unpack(layout: Layout, image: Image) -> int:
+    """What the image will add to the pool: nothing if it is there; as much as most if it has yet
+    to be built."""
+    if (layout.images / image.digest / "image.json").exists():
+        return 0
+    try:
+        return (IMAGE_CACHE_DIR / f"{image.digest}.tar").stat().st_size
+    except FileNotFoundError:
+        return _USUAL_BYTES
 
 
 def list_images(layout: Layout) -> tuple[BuiltImage, ...]:
@@ -152,13 +167,27 @@ def _build(image: Image, archive: Path, cancel: Cancellation) -> None:
     except OperationError as error:
         if isinstance(error, CancelledError):
             raise
-        raise OperationError(
-            "E_IMAGE_BUILD",
-            f"image {image.name} cannot be built: {_reason(error.message)}",
-            hint="check the packages and commands of this image in the blueprint",
-        ) from error
+        raise _build_error(image, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _build_error(image: Image, error: OperationError) -> OperationError:
+    """What failed, with the step that helps: only the last of these is the blueprint's fault."""
+    reason = _reason(error.message)
+    if error.code == NO_SPACE:
+        code = NO_SPACE
+        hint = f"free some space in {tempfile.gettempdir()} and {IMAGE_CACHE_DIR}"
+    elif any(words in error.message for words in _NO_MIRROR):
+        code = "E_MIRROR"
+        sources = " or ".join(str(source) for source in _SOURCES)
+        hint = f"look at the network and the mirror in {sources}, then run the same command again"
+    else:
+        code, hint = (
+            "E_IMAGE_BUILD",
+            "check the packages and commands of this image in the blueprint",
+        )
+    return OperationError(code, f"image {image.name} cannot be built: {reason}", hint=hint)
 
 
 def _reason(output: str) -> str:

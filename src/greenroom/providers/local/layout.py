@@ -184,6 +184,11 @@ class MachineLayout:
         """The signal that it sent, kept so that a restart of the daemon does not lose it."""
         return self.bundle / "signal.json"
 
+    @property
+    def stopped(self) -> Path:
+        """Why greenroom stopped it, if it did: nobody may start it again in its place."""
+        return self.bundle / "stopped"
+
 
 def link_name(address: str) -> str:
     """The region's end of a machine's veth, from its address: ``10.213.7.10`` is ``m7-10``."""

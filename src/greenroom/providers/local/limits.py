@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from greenroom.errors import OperationError
 from greenroom.model.stack import Machine
+from greenroom.providers.local.cgroups import cgroup_folders
 from greenroom.providers.local.layout import MachineLayout
-from greenroom.providers.local.machine import cgroup_folders
 
 # v1 and v2 count the same under other names.
 _KILLS = ("memory.oom_control", "memory.events")

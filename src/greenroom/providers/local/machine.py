@@ -29,6 +29,7 @@ from greenroom.providers.local.bundle import (
     USER_DATA_LOG,
     oci_config,
 )
+from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.pool import remove_tree
@@ -214,6 +215,8 @@ def remove_container(place: MachineLayout) -> None:
     for pid in cgroup_pids(place.cgroup):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)
+    # What is held still does not even die (cgroup-v1/freezer-subsystem).
+    thaw(place.cgroup)
     _wait_until_dead(place)
     # What crun wrote down is removed by hand: `crun delete` takes 15 ms and refuses a hybrid
     # hierarchy.
@@ -237,35 +240,6 @@ def leave_hybrid_hierarchy() -> None:
     """Hide the unified hierarchy beside v1 from the calling thread: crun refuses the mixture."""
     if os.path.ismount(_HYBRID):
         kernel.unmount(_HYBRID, kernel.MNT_DETACH)
-
-
-def cgroup_folders(cgroup: str) -> tuple[Path, ...]:
-    """The folders of a cgroup, one per v1 controller or the one of v2."""
-    top = Path("/sys/fs/cgroup")
-    if (top / "cgroup.controllers").exists():
-        candidates = [top]
-    else:
-        candidates = [d for d in top.iterdir() if d.is_dir() and not d.is_symlink()]
-    return tuple(d for c in candidates if (d := c / cgroup.lstrip("/")).is_dir())
-
-
-def cgroup_pids(cgroup: str) -> set[int]:
-    """Every process in a cgroup and below."""
-    pids: set[int] = set()
-    for folder in cgroup_folders(cgroup):
-        for listing in folder.rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                pids.update(int(word) for word in listing.read_text().split())
-    return pids
-
-
-def remove_cgroups(cgroup: str) -> None:
-    """Remove an empty cgroup and what is below it in every hierarchy. Idempotent."""
-    for folder in cgroup_folders(cgroup):
-        below = sorted((d for d in folder.rglob("*") if d.is_dir()), reverse=True)
-        for directory in (*below, folder):
-            with contextlib.suppress(FileNotFoundError):
-                directory.rmdir()
 
 
 def _wait_until_dead(place: MachineLayout) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.stack import Stack
+from greenroom.providers.local.cgroups import cgroup_folders, cgroup_pids
 from greenroom.providers.local.firewall import (
     every_label,
     group_label,
@@ -18,7 +19,6 @@ from greenroom.providers.local.firewall import (
     observe_firewall,
 )
 from greenroom.providers.local.layout import Layout, link_name
-from greenroom.providers.local.machine import cgroup_folders, cgroup_pids
 from greenroom.providers.local.network import namespaces, region_links
 from greenroom.providers.local.proxy import routes_of
 
@@ -86,7 +86,7 @@ def _observed(layout: Layout, name: EnvironmentName) -> Iterable[Resource]:
     if layout.dns_file(name).exists():
         yield Resource(kind=ResourceKind.DNS, name=str(layout.dns_file(name)))
     for directory in (layout.environment_dir(name), layout.environment_run(name)):
-        if directory.exists():
+        if _is_there(directory):
             yield Resource(kind=ResourceKind.DIRECTORY, name=str(directory))
     yield from _mounts(layout, name)
 
@@ -98,6 +98,17 @@ def _mounts(layout: Layout, name: EnvironmentName) -> Iterable[Resource]:
         target = line.split()[4]
         if target.startswith(prefixes):
             yield Resource(kind=ResourceKind.MOUNT, name=target)
+
+
+def _is_there(path: Path) -> bool:
+    """Also what cannot be looked at, on a disk that failed, is not known to be gone."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _cgroup(layout: Layout, name: EnvironmentName) -> str:

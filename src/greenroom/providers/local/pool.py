@@ -6,26 +6,38 @@ SELECT; inside one reflink filesystem that copy is free. See docs/adr/0003-pool.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import logging
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 from greenroom.errors import HostError, OperationError
+from greenroom.providers.local.cgroups import cgroup_pids
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import Layout
+from greenroom.providers.local.space import take_ballast
 
 _GIB = 1024**3
 _SHARE_OF_FREE = 0.8
 _SMALLEST_GIB = 4
+_UNMOUNT_S = 20.0
+_LOOK_EVERY_S = 0.02
 _FICLONE = 0x40049409
 """ioctl_ficlone(2)."""
+
+_logger = logging.getLogger(__name__)
 
 
 def open_pool(layout: Layout) -> None:
     """Mount the pool, making it first if need be. Idempotent. Raises HostError."""
     layout.region.state_dir.mkdir(parents=True, exist_ok=True)
     layout.region.state_dir.chmod(0o711)
+    _leave_dead_pool(layout)
     layout.pool.mkdir(exist_ok=True)
     if not os.path.ismount(layout.pool) and not _clones_here(layout.pool):
         if not layout.pool_file.exists():
@@ -37,6 +49,44 @@ def open_pool(layout: Layout) -> None:
         # What begins with a dot was being made when a daemon died; nobody else makes any now.
         for unfinished in folder.glob(".*"):
             remove_tree(unfinished)
+    take_ballast(layout)
+
+
+def _leave_dead_pool(layout: Layout) -> None:
+    """Unmount a pool whose device failed: XFS shuts a filesystem down that it cannot write to,
+    and only a mount anew opens it again. Machines stand on it and could not even be told."""
+    if not _is_mounted(layout.pool):
+        return
+    try:
+        # What a shut-down XFS still answers from memory is not enough: this asks the device.
+        (layout.pool / ".alive").touch()
+        (layout.pool / ".alive").unlink()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            return
+    else:
+        return
+    _logger.error("the pool %s has failed: its machines are ended, it is mounted anew", layout.pool)
+    end = time.monotonic() + _UNMOUNT_S
+    while _is_mounted(layout.pool):
+        for pid in cgroup_pids(f"/{layout.region.name}"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OperationError):
+            run(["umount", str(layout.pool)], timeout_s=30)
+        if time.monotonic() > end:
+            raise HostError(
+                "E_POOL_GONE",
+                f"the pool {layout.pool} has failed and cannot be unmounted",
+                hint=f"fuser -vm {layout.pool} shows who holds it",
+            )
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _is_mounted(folder: Path) -> bool:
+    """As the kernel lists it: os.path.ismount cannot look at what has failed."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4] == str(folder) for line in mounts)
 
 
 def close_pool(layout: Layout) -> None:

@@ -44,8 +44,11 @@ def prove(
     claims = []
     for machine in stack.machines:
         report = by_name.get(machine.name)
+        place = places[machine.name]
         health = _health(machine, machine in alive, report is not None, answers.get(machine.name))
-        claims.append(_with_limits(health, told(limits_met(places[machine.name]), machine)))
+        if place.stopped.exists():
+            health = replace(health, evidence=place.stopped.read_text())
+        claims.append(_with_limits(health, told(limits_met(place), machine)))
         claims += _restore(machine, report)
     proved = prove_flows(layout, stack, others, neighbours, thorough=recheck)
     return Proof(at=datetime.now(UTC), claims=(*claims, *proved.claims), flows=proved.flows)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from greenroom.agent_archive import build_agent
-from greenroom.errors import BugError, InputError, OperationError
+from greenroom.errors import BugError, GreenroomError, InputError, OperationError
 from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
@@ -20,18 +20,26 @@ from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
 from greenroom.ports import Cancellation, Progress
-from greenroom.providers.local import firewall, images, names, network, pool, proxy, volumes
+from greenroom.providers.local import (
+    firewall,
+    images,
+    names,
+    network,
+    pool,
+    proxy,
+    space,
+    volumes,
+)
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
+from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
     UserNamespaces,
-    cgroup_pids,
     exec_argv,
     main_pid,
-    remove_cgroups,
     remove_container,
     require_disk,
     run_agent,
@@ -44,6 +52,8 @@ from greenroom.providers.local.supervision import start_services
 
 _DEPLOY_TIMEOUT_S = 300
 _LOOK_EVERY_S = 0.2
+_MACHINE_BYTES = 32 * 1024**2
+"""What a machine writes at its boot, logs included: measured 13 MB with a database's clone."""
 
 
 class LocalProvider:
@@ -67,6 +77,15 @@ class LocalProvider:
         for folder in (run_dir, self.layout.machines_run, self.layout.crun_root):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        try:
+            self._open_parts()
+        except GreenroomError:
+            # Half a region is of use to nobody, unless machines live in it.
+            if not any(self.layout.machines_run.iterdir()):
+                self.close()
+            raise
+
+    def _open_parts(self) -> None:
         pool.open_pool(self.layout)
         images.clear_unfinished()
         network.open_region_network(self.layout)
@@ -86,6 +105,7 @@ class LocalProvider:
         network.close_region_network(self.layout)
         self._user_namespaces.close()
         pool.close_pool(self.layout)
+        space.drop_ballast(self.layout)
         with contextlib.suppress(OperationError):
             remove_cgroups(f"/{self.layout.region.name}")
 
@@ -103,6 +123,9 @@ class LocalProvider:
 
     def check_inputs(self, stack: Stack) -> None:
         """See the port."""
+        # Before anything is looked for in it: a pool that failed is told as that.
+        space.require_room(self.layout, 0)
+        space.require_room(self.layout, self._needed_bytes(stack))
         for machine in stack.machines:
             if machine.deploy is not None and machine.mount is None:
                 _require_artifact(stack, machine)
@@ -282,6 +305,11 @@ class LocalProvider:
     ) -> list[str]:
         """See the port."""
         return exec_argv(self.layout.machine(stack.environment, machine.name), argv, tty)
+
+    def _needed_bytes(self, stack: Stack) -> int:
+        """About what a create adds to the pool; a clone shares its blocks with its golden one."""
+        unpacked = sum(images.bytes_to_unpack(self.layout, image) for image in stack.images)
+        return unpacked + _MACHINE_BYTES * len(stack.machines)
 
     def _boot(self) -> Boot:
         return Boot(self.layout, build_agent().content, self.signals, self._user_namespaces)

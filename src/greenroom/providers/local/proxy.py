@@ -7,12 +7,14 @@ from outside, through the same firewall as anybody's.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from greenroom.errors import HostError, OperationError
+from greenroom.errors import GreenroomError, HostError, OperationError
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Stack
 from greenroom.providers.local.command import run
@@ -115,10 +117,24 @@ def _start(layout: Layout) -> tuple[int, bool]:
     except OperationError as error:
         raise HostError(
             "E_PROXY",
-            f"the proxy cannot listen on 127.0.0.1:{layout.region.proxy_port}: {error.message}",
+            f"the proxy cannot listen on 127.0.0.1:{layout.region.proxy_port}: "
+            f"{_why_not(error.message, layout.region.proxy_port)}",
             hint="free that port, or choose another: export GREENROOM_PORT=18080",
         ) from error
     return wait_for_pid(_pid_file(layout), "haproxy"), True
+
+
+def _why_not(said: str, port: int) -> str:
+    """The reason in what HAProxy said at its start, and who has the port (ss(8))."""
+    found = re.search(r"cannot bind socket \(([^)]*)\)", said)
+    if found is None:
+        return said
+    with contextlib.suppress(GreenroomError):
+        listed = run(["ss", "-Hltnp", f"sport = :{port}"], timeout_s=10)
+        holder = re.search(r'\("([^"]+)",pid=(\d+)', listed)
+        if holder is not None:
+            return f"{found[1]}, by {holder[1]} (process {holder[2]})"
+    return found[1]
 
 
 def close_proxy(layout: Layout) -> None:

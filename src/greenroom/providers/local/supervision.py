@@ -18,9 +18,10 @@ from greenroom.model.incidents import Part
 from greenroom.providers.local import kernel
 from greenroom.providers.local.beneath import read_file
 from greenroom.providers.local.bundle import SCAN_DIR
+from greenroom.providers.local.cgroups import cgroup_pids
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import MachineLayout
-from greenroom.providers.local.machine import cgroup_pids, exec_argv, main_pid
+from greenroom.providers.local.machine import exec_argv, main_pid
 from greenroom.providers.local.watch import UNKNOWN, described
 
 _BACK_WITHIN_S = 30.0

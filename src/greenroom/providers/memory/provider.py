@@ -45,7 +45,10 @@ class MemoryProvider:
         return tuple(sorted(made))
 
     def check_inputs(self, stack: Stack) -> None:
-        """Refuse, before any effect, an artifact, extract or mount that does not exist."""
+        """Refuse, before any effect, an artifact, extract or mount that does not exist, and
+        any environment at all if there is no room."""
+        if self._world.faults.full:
+            raise HostError("E_POOL_FULL", "the pool has 0 MiB free", hint="greenroom destroy")
         for machine in stack.machines:
             _check_artifact(stack, machine)
             _check_manifest(stack, machine)

@@ -30,7 +30,8 @@ class Faults:
     ``fail_at`` raises ``error`` half-way through the phase, with some of its effects done;
     ``break_at`` raises something that is no GreenroomError, as a bug would; ``hang_at`` waits in
     the phase until it is cancelled or ``release`` is called. ``verdict`` is what proofs say.
-    ``sticks`` are resources that no destroy can remove.
+    ``sticks`` are resources that no destroy can remove. ``full``: there is no room for another
+    environment.
     """
 
     fail_at: str | None = None
@@ -41,6 +42,7 @@ class Faults:
     hang_at: str | None = None
     verdict: Verdict = Verdict.PROVED
     sticks: tuple[Resource, ...] = ()
+    full: bool = False
 
 
 @dataclass(slots=True)

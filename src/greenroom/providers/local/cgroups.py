@@ -1,0 +1,53 @@
+"""Control groups as crun makes them, in the v1, hybrid or unified hierarchy (cgroups(7))."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+
+def cgroup_folders(cgroup: str) -> tuple[Path, ...]:
+    """The folders of a cgroup, one per v1 controller or the one of v2."""
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        candidates = [top]
+    else:
+        candidates = [d for d in top.iterdir() if d.is_dir() and not d.is_symlink()]
+    return tuple(d for c in candidates if (d := c / cgroup.lstrip("/")).is_dir())
+
+
+def cgroup_pids(cgroup: str) -> set[int]:
+    """Every process in a cgroup and below."""
+    pids: set[int] = set()
+    for folder in cgroup_folders(cgroup):
+        for listing in folder.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):
+                pids.update(int(word) for word in listing.read_text().split())
+    return pids
+
+
+def remove_cgroups(cgroup: str) -> None:
+    """Remove an empty cgroup and what is below it in every hierarchy. Idempotent."""
+    for folder in cgroup_folders(cgroup):
+        below = sorted((d for d in folder.rglob("*") if d.is_dir()), reverse=True)
+        for directory in (*below, folder):
+            with contextlib.suppress(FileNotFoundError):
+                directory.rmdir()
+
+
+def freeze(cgroup: str) -> None:
+    """Hold every process of a cgroup still, until ``thaw``."""
+    _set_frozen(cgroup, v1="FROZEN", v2="1")
+
+
+def thaw(cgroup: str) -> None:
+    """Let them go on. Idempotent."""
+    _set_frozen(cgroup, v1="THAWED", v2="0")
+
+
+def _set_frozen(cgroup: str, *, v1: str, v2: str) -> None:
+    for folder in cgroup_folders(cgroup):
+        for name, state in (("freezer.state", v1), ("cgroup.freeze", v2)):
+            with contextlib.suppress(FileNotFoundError):
+                if (folder / name).exists():
+                    (folder / name).write_text(state)

@@ -1,0 +1,191 @@
+# ruff: noqa: E501 - a message is one line, so that it can be read as its reader does.
+"""The pool or the disk below it runs full, or the pool's device fails: the machine at fault is
+stopped, everybody else goes on, and nobody's data is lost.
+
+In a region of its own on a small disk of its own, so that it can be filled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real.crew import BYSTANDER, assert_unhurt, create, make_crew
+from tests.real.site import FREE_NET, LABEL, PORT, Site, error_in, wait_until
+
+NAME = f"{LABEL[:6]}fs"
+STATE = Path("/var/lib") / f"greenroom-{NAME}"
+POOL = STATE / "pool"
+REGION = {
+    "GREENROOM_REGION": NAME,
+    "GREENROOM_CIDR": f"{FREE_NET}.0.0/16",
+    "GREENROOM_PORT": str(PORT + 1),
+}
+MIB = 1024**2
+RESERVE = 400 * MIB
+"""A little more than the reserve of a pool, or a disk, of this size."""
+
+
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A region whose state lies on a small disk, with an environment that nothing may hurt."""
+    disk = tmp_path_factory.mktemp("disk") / "disk.img"
+    with disk.open("wb") as file:
+        file.truncate(10 * 1024**3)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(disk)], check=True)
+    STATE.mkdir()
+    subprocess.run(["mount", "-o", "loop", str(disk), str(STATE)], check=True)
+    site = make_crew(tmp_path_factory.mktemp("crew"), REGION)
+    try:
+        create(site, "serves", BYSTANDER)
+        yield site
+        for environment in site.data("list"):
+            site.ok("destroy", environment["name"])
+    finally:
+        site.greenroom("serve", "--stop")
+        # Lazily: what other programs of this host have copied of its mounts is not ours to await.
+        subprocess.run(["umount", "--lazy", str(STATE)], check=True)
+        STATE.rmdir()
+        shutil.rmtree(Path("/run") / STATE.name)
+    assert not list(Path("/run/netns").glob(f"greenroom-{NAME}*"))
+
+
+def free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def status_of(site: Site, branch: str) -> str:
+    found = [e["status"] for e in site.data("list") if e["branch"] == branch]
+    return str(found[0]) if found else "none"
+
+
+def refusal(site: Site) -> str:
+    done = site.greenroom("create", "--machines", "serves", "--branch", "late")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert status_of(site, "late") == "none"
+    assert not (Path("/run") / STATE.name / "machines" / "crew.late").exists()
+    return error_in(done.stderr)
+
+
+SIZE = r"\d+(\.\d)? [MG]iB"
+NEEDS_ROOM = rf"{SIZE} free of {SIZE}: this needs about {SIZE}, and {SIZE} are kept in reserve for what runs\n"
+NEXT_STEP = "greenroom destroy what nobody needs (greenroom list), greenroom image remove (greenroom image list)\n"
+
+# Each line that cannot be written is a hurt bystander.
+BEAT = "while ! test -e /var/enough; do echo beat >> /var/beat || touch /var/lost; sleep 0.02; done"
+
+
+def test_a_machine_that_eats_the_pool_is_stopped_before_anybody_else_feels_it(crew: Site) -> None:
+    create(crew, "serves", "eater")
+    beating = crew.start("exec", BYSTANDER, "serves1", "--", "sh", "-c", BEAT)
+    # Most of the way without writing, then as fast as it can write.
+    base = free_bytes(POOL) - RESERVE - 100 * MIB
+    assert crew.inside("eater", "serves1", f"fallocate -l {base} /var/base")[0] == 0
+    code, _ = crew.inside("eater", "serves1", "cat /dev/zero > /var/more")
+    assert code == 137
+    assert free_bytes(POOL) > 100 * MIB
+    assert crew.inside(BYSTANDER, "serves1", "touch /var/enough")[0] == 0
+    out, err = beating.communicate(timeout=30)
+    assert (beating.returncode, out, err) == (0, "", "")
+    assert crew.inside(BYSTANDER, "serves1", "test -s /var/beat && test ! -e /var/lost")[0] == 0
+    assert_unhurt(crew)
+    wait_until(lambda: status_of(crew, "eater") == "failed")
+    (incident,) = crew.data("show", "eater")["incidents"]
+    assert incident["subject"] == "serves1"
+    assert re.fullmatch(
+        rf"serves1 was stopped: it holds {SIZE} and went on, the pool {POOL} has {SIZE} free of {SIZE}, "
+        rf"and {SIZE} are kept in reserve for the others",
+        incident["message"],
+    )
+    crew.ok("destroy", "eater")
+    create(crew, "serves", "eater")
+    crew.ok("destroy", "eater")
+
+
+def test_a_full_pool_is_refused_at_the_door_and_nobody_is_stopped_who_did_not_grow(
+    crew: Site,
+) -> None:
+    filler = POOL / "filler"
+    wanted = free_bytes(POOL) - RESERVE // 2
+    subprocess.run(["fallocate", "-l", str(wanted), str(filler)], check=True)
+    assert re.fullmatch(
+        rf"error E_POOL_FULL: the pool {POOL} has {NEEDS_ROOM}→ {re.escape(NEXT_STEP)}",
+        refusal(crew),
+    )
+    log = STATE / "daemon.log"
+    wait_until(lambda: "and no machine is to blame" in log.read_text())
+    assert_unhurt(crew)
+    filler.unlink()
+    create(crew, "serves", "late")
+    crew.ok("destroy", "late")
+
+
+def test_a_machine_that_eats_the_pool_while_it_boots_fails_its_create(crew: Site) -> None:
+    before = free_bytes(POOL)
+    done = crew.greenroom("create", "--machines", "gorges", "--branch", "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    first, hint = error_in(done.stderr).splitlines()
+    assert re.fullmatch(
+        rf"error E_POOL_EATEN: gorges1 was stopped: it holds {SIZE} and went on, "
+        rf"the pool {POOL} has {SIZE} free of {SIZE}, and {SIZE} are kept in reserve for the others",
+        first,
+    )
+    assert f"{hint}\n" == f"→ let it write less, or give the pool more room: {NEXT_STEP}"
+    assert status_of(crew, "x") == "none"
+    assert free_bytes(POOL) > before - 64 * MIB
+    assert_unhurt(crew)
+
+
+def test_a_full_disk_below_the_pool_holds_the_machines_still_until_there_is_room(
+    crew: Site,
+) -> None:
+    crew.inside(BYSTANDER, "serves1", "echo kept > /var/kept && sync")
+    filler = STATE / "filler"
+    assert (STATE / "ballast").exists()
+    # What earlier tests have deleted in the pool could come back to the disk while we look.
+    subprocess.run(["fstrim", str(POOL)], check=True)
+    subprocess.run(["sync", "-f", str(STATE)], check=True)
+    subprocess.run(["fallocate", "-l", str(free_bytes(STATE) - 20 * MIB), str(filler)], check=True)
+    wait_until(lambda: status_of(crew, BYSTANDER) == "not proved")
+    assert not (STATE / "ballast").exists()
+    incident = crew.data("show", BYSTANDER)["incidents"][-1]
+    assert incident["subject"] == "disk"
+    assert re.fullmatch(
+        rf"the disk of {STATE} has {SIZE} free of {SIZE}: all machines are held still until there "
+        r"is more; the ballast was freed",
+        incident["message"],
+    )
+    assert re.fullmatch(
+        rf"error E_DISK_FULL: the disk of {STATE} has {NEEDS_ROOM}"
+        rf"→ free some space there; {re.escape(NEXT_STEP)}",
+        refusal(crew),
+    )
+    filler.unlink()
+    wait_until((STATE / "ballast").exists)
+    assert crew.inside(BYSTANDER, "serves1", "cat /var/kept") == (0, "kept\n")
+    assert_unhurt(crew)
+    assert status_of(crew, BYSTANDER) == "ready"
+
+
+def test_a_pool_whose_device_fails_is_told_and_mounted_anew_with_its_data(crew: Site) -> None:
+    crew.inside(BYSTANDER, "serves1", "echo kept > /var/kept && sync")
+    # What XFS does to itself when its log cannot be written any more (xfs_io(8), shutdown).
+    subprocess.run(["xfs_io", "-x", "-c", "shutdown -f", str(POOL)], check=True)
+    wait_until(lambda: status_of(crew, BYSTANDER) == "not proved")
+    gone = f"the pool {POOL} does not answer: Input/output error"
+    assert crew.data("show", BYSTANDER)["incidents"][-1]["message"] == gone
+    assert refusal(crew) == (
+        f"error E_POOL_GONE: {gone}\n→ dmesg tells why; when {POOL}.xfs can be read again: "
+        "greenroom serve --stop, then any command mounts it anew and brings the machines back\n"
+    )
+    crew.greenroom("serve", "--stop")
+    wait_until(lambda: status_of(crew, BYSTANDER) == "ready", 60)
+    assert crew.inside(BYSTANDER, "serves1", "cat /var/kept") == (0, "kept\n")
+    assert_unhurt(crew)
