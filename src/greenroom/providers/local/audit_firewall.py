@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from greenroom.model.stack import Stack
 from greenroom.providers.local.firewall import (
@@ -50,21 +51,56 @@ def declared_firewall(
     One transaction adds or removes an environment, so one of the others is there whole or not
     at all: it may be on its way.
     """
-    required = parse_listing(render_region(cidr))[TABLE]
-    allowed = parse_listing(render_region(cidr))[TABLE]
+    required, allowed = _region_table(cidr), _region_table(cidr)
     names: dict[str, str] = {}
     there = observed.get(TABLE, Table()).chains.keys()
     for stack in (own, *others):
-        script = render_add(stack, stack.machines, stack.groups)
-        add_script(allowed, script)
-        if stack is own or any(
-            group_label(stack.environment, group.name) in there for group in stack.groups
-        ):
-            add_script(required, script)
+        part = _part_of(_Same(stack))
+        allowed.add(part.whole)
+        if stack is own or not part.groups.isdisjoint(there):
+            required.add(part.whole)
         if stack is not own:
-            add_script(allowed, render_add(stack, stack.drills, ()))
-        names.update(_names(stack))
+            allowed.add(part.drills)
+        names.update(part.names)
     return DeclaredFirewall(namespace=namespace, required=required, allowed=allowed, names=names)
+
+
+def _region_table(cidr: str) -> Table:
+    return parse_listing(render_region(cidr))[TABLE]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A Stack by its identity: to compare two, or to hash one, takes longer than to render it."""
+
+    stack: Stack
+
+    def __hash__(self) -> int:
+        return id(self.stack)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.stack is self.stack
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one environment adds to the region's table, and the labels of its groups."""
+
+    whole: Table
+    drills: Table
+    groups: frozenset[str]
+    names: Mapping[str, str]
+
+
+@lru_cache(maxsize=256)
+def _part_of(same: _Same) -> _Part:
+    """Remembered: a proof asks for the parts of all environments beside, which do not change."""
+    stack = same.stack
+    whole, drills = Table(), Table()
+    add_script(whole, render_add(stack, stack.machines, stack.groups))
+    add_script(drills, render_add(stack, stack.drills, ()))
+    groups = frozenset(group_label(stack.environment, group.name) for group in stack.groups)
+    return _Part(whole, drills, groups, dict(_names(stack)))
 
 
 def _names(stack: Stack) -> Iterator[tuple[str, str]]:

@@ -83,8 +83,8 @@ def _bound(diagnosis: socket.socket, family: int, protocol: int, states: int) ->
                 return
             if kind == _ERROR:
                 number = -struct.unpack_from("=i", body)[0]
-                if number in (errno.ENOENT, errno.EAFNOSUPPORT):
-                    return  # The kernel has no such sockets, or no IPv6.
+                if family == socket.AF_INET6 and number in (errno.ENOENT, errno.EAFNOSUPPORT):
+                    return  # A kernel without IPv6.
                 raise OSError(number, f"sock_diag: {os.strerror(number)}")
             if not _is_loopback(family, body[8:24]):
                 yield int.from_bytes(body[4:6], "big")

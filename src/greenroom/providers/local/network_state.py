@@ -14,7 +14,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
+from functools import lru_cache
 from pathlib import Path
 
 _HEADER = struct.Struct("=IHHII")
@@ -110,18 +110,27 @@ def _links(route: socket.socket) -> Iterator[Link]:
             up=bool(flags & _UP),
             alias=_text(found.get(20, b"")),
             xdp=any(xdp.get(2, b"")),
-            settings=tuple(_settings(_attributes(found.get(26, b""), 0))),
+            settings=_settings_of(_attributes(found.get(26, b""), 0)),
         )
 
 
-def _settings(families: dict[int, bytes]) -> Iterator[tuple[str, int]]:
+def _settings_of(families: dict[int, bytes]) -> tuple[tuple[str, int], ...]:
     four = _attributes(families.get(socket.AF_INET, b""), 0).get(1, b"")
-    for name, position in _V4_SETTINGS.items():
-        if len(four) >= 4 * position:
-            yield name, struct.unpack_from("=i", four, 4 * (position - 1))[0]
     six = _attributes(families.get(socket.AF_INET6, b""), 0).get(2, b"")
+    return _settings(four, six)
+
+
+@lru_cache(maxsize=64)
+def _settings(four: bytes, six: bytes) -> tuple[tuple[str, int], ...]:
+    """Remembered: the links of a region have the same ones, byte for byte."""
+    found = [
+        (name, struct.unpack_from("=i", four, 4 * (position - 1))[0])
+        for name, position in _V4_SETTINGS.items()
+        if len(four) >= 4 * position
+    ]
     if len(six) >= 4 * (_DISABLE_IPV6 + 1):
-        yield "disable_ipv6", struct.unpack_from("=i", six, 4 * _DISABLE_IPV6)[0]
+        found.append(("disable_ipv6", struct.unpack_from("=i", six, 4 * _DISABLE_IPV6)[0]))
+    return tuple(found)
 
 
 def _addresses(route: socket.socket, names: dict[int, str]) -> Iterator[tuple[str, str]]:
@@ -129,7 +138,7 @@ def _addresses(route: socket.socket, names: dict[int, str]) -> Iterator[tuple[st
         _, length, _, _, index = struct.unpack_from("=BBBBi", body)
         found = _attributes(body, 8)
         raw = found.get(2) or found[1]
-        yield names.get(index, f"#{index}"), f"{ip_address(raw)}/{length}"
+        yield names.get(index, f"#{index}"), f"{_address(raw)}/{length}"
 
 
 def _routes(
@@ -143,8 +152,8 @@ def _routes(
         if 15 in found:
             table = struct.unpack("=I", found[15])[0]
         anywhere = "::" if family == socket.AF_INET6 else "0.0.0.0"
-        target = f"{ip_address(found[1])}/{length}" if 1 in found else f"{anywhere}/{length}"
-        gateway = str(ip_address(found[5])) if 5 in found else ""
+        target = f"{_address(found[1])}/{length}" if 1 in found else f"{anywhere}/{length}"
+        gateway = _address(found[5]) if 5 in found else ""
         link = names.get(struct.unpack("=i", found[4])[0], "?") if 4 in found else ""
         yield table, _ROUTE_KINDS.get(kind, str(kind)), target, gateway, link
 
@@ -177,7 +186,7 @@ def _neighbours(route: socket.socket, names: dict[int, str]) -> Iterator[tuple[s
             proxy = bool(its_flags & _PROXY)
             if proxy or state & _PERMANENT:
                 link = names.get(index, f"#{index}")
-                yield link, str(ip_address(found[1])), "proxy" if proxy else "permanent"
+                yield link, _address(found[1]), "proxy" if proxy else "permanent"
 
 
 def _queues(route: socket.socket, names: dict[int, str]) -> Iterator[tuple[str, str]]:
@@ -242,6 +251,10 @@ def _attributes(data: bytes, offset: int) -> dict[int, bytes]:
         found[kind & _TYPE_MASK] = data[offset + 4 : offset + length]
         offset += (length + 3) & ~3
     return found
+
+
+def _address(raw: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
 
 
 def _text(raw: bytes) -> str:

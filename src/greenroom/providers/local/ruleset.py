@@ -47,6 +47,13 @@ class Table:
     collections: dict[str, Collection] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
 
+    def add(self, part: Table) -> None:
+        """Take over what ``part`` holds; chains are shared with it, sets are joined."""
+        self.chains.update(part.chains)
+        for name, more in part.collections.items():
+            mine = self.collections.setdefault(name, Collection(head=more.head))
+            mine.elements |= more.elements
+
 
 def parse_listing(text: str) -> dict[str, Table]:
     """The tables of a listing (nft(8), `list ruleset`), or of a script that looks like one."""
