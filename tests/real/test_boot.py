@@ -153,6 +153,20 @@ def test_a_machine_whose_agent_is_missing_or_changed_fetches_the_genuine_one(
         assert (code, before) == (0, after)
 
 
+def test_the_agent_reads_of_a_service_what_s6_says(feature: Site) -> None:
+    script = (
+        "import sys; sys.path.insert(0, '/opt/greenroom/agent.pyz')\n"
+        "from greenroom_agent.services import S6\n"
+        "from greenroom_agent.paths import paths_from_environment\n"
+        "s6 = S6(paths_from_environment())\n"
+        "for name in ('nginx', 'php-fpm'):\n"
+        "    ours, theirs = s6.state(name), s6._asked(name)\n"
+        "    print(ours.up, ours.pid == theirs.pid, len(s6._status(name)), ours.up == theirs.up)\n"
+    )
+    code, said = feature.inside("feature_x", "backend1", f'python3 -I -S -c "{script}"')
+    assert (code, said) == (0, "True True 35 True\n" * 2)
+
+
 def test_a_machine_reads_no_bucket_but_its_own(feature: Site) -> None:
     code = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.252/s3/"
     assert feature.inside("feature_x", "backend1", code + "extracts/extract/manifest.json")[1] == (

@@ -241,9 +241,13 @@ def install_s6(paths: Paths, folder: Path, monkeypatch) -> None:
 def add_service(
     paths: Paths, name: str, *after_start: str, before: str = DOWN, log: str = ""
 ) -> None:
-    """A service that is ``before`` until s6-svc is called, and then one state per question."""
+    """A service that is ``before`` until s6-svc is called, and then one state per question.
+
+    Its status file is none that the agent knows, so that s6's commands are asked.
+    """
     folder = Path(paths.services, name)
-    folder.mkdir(parents=True)
+    (folder / "supervise").mkdir(parents=True)
+    (folder / "supervise/status").write_text("of another version")
     (folder / "states").write_text(before + "\n")
     (folder / "after").write_text("".join(f"{state}\n" for state in after_start))
     if log:

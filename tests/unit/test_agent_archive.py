@@ -73,6 +73,21 @@ def test_the_agent_needs_nothing_but_the_standard_library(tmp_path):
     assert said.stdout.strip() == "set()"
 
 
+def test_a_boot_imports_none_of_the_modules_that_cost_it_most(tmp_path):
+    archive = tmp_path / "agent.pyz"
+    archive.write_bytes(build_agent().content)
+    costly = {"collections", "contextlib", "dataclasses", "enum", "json", "re", "socket"}
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "from greenroom_agent import boot, restore_mariadb, kept\n"
+        f"print(sorted({costly!r} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
 def usage_of(archive: Path) -> str:
     argv = [sys.executable, "-I", str(archive)]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stderr

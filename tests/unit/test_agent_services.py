@@ -96,6 +96,48 @@ def test_a_restart_that_does_not_happen_is_an_error(paths, watch):
         watch.restart(["web"])
 
 
+def status(*, pid: int, ended: int = 0, flags: int = 0) -> bytes:
+    """s6-supervise's file."""
+    stamps = bytes(range(24))
+    numbers = pid.to_bytes(8, "big") + ended.to_bytes(2, "big")
+    return stamps + numbers + bytes([flags])
+
+
+@pytest.mark.parametrize(
+    ("known", "up", "ended"),
+    [
+        (status(pid=77), True, "exit code 0"),
+        (status(pid=77, flags=2), False, "exit code 0"),
+        (status(pid=0, ended=3 << 8), False, "exit code 3"),
+        (status(pid=0, ended=9), False, "SIGKILL"),
+        (status(pid=0, ended=11 | 0x80), False, "SIGSEGV"),
+        (status(pid=0, ended=63), False, "signal 63"),
+    ],
+)
+def test_a_state_is_read_from_the_supervisors_own_file(paths, known, up, ended):
+    folder = Path(paths.services, "web", "supervise")
+    folder.mkdir(parents=True)
+    (folder / "status").write_bytes(known)
+    state = S6(paths).state("web")
+    assert (state.up, state.ended, state.since) == (up, ended, bytes(range(12)).hex())
+
+
+def test_a_start_is_one_letter_to_the_supervisor(paths):
+    folder = Path(paths.services, "web", "supervise")
+    folder.mkdir(parents=True)
+    (folder / "status").write_bytes(status(pid=0))
+    os.mkfifo(folder / "control")
+    with pytest.raises(AgentError, match=r"service web cannot be started: .*no such device"):
+        S6(paths).start("web")
+    reader = os.open(folder / "control", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        S6(paths).start("web")
+        assert os.read(reader, 10) == b"u"
+    finally:
+        os.close(reader)
+    assert service_calls(paths) == []
+
+
 SYSTEMCTL = """#!/bin/sh
 if [ "$1" = show ]; then
   cat {folder}/state

@@ -142,8 +142,8 @@ def test_the_script_writes_its_config_fetches_the_agent_and_becomes_it(
     agent = machine.root / "opt/greenroom/agent.pyz"
     assert agent.read_bytes() == AGENT
     python = (machine.fakes / "python").read_text().split("\n")
-    assert python[:4] == ["-I", "-S", str(agent), "boot"]
-    assert python[4] == "0022"
+    assert python[:3] == ["-I", "-S", "-c"]
+    assert python[-4:] == [str(agent), "boot", "0022", ""]
     boot = machine.root / "etc/greenroom/boot.json"
     assert boot.stat().st_mode & 0o777 == 0o600
     assert json.loads(boot.read_text()) == json.loads(render_boot_json(CONFIG))

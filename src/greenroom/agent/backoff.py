@@ -9,9 +9,9 @@ from .value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST_S = 0.005
+FIRST_S = 0.002
 LONGEST_S = 0.1
-LATENESS = 0.05
+LATENESS = 0.02
 """A pause is this part of the time that was waited so far, so that nothing is noticed much later
 than it happened. Doubling pauses would find a database that starts in 165 ms only after 240."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 import time
 
@@ -11,8 +9,10 @@ from .checks import ANSWER_S, attempt, run_checks
 from .config import parse_boot, read_boot
 from .errors import AgentError, StoppedError, one_line
 from .facts import Facts, gather_facts, read_facts, write_facts
+from .lean import signal
 from .metadata import Metadata
 from .progress import Progress
+from .quick_json import dumps
 from .services import Watch, supervisor
 from .value import TYPE_CHECKING
 from .wait_handle import Outcome, send_signal, signal_body, signal_deadline
@@ -56,15 +56,19 @@ def boot(paths: Paths) -> int:
 def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     """All phases; the outcome is a success, everything else is raised."""
     _arm(config.deadline_s, progress)
-    with progress.phase("facts"):
-        facts = _facts(config, paths)
     report: dict[str, object] | None = None
     deployed: Deployed | None = None
+    watch = Watch(supervisor(paths))
     if config.restore is not None:
         from .restore_mariadb import restore
 
         with progress.phase("restore"):
             report = restore(config.restore, paths, progress)
+        if not config.drill:
+            # Its server takes longer than all else together, and needs its data only.
+            watch.begin(config.restore.service)
+    with progress.phase("facts"):
+        facts = _facts(config, paths)
     if config.drill:
         return _success(config, progress, report, None)
     if config.deploy is not None:
@@ -76,7 +80,6 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
                 deployed = deploy(config.deploy, config.branch, paths, progress)
             else:
                 progress.notice(f"release {kept} is deployed already: it is kept")
-    watch = Watch(supervisor(paths))
     with progress.phase("services"):
         watch.start(config.services)
     with progress.phase("checks"):
@@ -177,7 +180,7 @@ def redeploy(paths: Paths) -> int:
         line["error"] = f"{progress.current}: {one_line(error)}"
     line.update(phases=[list(phase) for phase in progress.phases], notices=progress.notices)
     progress.doing("ready" if code == 0 else f"deploy failed: {line['error']}")
-    print(json.dumps(line, ensure_ascii=False))
+    print(dumps(line))
     return code
 
 
@@ -238,4 +241,4 @@ def recheck(paths: Paths) -> None:
             recheck_tables(config.restore, paths)
         except AgentError as error:
             problems.append(str(error))
-    print(json.dumps({"problems": problems}, ensure_ascii=False))
+    print(dumps({"problems": problems}))

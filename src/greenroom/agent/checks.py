@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 from .backoff import tries
 from .command import run
 from .config import CommandCheck, HttpCheck, TcpCheck
 from .errors import AgentError, one_line
-from .fetch import FetchError, request
+from .fetch import FetchError, connected, request
 from .value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _http(check: HttpCheck, address: str, timeout_s: float) -> str | None:
 
 def _tcp(check: TcpCheck, address: str, timeout_s: float) -> str | None:
     try:
-        socket.create_connection((address, check.port), timeout_s).close()
+        connected(address, check.port, timeout_s).close()
     except OSError as error:
         return f"port {check.port} did not accept a connection ({one_line(error)})"
     return None

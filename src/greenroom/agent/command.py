@@ -6,13 +6,12 @@ the commands that the agent runs.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import time
 
 from .errors import AgentError
+from .lean import signal
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -166,8 +165,10 @@ def _drain(fd: int, chunks: list[bytes], poll: select.poll) -> int:
         except BlockingIOError:
             return size
         if not chunk:
-            with contextlib.suppress(KeyError):
+            try:  # noqa: SIM105 -- contextlib takes 4 ms of each boot
                 poll.unregister(fd)
+            except KeyError:
+                pass
             return size
         chunks.append(chunk)
         size += len(chunk)

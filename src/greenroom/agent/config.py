@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from .errors import AgentError
+from .quick_json import loads
 from .value import TYPE_CHECKING, Value
 
 MODES = ("clone", "cold", "empty")
@@ -156,7 +155,7 @@ def read_boot(path: str) -> object:
     """The file's JSON, unchecked: the signal's URL must be found even when the rest is wrong."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return loads(file.read())
     except (OSError, ValueError) as error:
         raise AgentError(f"cannot read {path}: {error}") from error
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 
 from .errors import AgentError
 from .metadata import Metadata
+from .quick_json import dumps, loads
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .config import Boot
     from .paths import Paths
 
@@ -89,8 +90,8 @@ def environment_lines(facts: Facts, boot: Boot) -> list[str]:
         "GREENROOM_ROLE": facts.tags.get("role", ""),
     }
     for key in sorted(facts.tags):
-        name = "GREENROOM_TAG_" + re.sub(r"[^A-Z0-9_]", "_", key.upper(), flags=re.ASCII)
-        values.setdefault(name, facts.tags[key])
+        name = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in key.upper())
+        values.setdefault(f"GREENROOM_TAG_{name}", facts.tags[key])
     return [f"{name}={shell_quoted(value)}" for name, value in values.items()]
 
 
@@ -102,7 +103,7 @@ def shell_quoted(text: str) -> str:
 
 def write_facts(facts: Facts, boot: Boot, paths: Paths) -> None:
     """Leave facts.json, the environment file and the two commands."""
-    document = json.dumps(facts_document(facts, boot), indent=2, ensure_ascii=False)
+    document = dumps(facts_document(facts, boot))
     write_file(paths.facts, document + "\n")
     write_file(paths.environment, "\n".join(environment_lines(facts, boot)) + "\n")
     for command in WRAPPERS:
@@ -114,7 +115,7 @@ def read_facts(paths: Paths) -> Facts:
     """What the last boot wrote; raises AgentError."""
     try:
         with open(paths.facts, encoding="utf-8") as file:
-            document = json.load(file)
+            document: Any = loads(file.read())
         return Facts(tags=dict(document["tags"]), metadata=dict(document["metadata"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AgentError(f"cannot read {paths.facts}: {error}") from error

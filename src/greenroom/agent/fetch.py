@@ -7,9 +7,8 @@ no body in pieces: lengths, chunks, or everything until the connection closes.
 
 from __future__ import annotations
 
-import socket
-
 from .errors import AgentError, one_line
+from .lean import socket
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 HEAD_LINES = 200
 LINE_BYTES = 16 * 1024
+READ_BYTES = 8 * 1024
 CHUNK_BYTES = 256 * 1024
 BODY_BYTES = 1024 * 1024
 """The limit of a body that is kept in memory."""
@@ -71,6 +71,45 @@ def quote(text: str, *, safe: str = "") -> str:
     )
 
 
+def connected(host: str, port: int, timeout_s: float) -> socket.socket:
+    """A TCP connection over IPv4, which is what a machine's neighbours speak; raises OSError."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        found.settimeout(timeout_s)
+        found.connect((host, port))
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+class Stream:
+    """Lines and pieces of what a connection brings. The timeout is the connection's."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+
+    def readline(self, limit_bytes: int) -> bytes:
+        """Up to and with the next line feed, at most ``limit_bytes``; less only at the end."""
+        while True:
+            size = self._buffer.find(b"\n") + 1
+            if size or len(self._buffer) >= limit_bytes:
+                return self._take(min(size or limit_bytes, limit_bytes))
+            piece = self._connection.recv(READ_BYTES)
+            if not piece:
+                return self._take(len(self._buffer))
+            self._buffer += piece
+
+    def read(self, limit_bytes: int) -> bytes:
+        """What is there next, at most ``limit_bytes``; nothing only at the end."""
+        return self._take(limit_bytes) if self._buffer else self._connection.recv(limit_bytes)
+
+    def _take(self, size: int) -> bytes:
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+
 class Connection:
     """One connection to one host. It is kept for the next request if the server agrees."""
 
@@ -78,7 +117,7 @@ class Connection:
         self._address = (host, port)
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
-        self._stream: BinaryIO | None = None
+        self._stream: Stream | None = None
 
     def request(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
@@ -99,8 +138,8 @@ class Connection:
     ) -> tuple[int, dict[str, str], Iterator[bytes]]:
         """Send one request; status, headers and the pieces of the body as they come."""
         if self._socket is None or self._stream is None:
-            self._socket = socket.create_connection(self._address, self._timeout_s)
-            self._stream = self._socket.makefile("rb")
+            self._socket = connected(*self._address, self._timeout_s)
+            self._stream = Stream(self._socket)
         host, port = self._address
         lines = [
             f"{method} {target} HTTP/1.1",
@@ -118,13 +157,12 @@ class Connection:
 
     def close(self) -> None:
         """Forget the connection; the next request opens another."""
-        for part in (self._stream, self._socket):
-            if part is not None:
-                part.close()
+        if self._socket is not None:
+            self._socket.close()
         self._socket = self._stream = None
 
 
-def read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
+def read_head(stream: Stream) -> tuple[int, dict[str, str]]:
     """The status and the headers; raises ValueError for what is not HTTP."""
     first = stream.readline(LINE_BYTES).decode("latin-1").split(None, 2)
     if not first:
@@ -143,7 +181,7 @@ def read_head(stream: BinaryIO) -> tuple[int, dict[str, str]]:
     raise ValueError(f"the answer has more than {HEAD_LINES} headers")
 
 
-def read_body(stream: BinaryIO, status: int, headers: Mapping[str, str]) -> Iterator[bytes]:
+def read_body(stream: Stream, status: int, headers: Mapping[str, str]) -> Iterator[bytes]:
     """The body in pieces; raises ValueError when it ends before it should."""
     if status in (204, 304):
         return
@@ -160,7 +198,7 @@ def read_body(stream: BinaryIO, status: int, headers: Mapping[str, str]) -> Iter
             yield piece
 
 
-def _exactly(stream: BinaryIO, size: int) -> Iterator[bytes]:
+def _exactly(stream: Stream, size: int) -> Iterator[bytes]:
     left = size
     while left:
         piece = stream.read(min(left, CHUNK_BYTES))

@@ -5,9 +5,6 @@ Everything here is pure; `mariadb.py` asks a server for the observed side.
 
 from __future__ import annotations
 
-import json
-import re
-
 from .config import Fields
 from .errors import AgentError
 from .value import TYPE_CHECKING, Value
@@ -46,8 +43,10 @@ class Manifest(Value):
 
 def parse_manifest(content: bytes, key: str) -> Manifest:
     """Check every field; raises AgentError that names ``key`` and what is wrong in it."""
+    from json import loads
+
     try:
-        value: object = json.loads(content)
+        value: object = loads(content)
     except ValueError as error:
         raise AgentError(f"{key} is not JSON: {error}") from error
     fields = Fields(value, key)
@@ -98,7 +97,7 @@ def _table(fields: Fields) -> Table:
         columns=fields.texts("columns"),
     )
     fields.end()
-    if not re.fullmatch(r"[0-9a-f]{16}", table.checksum):
+    if len(table.checksum) != 16 or set(table.checksum) - set("0123456789abcdef"):
         raise AgentError(f"{fields.where}: checksum is {table.checksum!r}, expected 16 hex digits")
     return table
 

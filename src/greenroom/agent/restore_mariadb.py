@@ -6,9 +6,7 @@ it has been verified. Whatever goes wrong before, also SIGTERM, leaves neither i
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import time
 
 from .backoff import tries
@@ -17,6 +15,7 @@ from .command import run
 from .dump import LOAD_OPTIONS, load
 from .errors import AgentError
 from .facts import write_file
+from .lean import signal
 from .manifest import Dump, Manifest, differences, identifier, parse_manifest, summary
 from .mariadb import (
     QuarantinedServer,
@@ -27,6 +26,7 @@ from .mariadb import (
     prepare_sql,
     query,
 )
+from .quick_json import dumps, loads
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def read_report(place: Place) -> dict[str, object]:
     """restore.json; raises AgentError if the volume has none."""
     try:
         with open(place.report, encoding="utf-8") as file:
-            report: object = json.load(file)
+            report: object = loads(file.read())
     except (OSError, ValueError) as error:
         raise AgentError(
             f"{place.current} is there, but {place.report} cannot be read ({error}): "
@@ -136,7 +136,7 @@ def _restore_anew(config: Restore, place: Place, progress: Progress) -> dict[str
             manifest = fetch_manifest(bucket, config.manifest_key or "", progress)
             fetch_dump(bucket, _dump_of(manifest), place, progress)
         report = _build(config, manifest, place, progress, started)
-        write_file(place.report, json.dumps(report, indent=2) + "\n")
+        write_file(place.report, dumps(report) + "\n")
         _flush(place.report)
         os.rename(place.restoring, place.current)
         _flush(place.directory)

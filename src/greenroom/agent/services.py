@@ -7,7 +7,8 @@ import time
 
 from .backoff import tries
 from .command import run
-from .errors import AgentError
+from .errors import AgentError, one_line
+from .lean import signal
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ RESTART_S = 30.0
 LOG_LINES = 15
 LOG_CHARACTERS = 1800
 LOG_SETTLES_S = 0.3
+STATUS_BYTES = 35
+CONTROL_FLAGS = os.O_WRONLY | os.O_NONBLOCK
+"""The control pipe's reader is the supervisor; without one, opening fails at once (fifo(7))."""
 
 
 class State(Value):
@@ -43,25 +47,53 @@ class State(Value):
 
 
 class S6:
-    """s6-svc and s6-svstat; see their pages in the documentation of s6 2.11."""
+    """s6's services; see the pages of s6-svc and s6-svstat in the documentation of s6 2.11.
+
+    State and start, which each boot asks for again and again, go without a process: the state is
+    in the file that s6-svstat reads, and a start is the letter that s6-svc writes. A file of
+    another length is another version's: then the two programs are asked.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
     def state(self, name: str) -> State | None:
         """None while nobody supervises the service yet."""
+        status = self._status(name)
+        if len(status) == STATUS_BYTES:
+            return parse_status(status)
+        return self._asked(name) if status else None
+
+    def start(self, name: str) -> None:
+        """Ask for the service to be up; raises AgentError if no supervisor listens."""
+        if len(self._status(name)) != STATUS_BYTES:
+            self._control("-u", name)
+            return
+        try:
+            control = os.open(f"{self._directory(name)}/supervise/control", CONTROL_FLAGS)
+            try:
+                os.write(control, b"u")
+            finally:
+                os.close(control)
+        except OSError as error:
+            raise AgentError(f"service {name} cannot be started: {one_line(error)}") from error
+
+    def _status(self, name: str) -> bytes:
+        try:
+            with open(f"{self._directory(name)}/supervise/status", "rb") as file:
+                return file.read(STATUS_BYTES + 1)
+        except OSError:
+            return b""
+
+    def _asked(self, name: str) -> State | None:
         fields = "up,pid,updownsince,exitcode,signal"
         done = run(["s6-svstat", "-o", fields, self._directory(name)], timeout_s=COMMAND_S)
         words = done.out.split()
         if done.code != 0 or len(words) != 5:
             return None
-        up, pid, since, code, signal = words
-        ended = f"exit code {code}" if signal in ("NA", "0") else signal
+        up, pid, since, code, killed_by = words
+        ended = f"exit code {code}" if killed_by in ("NA", "0") else killed_by
         return State(up=up == "true", pid=int(pid), since=since, ended=ended)
-
-    def start(self, name: str) -> None:
-        """Ask for the service to be up."""
-        self._control("-u", name)
 
     def restart(self, name: str) -> None:
         """Ask it to end; s6 starts it again, and the second option lifts one that was down."""
@@ -83,6 +115,28 @@ class S6:
             if text and text == before:
                 break
         return text
+
+
+def parse_status(status: bytes) -> State:
+    """The state in s6-supervise's file of ``STATUS_BYTES`` (s6_svstatus_pack of s6 2.11; pure).
+
+    Two time stamps of 12 bytes, pid in 8, the end as of wait(2) in 2, flags in 1.
+    """
+    pid = int.from_bytes(status[24:32], "big")
+    ended = int.from_bytes(status[32:34], "big")
+    finishing = bool(status[34] & 2)
+    return State(
+        up=pid != 0 and not finishing,
+        pid=pid,
+        since=status[:12].hex(),
+        ended=signal_name(ended & 0x7F) if ended & 0x7F else f"exit code {ended >> 8}",
+    )
+
+
+def signal_name(number: int) -> str:
+    """As s6-svstat calls it."""
+    names = (name for name in dir(signal) if name.startswith("SIG") and name[3] != "_")
+    return next((name for name in names if getattr(signal, name) == number), f"signal {number}")
 
 
 class Systemd:
@@ -157,10 +211,15 @@ class Watch:
     def start(self, names: Sequence[str]) -> None:
         """Ask for all of them in order, then wait until each has a process. Raises AgentError."""
         for name in names:
-            self._before[name] = self._supervised(name)
-            self._supervisor.start(name)
+            if name not in self._before:
+                self.begin(name)
         for name in names:
             self._wait_up(name)
+
+    def begin(self, name: str) -> None:
+        """Ask for one, and do not wait for it. Raises AgentError."""
+        self._before[name] = self._supervised(name)
+        self._supervisor.start(name)
 
     def restart(self, names: Sequence[str]) -> None:
         """Give each a new process, one after the other. Raises AgentError."""

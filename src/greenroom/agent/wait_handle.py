@@ -6,12 +6,12 @@ may have 4,096 bytes; on AWS the handle is a presigned URL that admits an empty 
 
 from __future__ import annotations
 
-import json
 import time
 
 from .backoff import tries
 from .errors import AgentError
 from .fetch import FetchError, request
+from .quick_json import dumps
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def signal_body(machine: str, outcome: Outcome, progress: Progress) -> bytes:
         "Reason": outcome.reason[:REASON_CHARACTERS],
         "Data": bounded_data(outcome, progress.phases, progress.notices),
     }
-    return json.dumps(body, ensure_ascii=False).encode()
+    return dumps(body).encode()
 
 
 def bounded_data(outcome: Outcome, phases: list[tuple[str, float]], notices: list[str]) -> str:
@@ -76,7 +76,7 @@ def _counted(restore: dict[str, object] | None) -> dict[str, object] | None:
 
 
 def _compact(data: dict[str, object]) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return dumps(data, separators=(",", ":"))
 
 
 def _fits(data: dict[str, object]) -> bool:
