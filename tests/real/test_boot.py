@@ -167,6 +167,21 @@ def test_the_agent_reads_of_a_service_what_s6_says(feature: Site) -> None:
     assert (code, said) == (0, "True True 35 True\n" * 2)
 
 
+def test_the_metadata_kept_in_a_machine_is_what_the_service_says(feature: Site) -> None:
+    script = (
+        "import sys; sys.path.insert(0, '/opt/greenroom/agent.pyz')\n"
+        "from greenroom_agent.facts import gather_facts, kept_facts\n"
+        "from greenroom_agent.metadata import Metadata\n"
+        "from greenroom_agent.paths import paths_from_environment\n"
+        "paths = paths_from_environment()\n"
+        "asked = gather_facts(Metadata(paths.metadata_url))\n"
+        "print(asked.tags['role'], kept_facts(paths) == asked)\n"
+    )
+    for machine in ("backend1", "db1"):
+        code, said = feature.inside("feature_x", machine, f'python3 -I -S -c "{script}"')
+        assert (code, said) == (0, f"{machine[:-1]} True\n")
+
+
 def test_a_machine_reads_no_bucket_but_its_own(feature: Site) -> None:
     code = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.252/s3/"
     assert feature.inside("feature_x", "backend1", code + "extracts/extract/manifest.json")[1] == (

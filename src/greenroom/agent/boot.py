@@ -8,7 +8,7 @@ import time
 from .checks import ANSWER_S, attempt, run_checks
 from .config import parse_boot, read_boot
 from .errors import AgentError, StoppedError, one_line
-from .facts import Facts, gather_facts, read_facts, write_facts
+from .facts import Facts, gather_facts, kept_facts, read_facts, write_facts
 from .lean import signal
 from .metadata import Metadata
 from .progress import Progress
@@ -59,18 +59,18 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     report: dict[str, object] | None = None
     deployed: Deployed | None = None
     watch = Watch(supervisor(paths))
+    with progress.phase("facts"):
+        facts = _facts(config, paths)
     if config.restore is not None:
         from .restore_mariadb import restore
 
         with progress.phase("restore"):
             report = restore(config.restore, paths, progress)
-        if not config.drill:
-            # Its server takes longer than all else together, and needs its data only.
-            watch.begin(config.restore.service)
-    with progress.phase("facts"):
-        facts = _facts(config, paths)
     if config.drill:
         return _success(config, progress, report, None)
+    if config.restore is not None:
+        # Its server takes longer than all else together, and needs no code.
+        watch.begin(config.restore.service)
     if config.deploy is not None:
         from .deploy import deploy, kept_release
 
@@ -88,11 +88,13 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
 
 
 def _facts(config: Boot, paths: Paths) -> Facts:
-    metadata = Metadata(paths.metadata_url)
-    try:
-        facts = gather_facts(metadata)
-    finally:
-        metadata.close()
+    facts = kept_facts(paths)
+    if facts is None:
+        metadata = Metadata(paths.metadata_url)
+        try:
+            facts = gather_facts(metadata)
+        finally:
+            metadata.close()
     write_facts(facts, config, paths)
     return facts
 

@@ -55,6 +55,33 @@ def gather_facts(metadata: Metadata) -> Facts:
     return Facts(tags=metadata.tags(), metadata=known)
 
 
+def kept_facts(paths: Paths) -> Facts | None:
+    """What cloud-init has already asked of metadata, or None if it did not keep all of it.
+
+    Each question that need not be asked again spares the service that answers all machines.
+    """
+    try:
+        with open(paths.instance_data, encoding="utf-8") as file:
+            document: Any = loads(file.read())
+        known = document["ds"]["meta_data"]
+        tags = known["tags"]["instance"]
+        return Facts(
+            tags={key: _joined(tags[key]) for key in sorted(tags)},
+            metadata={name: _joined(known[name]) for name in NAMES},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _joined(value: object) -> str:
+    """As metadata gave it: cloud-init makes a list of lines, and other things of what looks like
+    them, which are not taken apart here."""
+    lines = value if isinstance(value, list) else [value]
+    if not all(isinstance(line, str) for line in lines):
+        raise TypeError("neither a text nor lines")
+    return "\n".join(str(line) for line in lines)
+
+
 def live_fact(metadata: Metadata, name: str) -> str:
     """One fact with as few questions as can be; raises AgentError that lists the tags."""
     value = metadata.tag(name)

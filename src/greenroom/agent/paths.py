@@ -31,6 +31,11 @@ class Paths(Value):
         return self.at("/etc/greenroom/facts.json")
 
     @property
+    def instance_data(self) -> str:
+        """What cloud-init asked of metadata, before it ran the user data."""
+        return self.at("/run/cloud-init/instance-data.json")
+
+    @property
     def environment(self) -> str:
         """The same as shell assignments."""
         return self.at("/etc/greenroom/environment")

@@ -17,9 +17,13 @@ _MIB = 1024 * 1024
 USER_DATA = "/var/lib/cloud/instance/user-data.txt"
 """Where cloud-init keeps the script that it ran."""
 
-USER_DATA_LOG = "/var/log/greenroom/user-data/current"
+USER_DATA_LOG_DIR = "/var/log/greenroom/user-data"
 
-_FIRST_PROGRAM = f"{USER_DATA} >> {USER_DATA_LOG} 2>&1 & exec s6-svscan {SCAN_DIR}"
+_FIRST_PROGRAM = (
+    # At a later boot the machine may have removed the folder.
+    f"[ -d {USER_DATA_LOG_DIR} ] || mkdir -p {USER_DATA_LOG_DIR}; "
+    f"{USER_DATA} >> {USER_DATA_LOG_DIR}/current 2>&1 & exec s6-svscan {SCAN_DIR}"
+)
 """Runs the user data beside the supervisor, which is the first process from then on: neither
 waits for the other, and the user data needs no process that supervises it."""
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import time
 from pathlib import Path
+
+_BUSY_TIMEOUT_S = 10.0
 
 
 def cgroup_folders(cgroup: str) -> tuple[Path, ...]:
@@ -31,8 +35,24 @@ def remove_cgroups(cgroup: str) -> None:
     for folder in cgroup_folders(cgroup):
         below = sorted((d for d in folder.rglob("*") if d.is_dir()), reverse=True)
         for directory in (*below, folder):
-            with contextlib.suppress(FileNotFoundError):
-                directory.rmdir()
+            _remove_cgroup(directory)
+
+
+def _remove_cgroup(directory: Path) -> None:
+    """A process whose first thread has ended is not listed any more, but keeps its cgroup busy
+    until the last of its threads has."""
+    end = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def freeze(cgroup: str) -> None:

@@ -26,18 +26,22 @@ from greenroom.providers.local.bundle import (
     ID_RANGE,
     SCAN_DIR,
     USER_DATA,
-    USER_DATA_LOG,
+    USER_DATA_LOG_DIR,
     oci_config,
 )
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.command import run_bounded, tail
+from greenroom.providers.local.crun import crun_program
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
+from greenroom.providers.local.metadata import instance_data
 from greenroom.providers.local.pool import remove_tree
+from greenroom.providers.local.residents import Resident
 
 AGENT = "/opt/greenroom/agent.pyz"
 _KEPT = "kept"
 """Below a deploy's directory, as the agent knows it too."""
 _HYBRID = Path("/sys/fs/cgroup/unified")
+_INSTANCE_DATA = "/run/cloud-init/instance-data.json"
 _LOG_DIR = "var/log/greenroom"
 _DIE_TIMEOUT_S = 10.0
 
@@ -128,7 +132,8 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine, agent: bytes) 
     """Make the folders of a machine that does not run, its OCI bundle and its few files.
 
     Among them is what cloud-init would bring and an AMI would hold: the user data, the very bytes
-    that metadata serves, and the agent, which the user data verifies and would else fetch.
+    that metadata serves, the rest of metadata as one document, and the agent, which the user data
+    verifies and would else fetch.
 
     What an earlier life of it left is thrown away, but for its volume and the kept folders of its
     code: a machine boots from its image, and its root may have put links where we write now.
@@ -137,7 +142,7 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine, agent: bytes) 
     for folder in (place.upper, place.work, place.log, place.bundle):
         if folder.exists():
             remove_tree(folder)
-    log = place.log / Path(USER_DATA_LOG).relative_to(f"/{_LOG_DIR}").parent
+    log = place.log / Path(USER_DATA_LOG_DIR).relative_to(f"/{_LOG_DIR}")
     for folder in (place.upper, place.work, place.log, log):
         _make_folder(folder, machine)
     if machine.deploy is not None and machine.deploy.keep:
@@ -157,6 +162,7 @@ def lay_out(place: MachineLayout, stack: Stack, machine: Machine, agent: bytes) 
     _give_file(place, machine, "/etc/hostname", f"{machine.name}\n".encode())
     _give_file(place, machine, USER_DATA, machine.user_data.encode(), mode=0o700)
     _give_file(place, machine, AGENT, agent)
+    _give_file(place, machine, _INSTANCE_DATA, instance_data(Resident(stack, machine)).encode())
     (place.bundle / "config.json").write_text(json.dumps(oci_config(place, machine)))
 
 
@@ -309,6 +315,7 @@ def _run_container(place: MachineLayout) -> None:
     with place.console.open("ab") as output:
         done = subprocess.run(
             argv,
+            executable=crun_program(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

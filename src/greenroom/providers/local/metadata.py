@@ -5,11 +5,13 @@ Source: EC2 user guide, «Instance metadata and user data» (categories) and «U
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from greenroom.providers.local.residents import Resident
 
@@ -93,6 +95,23 @@ def categories(resident: Resident) -> dict[str, str]:
     for key, value in machine.tags:
         leaves[f"tags/instance/{key}"] = value
     return leaves
+
+
+def instance_data(resident: Resident) -> str:
+    """The same leaves as one document: what cloud-init keeps of metadata for the programs of the
+    machine (cloud-init, «Instance data»: /run/cloud-init/instance-data.json).
+
+    Paths are nested, and a value of several lines is a list, as there.
+    """
+    tree: dict[str, Any] = {}
+    for path, value in categories(resident).items():
+        *folders, leaf = path.split("/")
+        inside = tree
+        for folder in folders:
+            inside = inside.setdefault(folder, {})
+        lines = value.splitlines()
+        inside[leaf] = lines if len(lines) > 1 else value
+    return json.dumps({"ds": {"meta_data": tree}}, indent=1)
 
 
 def _listing(tree: dict[str, str], folder: str) -> str:
