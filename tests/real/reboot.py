@@ -26,8 +26,9 @@ def lose_the_world() -> None:
     for namespace in Path("/run/netns").glob(f"{REGION}*"):
         if namespace.name == REGION or namespace.name.startswith(f"{REGION}."):
             subprocess.run(["ip", "netns", "delete", namespace.name], check=True)
-    if Path("/sys/class/net", _LINK).exists():
-        subprocess.run(["ip", "link", "delete", _LINK], check=True)
+    # It goes with the region's namespace, by and by; whoever is first.
+    subprocess.run(["ip", "link", "delete", _LINK], check=False, capture_output=True)
+    wait_until(lambda: not Path("/sys/class/net", _LINK).exists())
     if (STATE / "pool").is_mount():
         # Kills leave their mounts to the kernel, which takes a moment.
         wait_until(lambda: subprocess.run(["umount", STATE / "pool"]).returncode == 0)
