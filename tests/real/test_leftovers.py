@@ -128,7 +128,7 @@ def test_the_receipt_lists_what_was_removed_and_that_nothing_is_left_over(empty:
         "1 dns file",
         "3 links",
         "3 network namespaces",
-        "7 nft objects",
+        "13 nft objects",
         "1 proxy route",
     ):
         assert thing in removed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import time
 from pathlib import Path
 
@@ -24,18 +25,21 @@ def cgroup_pids(cgroup: str) -> set[int]:
     """Every process in a cgroup and below."""
     pids: set[int] = set()
     for folder in cgroup_folders(cgroup):
-        for listing in folder.rglob("cgroup.procs"):
+        for directory, _, _ in os.walk(folder):
             with contextlib.suppress(OSError):
-                pids.update(int(word) for word in listing.read_text().split())
+                pids.update(map(int, Path(directory, "cgroup.procs").read_text().split()))
     return pids
 
 
 def remove_cgroups(cgroup: str) -> None:
-    """Remove an empty cgroup and what is below it in every hierarchy. Idempotent."""
+    """Remove an empty cgroup and what is below it in every hierarchy. Idempotent.
+
+    Walked by the kinds that the listing tells: a cgroup has forty files, and to ask each whether
+    it is a folder takes longer than all the rest.
+    """
     for folder in cgroup_folders(cgroup):
-        below = sorted((d for d in folder.rglob("*") if d.is_dir()), reverse=True)
-        for directory in (*below, folder):
-            _remove_cgroup(directory)
+        for directory, _, _ in os.walk(folder, topdown=False):
+            _remove_cgroup(Path(directory))
 
 
 def _remove_cgroup(directory: Path) -> None:
@@ -63,6 +67,16 @@ def freeze(cgroup: str) -> None:
 def thaw(cgroup: str) -> None:
     """Let them go on. Idempotent."""
     _set_frozen(cgroup, v1="THAWED", v2="0")
+
+
+def thaw_below(cgroup: str) -> None:
+    """Let everything in the cgroup and in the cgroups right below it go on. Idempotent."""
+    thaw(cgroup)
+    folders = cgroup_folders(cgroup)
+    for name in {
+        entry.name for folder in folders for entry in os.scandir(folder) if entry.is_dir()
+    }:
+        thaw(f"{cgroup}/{name}")
 
 
 def _set_frozen(cgroup: str, *, v1: str, v2: str) -> None:

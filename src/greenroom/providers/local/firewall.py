@@ -17,12 +17,11 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import IngressRule, Machine, SecurityGroup, Stack
 from greenroom.providers.local import kernel
-from greenroom.providers.local.command import run
 from greenroom.providers.local.conntrack import forget
 from greenroom.providers.local.layout import (
     DNS_ADDRESS,
@@ -32,9 +31,11 @@ from greenroom.providers.local.layout import (
     link_name,
 )
 from greenroom.providers.local.network import is_namespace
+from greenroom.providers.local.nftables import apply, list_ruleset, list_table
 
 TABLE = "inet greenroom"
 _EVERY = "every."
+_T = TypeVar("_T")
 _CHANGES = threading.Lock()
 """A removal looks first and then changes: between the two nobody may join a set that goes."""
 _TIMEOUT_S = 20
@@ -274,8 +275,8 @@ class FirewallState:
 
 def open_firewall(layout: Layout) -> None:
     """Load the empty region's ruleset, unless it is there already."""
-    if "greenroom" not in _nft(layout, ["list", "tables"]):
-        _nft(layout, ["-f", "-"], stdin=render_region(layout.region.cidr))
+    if TABLE not in _in_region(layout, list_ruleset):
+        _in_region(layout, lambda: apply(render_region(layout.region.cidr)))
 
 
 def apply_add(
@@ -283,7 +284,8 @@ def apply_add(
 ) -> None:
     """Add machines and groups in one transaction. Idempotent."""
     with _CHANGES:
-        _nft(layout, ["-f", "-"], stdin=render_add(stack, machines, groups))
+        script = render_add(stack, machines, groups)
+        _in_region(layout, lambda: apply(script))
 
 
 def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | None = None) -> None:
@@ -297,17 +299,17 @@ def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | No
             mine = state.only(machine_label(environment, machine))
         script = render_remove(mine)
         if script:
-            _nft(layout, ["-f", "-"], stdin=script)
+            _in_region(layout, lambda: apply(script))
     gone = {address for address, _ in mine.machines} | {m.address for m in mine.members}
     if gone:
-        kernel.in_network(layout.namespace, lambda: forget(gone))
+        _in_region(layout, lambda: forget(gone))
 
 
 def observe_firewall(layout: Layout) -> FirewallState:
     """Read the table back (JSON schema: libnftables-json(5))."""
     if not is_namespace(layout.namespace):
         return FirewallState()
-    listing = json.loads(_nft(layout, ["-j", "list", "table", *TABLE.split()]))
+    listing = json.loads(_in_region(layout, lambda: list_table(TABLE)))
     chains: list[str] = []
     sets: list[str] = []
     machines: list[tuple[str, str]] = []
@@ -353,8 +355,5 @@ def _sets_used(rule: Mapping[str, Any]) -> Iterator[str]:
                 yield label
 
 
-def _nft(layout: Layout, arguments: list[str], stdin: str | None = None) -> str:
-    def call() -> str:
-        return run(["nft", *arguments], timeout_s=_TIMEOUT_S, stdin=stdin)
-
-    return kernel.in_network(layout.namespace, call)
+def _in_region(layout: Layout, work: Callable[[], _T]) -> _T:
+    return kernel.in_network(layout.namespace, work)

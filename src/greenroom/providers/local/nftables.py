@@ -13,23 +13,39 @@ from functools import cache
 from greenroom.errors import HostError, OperationError
 
 _LIBRARY = "libnftables.so.1"
-_STATELESS, _HANDLE = 1 << 2, 1 << 3
+_STATELESS, _HANDLE, _JSON = 1 << 2, 1 << 3, 1 << 4
 _one_at_a_time = threading.Lock()
 
 
 def list_ruleset() -> str:
     """What `nft -s -a list ruleset` prints. Raises OperationError (E_NFT)."""
+    return _run("list ruleset", _STATELESS | _HANDLE)
+
+
+def list_table(table: str) -> str:
+    """What `nft -j list table` prints (libnftables-json(5)). Raises OperationError (E_NFT)."""
+    return _run(f"list table {table}", _JSON)
+
+
+def apply(commands: str) -> None:
+    """What `nft -f` does: all of it or, if the kernel refuses any, nothing. Raises OperationError
+    (E_NFT)."""
+    _run(commands, 0)
+
+
+def _run(commands: str, flags: int) -> str:
     library = _library()
     with _one_at_a_time:
         context = ctypes.c_void_p(library.nft_ctx_new(0))
         try:
-            library.nft_ctx_output_set_flags(context, _STATELESS | _HANDLE)
+            library.nft_ctx_output_set_flags(context, flags)
             library.nft_ctx_buffer_output(context)
             library.nft_ctx_buffer_error(context)
-            code = library.nft_run_cmd_from_buffer(context, b"list ruleset")
+            code = library.nft_run_cmd_from_buffer(context, commands.encode())
             if code != 0:
                 error = library.nft_ctx_get_error_buffer(context).decode(errors="replace")
-                raise OperationError("E_NFT", f"nft cannot list the ruleset: {error.strip()}")
+                what = commands.partition("\n")[0]
+                raise OperationError("E_NFT", f"nft cannot {what}: {error.strip()}")
             output: bytes = library.nft_ctx_get_output_buffer(context)
         finally:
             library.nft_ctx_free(context)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +31,8 @@ from greenroom.providers.local import (
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
-from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups
+from greenroom.providers.local.cgroups import remove_cgroups
+from greenroom.providers.local.killing import kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
@@ -280,18 +279,19 @@ class LocalProvider:
         before = observe(self.layout, environment)
         self._care.leave(environment)
         self._routes.withdraw(environment)
-        self._kill_machines(environment)
-        firewall.apply_remove(self.layout, environment)
-        names.withdraw_names(self.layout, environment)
-        self.residents.dismiss(environment)
-        network.delete_links(self.layout, environment)
-        for namespace in network.namespaces(self.layout.namespace_prefix(environment)):
-            network.delete_namespace(namespace)
-        for folder in (
-            self.layout.environment_run(environment),
-            self.layout.environment_dir(environment),
-        ):
-            pool.remove_tree(folder)
+        # At once: the kernel waits some 20 ms for a grace period while it deletes links.
+        cgroup = f"/{self.layout.region.name}/{environment.key}"
+        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="destroy") as beside:
+            tasks = [beside.submit(self._disconnect, environment)]
+            kill_all(cgroup)
+            tasks.append(beside.submit(remove_cgroups, cgroup))
+            pool.remove_trees(
+                *self.layout.crun_root.glob(f"{environment.key}.*"),
+                self.layout.environment_run(environment),
+                self.layout.environment_dir(environment),
+            )
+        for task in tasks:
+            task.result()
         left_over = observe(self.layout, environment)
         return Receipt(
             environment=str(environment),
@@ -314,17 +314,14 @@ class LocalProvider:
     def _boot(self) -> Boot:
         return Boot(self.layout, build_agent().content, self.signals, self._user_namespaces)
 
-    def _kill_machines(self, environment: EnvironmentName) -> None:
-        """Kill by what crun and the cgroups know, so that a half-made machine dies as well."""
-        root = f"/{self.layout.region.name}/{environment.key}"
-        containers = {path.name for path in self.layout.crun_root.glob(f"{environment.key}.*")}
-        for container in containers:
-            name = container.removeprefix(f"{environment.key}.")
-            remove_container(self.layout.machine(environment, name))
-        for pid in cgroup_pids(root):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        remove_cgroups(root)
+    def _disconnect(self, environment: EnvironmentName) -> None:
+        """Take the environment off the network. Machines that run yet are closed in by it."""
+        firewall.apply_remove(self.layout, environment)
+        names.withdraw_names(self.layout, environment)
+        self.residents.dismiss(environment)
+        network.delete_links(self.layout, environment)
+        for namespace in network.namespaces(self.layout.namespace_prefix(environment)):
+            network.delete_namespace(namespace)
 
     def _with_golden_report(self, stack: Stack, report: MachineReport) -> MachineReport:
         """For a clone, what the drill reported counts, not what the machine says of its volume."""

@@ -1,0 +1,53 @@
+"""The end of all processes of a cgroup: killed at once, waited for without looking time and again.
+
+A machine's processes are not the daemon's children, so their end is told by process descriptors
+(pidfd_open(2)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+
+from greenroom.errors import OperationError
+from greenroom.providers.local.cgroups import cgroup_pids, thaw_below
+
+_DIE_TIMEOUT_S = 10.0
+
+
+def kill_all(cgroup: str) -> None:
+    """Kill whatever is in the cgroup and below, until nothing is. Idempotent.
+
+    Raises OperationError (E_MACHINE_KILL) if something does not die.
+    """
+    end = time.monotonic() + _DIE_TIMEOUT_S
+    # Again, because a process may have made another one before it was killed.
+    while pids := cgroup_pids(cgroup):
+        _kill(pids, cgroup, end)
+        if time.monotonic() > end:
+            listed = ", ".join(map(str, sorted(pids)))
+            raise OperationError(
+                "E_MACHINE_KILL", f"processes of {cgroup.strip('/')} do not die: {listed}"
+            )
+
+
+def _kill(pids: set[int], cgroup: str, end: float) -> None:
+    with contextlib.ExitStack() as undo:
+        waiting = select.poll()
+        left = 0
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                undo.callback(os.close, descriptor)
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                waiting.register(descriptor, select.POLLIN)
+                left += 1
+        # What is held still does not even die (cgroup-v1/freezer-subsystem).
+        thaw_below(cgroup)
+        while left and (patience_s := end - time.monotonic()) > 0:
+            for descriptor, _ in waiting.poll(patience_s * 1000):
+                waiting.unregister(descriptor)
+                left -= 1
