@@ -11,7 +11,7 @@ from pathlib import Path
 import site_of_bench as site
 from table import Row, Sample, milliseconds
 
-from greenroom.providers.local.machine import cgroup_folders, cgroup_pids
+from greenroom.providers.local.cgroups import cgroup_folders, cgroup_pids
 
 _TOGETHER = 10
 _BESIDE = 30

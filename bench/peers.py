@@ -21,8 +21,8 @@ from typing import TypeVar
 import site_of_bench as site
 
 from greenroom.providers.local import kernel
+from greenroom.providers.local.cgroups import remove_cgroups
 from greenroom.providers.local.layout import IMAGE_CACHE_DIR
-from greenroom.providers.local.machine import remove_cgroups
 
 _T = TypeVar("_T")
 CGROUP = "greenroom-bench-peers"

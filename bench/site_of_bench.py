@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from greenroom.providers.local.machine import cgroup_folders
+from greenroom.providers.local.cgroups import cgroup_folders
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "photos"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -63,3 +64,11 @@ def test_the_document_holds_every_value(table):
     row = table.Row(what="list", ours=table.milliseconds([0.002, 0.004]))
     assert row.document()["ours"] == [2.0, 4.0]
     assert row.document()["holds"] is None
+
+
+@pytest.mark.parametrize("entry", ["bench", "bench/critical_path.py"])
+def test_what_the_bench_uses_of_the_product_is_there(entry):
+    root = _PATH.parents[1]
+    argv = [sys.executable, str(root / entry), "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
