@@ -13,9 +13,12 @@ from greenroom.model.proof import Reach
 from greenroom.model.stack import Protocol, Stack
 from greenroom.plan.plan import plan
 from greenroom.providers.local import kernel, network
+from greenroom.providers.local.firewall import render_region
 from greenroom.providers.local.layout import Layout, link_name
+from greenroom.providers.local.nftables import apply, list_ruleset
 from greenroom.providers.local.probe import Batch, Target, probe_all
 from greenroom.providers.local.rtnetlink import LOOPBACK, Netlink, add_address, delete_link, set_up
+from greenroom.providers.local.ruleset import Table, parse_listing
 from greenroom.region import Region
 from tests.real.site import LABEL
 from tests.unit.blueprint_values import allocation, blueprint_of, request, stack_of
@@ -169,5 +172,28 @@ def test_a_namespace_is_deleted_also_when_ip_netns_has_covered_it() -> None:
             path.unlink()
         network.delete_namespace(path)
         assert not path.exists()
+
+    kernel.in_own_thread(work)
+
+
+def test_the_regions_rules_are_listed_as_they_are_written_also_without_names_of_protocols() -> None:
+    """A bare Debian has no /etc/protocols, from which nft takes the names that it prints."""
+
+    def work() -> None:
+        kernel.unshare_mounts()
+        kernel.unshare_network()
+        names = Path("/etc/protocols")
+        if names.exists():
+            kernel.mount("/dev/null", names, None, kernel.MS_BIND)
+        script = render_region("10.9.0.0/16")
+        apply(script)
+        declared, found = parse_listing(script), parse_listing(list_ruleset())
+        assert declared.keys() == found.keys()
+        for name, table in declared.items():
+            assert texts(table) == texts(found[name])
+            assert len(texts(table)) > 3
+
+    def texts(table: Table) -> dict[str, list[str]]:
+        return {name: [r.text for r in chain.rules] for name, chain in table.chains.items()}
 
     kernel.in_own_thread(work)

@@ -95,7 +95,8 @@ table {TABLE} {{
     ct state established,related accept
     ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} reject with icmp port-unreachable
     ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80 accept
-    ip daddr {DNS_ADDRESS} ip saddr @inside meta l4proto {{ tcp, udp }} th dport 53 accept
+    ip daddr {DNS_ADDRESS} ip saddr @inside udp dport 53 accept
+    ip daddr {DNS_ADDRESS} ip saddr @inside tcp dport 53 accept
     meta nfproto ipv4 counter reject with icmp admin-prohibited
   }}
 }}
