@@ -26,6 +26,7 @@ from greenroom.app.planning import blueprint_planner
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
+from greenroom.log_limit import LogLimit
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.network import open_listener
@@ -52,6 +53,8 @@ def serve(region: Region) -> None:
     )
     for talkative in ("alembic", "uvicorn.error"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    # Machines cause what it says of the requests that it serves them.
+    logging.getLogger("uvicorn.error").addFilter(LogLimit())
     os.environ["PATH"] = search_path()
     _raise_open_files()
     require_ready(region)
@@ -141,7 +144,7 @@ async def _serve_until_told(region: Region, control: ControlPlane, provider: Loc
     ]
     api = _Server(make_api(control, provider))
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
-    region_server = _Server(services.application(), http="h11", limit_concurrency=1024)
+    region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell_to_exit, api, region_server)

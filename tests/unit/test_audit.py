@@ -238,7 +238,14 @@ def test_rules_in_another_order_are_found(stack: Stack) -> None:
 
 def test_connections_counted_by_packets_are_no_finding(stack: Stack) -> None:
     tables = kernel_of(stack)
-    tables[TABLE].collections["clients"].elements.add("10.213.0.10 ct count over 64")
+    counted = {
+        "clients": "ct count over 64",
+        "callers": "limit rate over 100/second burst 400 packets",
+        "askers": "limit rate over 500/second burst 1000 packets",
+        "resolvers": "ct count over 4",
+    }
+    for name, count in counted.items():
+        tables[TABLE].collections[name].elements.add(f"10.213.0.10 {count}")
     assert findings(stack, tables) == []
 
 

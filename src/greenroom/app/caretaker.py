@@ -145,7 +145,8 @@ class Caretaker:
             if not self._provider.mend(ended):
                 # Its whole machine has ended, of which we are told as well.
                 return
-            away_s = (self._clock.now() - ended.at).total_seconds()
+            # The host's clock may have been set back since.
+            away_s = max(0.0, (self._clock.now() - ended.at).total_seconds())
             message = f"{what}; the service was started again"
         except GreenroomError as error:
             # Somebody may have taken it down on purpose: the proof below says what that means.

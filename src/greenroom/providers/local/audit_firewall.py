@@ -28,7 +28,7 @@ from greenroom.providers.local.ruleset import (
     parse_listing,
 )
 
-_COUNTED = ("clients",)
+_COUNTED = ("clients", "callers", "askers", "resolvers")
 """Sets that packets fill, not people."""
 
 

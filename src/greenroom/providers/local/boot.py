@@ -12,6 +12,7 @@ from greenroom.model.stack import Machine, Stack
 from greenroom.model.views import MachineReport, PhaseTime
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local.command import tail
+from greenroom.providers.local.console import end_of_console
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.limits import explained
 from greenroom.providers.local.logs import read_tail
@@ -125,7 +126,7 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
     if main_pid(place) is None:
         if place.stopped.exists():
             raise OperationError("E_POOL_EATEN", place.stopped.read_text(), hint=POOL_EATEN_MEND)
-        console = _end_of_console(place)
+        console = tail(end_of_console(place), 5)
         raise OperationError(
             "E_MACHINE_DIED",
             f"{machine.name} ended before it signalled; {doing}{_phase(place)}"
@@ -144,10 +145,3 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
 
 def _phase(place: MachineLayout) -> str:
     return read_tail(place, "phase") or "it had not run its user data"
-
-
-def _end_of_console(place: MachineLayout) -> str:
-    try:
-        return tail(place.console.read_text(errors="replace"), 5)
-    except FileNotFoundError:
-        return ""

@@ -42,6 +42,13 @@ _TIMEOUT_S = 20
 _CONNECTIONS = 64
 """What one machine may have open to the region's services at a time; a boot needs three."""
 _TOO_MANY = f"ip saddr ct count over {_CONNECTIONS}"
+_NEW_TOO_OFTEN = "ip saddr limit rate over 100/second burst 400 packets"
+"""Beyond that a connection waits for its turn: TCP asks again after a second."""
+_ASKS_TOO_OFTEN = "ip saddr limit rate over 500/second burst 1000 packets"
+"""Names are answered by one process for the whole region."""
+_REFUSED = "reject with icmp port-unreachable"
+_TOO_MANY_NAMES = "ip saddr ct count over 4"
+"""dnsmasq has 20 processes for questions over TCP (its MAX_PROCS)."""
 
 
 def render_region(cidr: str) -> str:
@@ -61,6 +68,21 @@ table {TABLE} {{
     typeof iifname . ip saddr
   }}
   set clients {{
+    type ipv4_addr
+    size 65535
+    flags dynamic
+  }}
+  set callers {{
+    type ipv4_addr
+    size 65535
+    flags dynamic
+  }}
+  set askers {{
+    type ipv4_addr
+    size 65535
+    flags dynamic
+  }}
+  set resolvers {{
     type ipv4_addr
     size 65535
     flags dynamic
@@ -93,7 +115,10 @@ table {TABLE} {{
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ct state established,related accept
-    ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} reject with icmp port-unreachable
+    ct state new tcp dport {{ 53, 80 }} update @callers {{ {_NEW_TOO_OFTEN} }} counter drop
+    udp dport 53 update @askers {{ {_ASKS_TOO_OFTEN} }} counter drop
+    ct state new tcp dport 53 add @resolvers {{ {_TOO_MANY_NAMES} }} {_REFUSED}
+    ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} {_REFUSED}
     ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80 accept
     ip daddr {DNS_ADDRESS} ip saddr @inside udp dport 53 accept
     ip daddr {DNS_ADDRESS} ip saddr @inside tcp dport 53 accept

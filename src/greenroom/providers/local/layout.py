@@ -12,6 +12,7 @@ from pathlib import Path
 from greenroom.model.names import EnvironmentName
 from greenroom.region import Region
 
+CONSOLE = "console.log"
 NETNS_DIR = Path("/run/netns")
 """Where iproute2 looks (ip-netns(8)), so that `ip netns` shows our machines."""
 IMAGE_CACHE_DIR = Path("/var/cache/greenroom/images")
@@ -177,7 +178,7 @@ class MachineLayout:
     @property
     def console(self) -> Path:
         """What crun and the first process print; not among the logs that the machine can move."""
-        return self.bundle / "console.log"
+        return self.bundle / CONSOLE
 
     @property
     def signal(self) -> Path:

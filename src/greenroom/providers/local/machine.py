@@ -31,6 +31,7 @@ from greenroom.providers.local.bundle import (
 )
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.command import run_bounded, tail
+from greenroom.providers.local.console import end_of_console
 from greenroom.providers.local.crun import crun_program
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.metadata import instance_data
@@ -325,7 +326,7 @@ def _run_container(place: MachineLayout) -> None:
     if done.returncode != 0:
         raise OperationError(
             "E_MACHINE_START",
-            f"{place.name} cannot start: {tail(place.console.read_text(errors='replace'), 5)}",
+            f"{place.name} cannot start: {tail(end_of_console(place), 5)}",
         )
 
 

@@ -11,9 +11,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from greenroom.providers.local import metadata
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
+from greenroom.providers.local.pace import Paced
 from greenroom.providers.local.residents import Resident, Residents
 from greenroom.providers.local.signals import BODY_LIMIT_BYTES, Signals
 
@@ -29,15 +31,17 @@ class RegionServices:
         self._signals = signals
         self._tokens = metadata.Tokens()
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         """The ASGI application, to be served on the region's sockets."""
-        return Starlette(
-            routes=[
-                Route("/latest/api/token", self._token, methods=["PUT"]),
-                Route("/latest/{path:path}", self._metadata, methods=["GET"]),
-                Route("/s3/{bucket}/{key:path}", self._bucket, methods=["GET", "HEAD"]),
-                Route("/signal/{token}", self._signal, methods=["PUT"]),
-            ]
+        return Paced(
+            Starlette(
+                routes=[
+                    Route("/latest/api/token", self._token, methods=["PUT"]),
+                    Route("/latest/{path:path}", self._metadata, methods=["GET"]),
+                    Route("/s3/{bucket}/{key:path}", self._bucket, methods=["GET", "HEAD"]),
+                    Route("/signal/{token}", self._signal, methods=["PUT"]),
+                ]
+            )
         )
 
     async def _token(self, request: Request) -> Response:

@@ -1,7 +1,8 @@
 """Keeps the reserve: stops the machine that eats the pool, before the others feel it.
 
 A look costs two statvfs(2) while there is room. Machines are measured only when the free space
-has changed by half a reserve, so the work follows what is written, not the time.
+has changed by half a reserve, so the work follows what is written, not the time. It keeps the
+machines' consoles in bounds too, which lie in memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from greenroom.errors import GreenroomError, HostError, OperationError
 from greenroom.providers.local import space
 from greenroom.providers.local.cgroups import freeze, thaw
+from greenroom.providers.local.console import bound_consoles
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.machine import remove_container
 from greenroom.providers.local.space import NEXT_STEP, POOL_EATEN_MEND, Room, amount
@@ -73,6 +75,7 @@ class SpaceWatch:
 
     def look(self) -> float:
         """Look once, and act; returns the seconds until the next look is due."""
+        bound_consoles(self._layout)
         try:
             rooms = space.rooms(self._layout)
         except HostError as error:
