@@ -48,6 +48,11 @@ machines:
     instance_type: t3.nano
     machine_tags: {conduct: gorges}
     check: [{http: /, port: 8000, deadline_s: 60}]
+  waits:
+    image: crew
+    instance_type: t3.nano
+    machine_tags: {conduct: waits}
+    check: [{http: /, port: 8000, deadline_s: 300}]
   clashes:
     image: crew
     instance_type: t3.nano
@@ -75,6 +80,8 @@ if conduct == "gorges":
         while True:
             os.posix_fallocate(hoard.fileno(), size, 2**26)
             size += 2**26
+if conduct == "waits":
+    time.sleep(3600)
 if conduct == "clashes":
     first = socket.create_server(("", 8000))
 

@@ -92,9 +92,7 @@ TOKEN = (
     ' headers={"x-aws-ec2-metadata-token-ttl-seconds": "60"})\n'
     "for _ in range(10):\n    assert len(u.urlopen(r, timeout=30).read()) > 20\n"
 )
-NAMES = (
-    "import socket\nfor _ in range(10):\n    print(socket.gethostbyname('serves1'))\n"
-)
+NAMES = "import socket\nfor _ in range(10):\n    print(socket.gethostbyname('serves1'))\n"
 
 
 @contextlib.contextmanager

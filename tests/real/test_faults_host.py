@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,6 +65,35 @@ def test_a_mirror_that_does_not_answer_is_told_as_that(
         error.hint
         == f"look at the network and the mirror in {sources}, then run the same command again"
     )
+
+
+def test_a_package_that_is_not_there_is_named_and_nothing_of_its_build_stays(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(mode=0o1777)
+    # Its user must get there.
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    error = build(replace(image, packages=(*image.packages, "no-such-package")))
+    assert (error.code, error.message, error.hint) == (
+        "E_IMAGE_BUILD",
+        "image crew cannot be built: E: Unable to locate package no-such-package",
+        "check the packages and commands of this image in the blueprint",
+    )
+    assert list(scratch.iterdir()) == []
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    assert list(processes_in(tmp_path)) == []
+
+
+def processes_in(folder: Path) -> Iterator[str]:
+    """Command lines that name the folder, but this test's own."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace")
+            if str(folder) in words and entry.name != str(os.getpid()):
+                yield words
 
 
 def test_a_ledger_on_a_full_disk_is_told_as_that_and_is_whole_afterwards(small_disk: Path) -> None:

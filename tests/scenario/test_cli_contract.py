@@ -33,7 +33,7 @@ EVENT = {
     *("seconds", "status", "code", "hint", "exit_code"),
 }
 ENVIRONMENT = {
-    *("name", "branch", "status", "production", "verdict"),
+    *("name", "branch", "status", "production", "shared", "verdict"),
     *("url", "machines", "created_at", "operation"),
 }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import Draft
 from greenroom.jobs.memory import History, MemoryEngine
@@ -49,6 +50,7 @@ class Stage:
     history: History = field(default_factory=dict)
     crash_after: str | None = None
     stack_name: str = "photos"
+    clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
         (self.folder / "code").mkdir(exist_ok=True)
@@ -70,6 +72,7 @@ class Stage:
             engine=engine,
             planner=self.draft,
             proxy_port=PROXY_PORT,
+            clock=self.clock,
         )
         self.engine = engine
         self.control.recover()

@@ -11,7 +11,7 @@ import pytest
 from agent_region import machine_paths, member, quiet_progress, running_region, tar_gz, tar_of
 
 from greenroom.agent.config import Deploy
-from greenroom.agent.deploy import deploy
+from greenroom.agent.deploy import RELEASES_KEPT, deploy, prune, switch
 from greenroom.agent.errors import AgentError
 
 OWN, DEFAULT = "backend-feature_x.tar.gz", "backend-master.tar.gz"
@@ -226,3 +226,16 @@ def test_what_cannot_be_kept_fails_the_deploy(region, run, www, keep, prepare, w
     assert words in str(caught.value)
     assert not (www / "current").exists()
     assert names(www / "releases") == []
+
+
+def test_the_release_in_use_is_kept_also_when_the_clock_was_set_back(tmp_path: Path) -> None:
+    for number in range(RELEASES_KEPT + 1):
+        release = tmp_path / "releases" / f"{number}"
+        release.mkdir(parents=True)
+        os.utime(release, (2e9 + number, 2e9 + number))
+    last = f"releases/{RELEASES_KEPT}"
+    switch(str(tmp_path), last)
+    assert (tmp_path / last).stat().st_mtime < 2e9
+    prune(str(tmp_path))
+    kept = {path.name for path in (tmp_path / "releases").iterdir()}
+    assert (len(kept), Path(last).name in kept) == (RELEASES_KEPT, True)

@@ -59,7 +59,7 @@ def deploy(config: Deploy, branch: str, paths: Paths, progress: Progress) -> Dep
         previous = switch(directory, release)
     finally:
         _sweep(directory)
-    _prune(directory)
+    prune(directory)
     fallback = key != config.keys[0]
     return Deployed(key=key, sha256=fetched.sha256, fallback=fallback, previous=previous)
 
@@ -134,10 +134,12 @@ def _sweep(directory: str) -> None:
             _remove(f"{directory}/{name}")
 
 
-def _prune(directory: str) -> None:
+def prune(directory: str) -> None:
     """Keep the releases that were used last; `current` is the last of all."""
     releases = [f"{directory}/releases/{name}" for name in os.listdir(f"{directory}/releases")]
-    releases.sort(key=lambda path: os.stat(path).st_mtime_ns, reverse=True)
+    # The one in use is kept even if the clock was set back since the others were.
+    used = f"{directory}/{os.readlink(f'{directory}/current')}"
+    releases.sort(key=lambda path: (path != used, -os.stat(path).st_mtime_ns))
     for path in releases[RELEASES_KEPT:]:
         _remove(path)
 

@@ -116,7 +116,7 @@ class Caretaker:
 
     def _machine_ended(self, record: EnvironmentRecord, ended: Ended) -> None:
         what = f"its first process (s6-svscan, process {ended.pid}) {ended.how}"
-        times = self._times(record, ended, MACHINE_WINDOW)
+        times = self._times(ended, MACHINE_WINDOW)
         if times >= len(MACHINE_DELAYS_S):
             self._give_up(record, ended, f"{what}, time {times + 1} in ten minutes")
             return
@@ -134,7 +134,7 @@ class Caretaker:
         if ended.part is Part.SUPERVISOR:
             process = f"supervisor (s6-supervise, {process})"
         what = f"its {process} {ended.how}"
-        times = self._times(record, ended, SERVICE_WINDOW)
+        times = self._times(ended, SERVICE_WINDOW)
         if times >= SERVICE_ENDS_MAX:
             self._provider.hold(ended)
             self._give_up(record, ended, f"{what}, time {times + 1} in a minute")
@@ -170,11 +170,11 @@ class Caretaker:
             if _idle(connection, record.name) is not None:
                 save_proof(connection, record, proof, self._clock.now())
 
-    def _times(self, record: EnvironmentRecord, ended: Ended, window: timedelta) -> int:
-        """How often that ended before; a namesake that is gone does not count."""
-        since = max(ended.at - window, record.created_at)
+    def _times(self, ended: Ended, window: timedelta) -> int:
+        """How often that ended before, in the time before it ended now."""
+        where, since = (ended.environment, ended.subject), ended.at - window
         with self._database.read() as connection:
-            return count_incidents(connection, ended.environment, ended.subject, since)
+            return count_incidents(connection, *where, since, ended.at)
 
     def _give_up(self, record: EnvironmentRecord, ended: Ended, what: str) -> None:
         message = (

@@ -60,7 +60,7 @@ from greenroom.store.environments import (
     stacks_beside,
 )
 from greenroom.store.events import phases_done
-from greenroom.store.incidents import incidents_since, record_incident
+from greenroom.store.incidents import incidents_of, record_incident
 from greenroom.store.intents import undo_intents
 from greenroom.store.journal import Journal
 from greenroom.store.operations import (
@@ -191,7 +191,7 @@ class ControlPlane:
             phases = phases_done(connection, record.created_by)
             findings = find_findings(connection, record.name)
             summary = self._view(record, _running(connection))
-            incidents = incidents_of(connection, record)
+            incidents = incidents_of(connection, record.name, record.created_at)
         return view_detail(record, summary, findings, phases, incidents, self._proxy_port)
 
     def stack_of(self, text: str) -> Stack:
@@ -302,13 +302,6 @@ def _pick_or_explain(connection: Connection, text: str) -> EnvironmentRecord:
         raise InputError(
             error.code, f"{error.message}: its create failed ({code}: {message})", hint=error.hint
         ) from error
-
-
-def incidents_of(connection: Connection, record: EnvironmentRecord) -> tuple[Incident, ...]:
-    """What befell the environment, and the region while it was there."""
-    own = incidents_since(connection, record.name, record.created_at)
-    shared = incidents_since(connection, None, record.created_at)
-    return tuple(sorted((*own, *shared), key=lambda incident: incident.at))
 
 
 def _running(connection: Connection) -> dict[str, str]:

@@ -38,6 +38,7 @@ from greenroom.store.environments import (
     lowest_free_index,
     set_status,
 )
+from greenroom.store.incidents import forget_incidents
 from greenroom.store.intents import record_intents
 from greenroom.store.operations import OperationRecord, insert_operation, unfinished_on
 
@@ -68,6 +69,7 @@ def admit_create(
             created_at=now,
         ),
     )
+    forget_incidents(connection, stack.environment)
     resources = provider.resources_of(stack)
     record_intents(connection, operation.id, stack.environment, resources, now)
     return operation

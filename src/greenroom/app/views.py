@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from greenroom.model.events import Event
 from greenroom.model.incidents import Incident
@@ -63,7 +64,6 @@ def view_detail(
     """All of an environment; ``phases`` are the finished ones of the operation that created it."""
     reports = findings.reports
     artifacts = {report.machine: report.artifact for report in reports}
-    ready_at = record.ready_at
     return EnvironmentDetail(
         summary=summary,
         machines=tuple(_machine(m, artifacts.get(m.name)) for m in record.stack.machines),
@@ -71,9 +71,14 @@ def view_detail(
         phases=(*_own_phases(phases), *_machine_phases(reports)),
         restores=tuple(report.restore for report in reports if report.restore is not None),
         proof=findings.proof,
-        create_s=None if ready_at is None else (ready_at - record.created_at).total_seconds(),
+        create_s=_seconds_between(record.created_at, record.ready_at),
         incidents=incidents,
     )
+
+
+def _seconds_between(began: datetime, ended: datetime | None) -> float | None:
+    """None if it has not ended, or if the clock was set back meanwhile."""
+    return None if ended is None or ended < began else (ended - began).total_seconds()
 
 
 def urls_of(stack: Stack, proxy_port: int) -> tuple[str, ...]:

@@ -29,16 +29,22 @@ def record_incident(
     connection.execute(insert(incidents), values)
 
 
-def incidents_since(
-    connection: Connection, environment: EnvironmentName | None, since: datetime
-) -> tuple[Incident, ...]:
-    """The newest incidents of the environment, or of the region, since then; the oldest first.
+def forget_incidents(connection: Connection, environment: EnvironmentName) -> None:
+    """Forget what befell a namesake that is gone; not told by the time, which may be set back."""
+    connection.execute(delete(incidents).where(incidents.c.environment == _key(environment)))
 
-    An environment's creation is a good ``since``: a namesake that is gone left its own behind.
-    """
+
+def incidents_of(
+    connection: Connection, environment: EnvironmentName, since: datetime
+) -> tuple[Incident, ...]:
+    """The newest incidents of the environment, and of the region since then, in the order in
+    which they were kept."""
     query = (
         select(incidents)
-        .where(incidents.c.environment == _key(environment), incidents.c.at >= since)
+        .where(
+            (incidents.c.environment == _key(environment))
+            | ((incidents.c.environment == _key(None)) & (incidents.c.at >= since))
+        )
         .order_by(incidents.c.id.desc())
         .limit(_SHOWN)
     )
@@ -51,13 +57,18 @@ def incidents_since(
 
 
 def count_incidents(
-    connection: Connection, environment: EnvironmentName, subject: str, since: datetime
+    connection: Connection,
+    environment: EnvironmentName,
+    subject: str,
+    since: datetime,
+    until: datetime,
 ) -> int:
-    """How often that subject met something since then."""
+    """How often that subject met something between the two. What seems to lie in the future was
+    kept before the clock was set back, nobody knows how long ago."""
     query = select(func.count()).where(
         incidents.c.environment == _key(environment),
         incidents.c.subject == subject,
-        incidents.c.at >= since,
+        incidents.c.at.between(since, until),
     )
     return connection.scalar(query) or 0
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
@@ -16,6 +24,8 @@ from greenroom.store.tables import operations
 
 _LOOK_BACK = 50
 """How many ended creates are searched for one that somebody asks about."""
+_ACCEPTED: ColumnElement[int] = literal_column("rowid")
+"""The order in which operations were accepted; the clock may have been set back between two."""
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
 
@@ -73,7 +83,7 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
     query = (
         select(operations)
         .where(operations.c.kind == "create", operations.c.ended_at.is_not(None))
-        .order_by(operations.c.created_at.desc())
+        .order_by(_ACCEPTED.desc())
         .limit(_LOOK_BACK)
     )
     for row in connection.execute(query).mappings():
@@ -87,11 +97,7 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
 
 def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:
     """What a restart has to go on with, oldest first."""
-    query = (
-        select(operations)
-        .where(operations.c.status.in_(_UNFINISHED))
-        .order_by(operations.c.created_at)
-    )
+    query = select(operations).where(operations.c.status.in_(_UNFINISHED)).order_by(_ACCEPTED)
     return tuple(_record(row) for row in connection.execute(query).mappings())
 
 

@@ -85,7 +85,8 @@ def keep_as_golden(
     relatives = [
         f.parent for f in layout.goldens.glob(f"[!.]*/{_FAMILY}") if f.read_text() == family
     ]
-    relatives.sort(key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    # This one first, whatever the clock said when the others were made.
+    relatives.sort(key=lambda folder: (folder.name != key, -folder.stat().st_mtime_ns))
     for outdated in relatives[_KEPT_PER_FAMILY:]:
         # Renamed first: nobody begins to clone a volume that is going.
         remove_tree(outdated.rename(layout.goldens / f".{outdated.name}.{time.time_ns()}"))
