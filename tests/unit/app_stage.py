@@ -3,7 +3,8 @@ that can be dropped and built again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -13,6 +14,7 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import Draft
 from greenroom.jobs.memory import History, MemoryEngine
 from greenroom.model.events import Event, EventKind
+from greenroom.model.incidents import Ended
 from greenroom.model.names import SHARED_SLUG, EnvironmentName
 from greenroom.model.receipt import Resource
 from greenroom.model.requests import CreateRequest, Request
@@ -102,6 +104,15 @@ class Stage:
             if events[-1].kind is EventKind.RESULT:
                 return self.control.operation(operation), events[-1]
         raise AssertionError(f"{operation} did not end in {TIMEOUT_S} s")
+
+    def watched(self, name: str = "photos/feature-x") -> Callable[[Ended], None]:
+        """Wait until the caretaker has adopted the environment, which it does after the result of
+        an operation; whom it is told of what ends."""
+        end = time.monotonic() + TIMEOUT_S
+        while (told := self.world.held(EnvironmentName.parse(name)).told) is None:
+            assert time.monotonic() < end, f"nobody watches {name}"
+            time.sleep(0.002)
+        return told
 
     def observe(self, name: str = "photos/feature-x") -> tuple[Resource, ...]:
         """What the host holds of an environment."""

@@ -149,9 +149,7 @@ def test_a_service_that_ended_before_the_clock_went_back_was_not_away_for_less_t
 def befall(stage: Stage, at: datetime, pid: int = 4711) -> None:
     """A service ends; wait until that was written down and the environment is at rest again."""
     before = len(stage.control.environment("feature-x").incidents)
-    told = stage.world.held(NAME).told
-    assert told is not None
-    told(
+    stage.watched()(
         Ended(
             environment=NAME,
             machine="db1",

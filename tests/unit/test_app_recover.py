@@ -24,6 +24,8 @@ RECOVER = RecoverRequest(environment="feature-x")
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)
     stage.run(request())
+    # Who looks for the first time at what has rebooted recovers it, beside the test.
+    stage.watched()
     yield stage
     stage.close()
 
