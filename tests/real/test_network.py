@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -117,6 +121,56 @@ def test_every_link_answers_for_the_others_and_drops_what_is_not_its_own() -> No
 def settings_of(link: str) -> str:
     names = (f"conf/{link}/rp_filter", f"conf/{link}/proxy_arp", f"neigh/{link}/proxy_delay")
     return " ".join(Path("/proc/sys/net/ipv4", name).read_text().strip() for name in names)
+
+
+def hog(namespace: Path, kind: socket.SocketKind, held: ExitStack) -> None:
+    """Bind every port that the kernel gives out by itself there; few, so that it is soon done."""
+
+    def bind() -> None:
+        Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40007")
+        for port in range(40000, 40008):
+            held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("", port))
+
+    kernel.in_network(namespace, bind)
+
+
+def test_a_machine_that_has_bound_all_ports_does_not_blind_the_proof() -> None:
+    def work() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        source, *others = FIRST.machines
+        with ExitStack() as held:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                hog(namespace_of(FIRST, source.name), kind, held)
+            targets = [
+                Target(str(machine.address), protocol, port)
+                for machine in others
+                for protocol in Protocol
+                for port in (9, 10)
+            ]
+            batch = Batch(namespace_of(FIRST, source.name), str(source.address), targets)
+            assert reaches(batch) == [[Reach.REFUSED] * len(targets)]
+            assert not batch.faults
+
+    on_a_host_of_its_own(work)
+
+
+def test_a_probe_that_cannot_be_sent_is_silent_and_says_why_and_ends_nothing() -> None:
+    def work() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        source, spoiled, other = FIRST.machines
+        namespace = namespace_of(FIRST, source.name)
+        route = ["ip", "-n", namespace.name, "route", "add", "blackhole"]
+        subprocess.run([*route, f"{spoiled.address}/32"], check=True)
+        targets = [
+            Target(str(machine.address), protocol, 9)
+            for machine in (spoiled, other)
+            for protocol in (Protocol.TCP, Protocol.UDP)
+        ]
+        batch = Batch(namespace, str(source.address), targets)
+        assert reaches(batch) == [[Reach.SILENT] * 2 + [Reach.REFUSED] * 2]
+        assert batch.faults == {errno.EINVAL}
+
+    on_a_host_of_its_own(work)
 
 
 def ask_to_delete(name: str) -> None:

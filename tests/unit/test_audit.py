@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.blueprint_values import allocation, blueprint_of, request, stack_of
 
+from greenroom.model.proof import Verdict
 from greenroom.model.stack import Stack
 from greenroom.plan.plan import plan
+from greenroom.providers.local import audit as audit_module
+from greenroom.providers.local.audit import Seen, SeenMachine, SeenRegion, audit
 from greenroom.providers.local.audit_firewall import audit_firewall, declared_firewall
 from greenroom.providers.local.audit_network import (
     DeclaredNetwork,
@@ -19,6 +22,7 @@ from greenroom.providers.local.audit_network import (
 )
 from greenroom.providers.local.firewall import TABLE, render_add, render_region
 from greenroom.providers.local.layout import Layout, link_name
+from greenroom.providers.local.network import host_link_addresses
 from greenroom.providers.local.network_state import Link, NetworkState
 from greenroom.providers.local.ruleset import (
     Chain,
@@ -31,6 +35,7 @@ from greenroom.providers.local.ruleset import (
 from greenroom.region import Region
 
 CIDR = "10.213.0.0/16"
+NOWHERE = Layout(Region(label="nowhere"))
 DB_CHAIN = "group.photos.feature-x.db"
 LISTING = """\
 table inet greenroom { # handle 1
@@ -390,3 +395,65 @@ def test_a_machines_namespace_is_its_own_address_and_no_firewall(stack: Stack) -
     address, table = audit_network(declared, changed)
     assert address.startswith("backend1 has the address 10.213.0.11/32 on eth0, which nobody")
     assert table.startswith("the namespace of backend1 has the firewall table inet mine, which")
+
+
+# The claims
+
+
+def seen_of(stack: Stack, **tried: int) -> Seen:
+    """A region and machines just as declared; ``tried`` is how often a machine tried IPv6."""
+    declared = declared_region(NOWHERE, host_link_addresses(NOWHERE)[1], stack, ())
+    return Seen(
+        SeenRegion(network=state_of(declared), tables=kernel_of(stack), settings={}),
+        {
+            machine.name: SeenMachine(
+                network=state_of(declared_machine("its-own", machine.name, machine)),
+                six=(),
+                six_tried=tried.get(machine.name, 6),
+            )
+            for machine in stack.machines
+        },
+    )
+
+
+def verdicts(stack: Stack, seen: Seen) -> dict[str, tuple[Verdict, str]]:
+    """Of an audit in a region that does not exist, so no further look finds anything."""
+    claims = audit(NOWHERE, stack, seen, lambda: [])
+    return {claim.subject: (claim.verdict, claim.evidence) for claim in claims}
+
+
+def test_what_was_looked_at_and_is_as_declared_is_proved(stack: Stack) -> None:
+    said = verdicts(stack, seen_of(stack))
+    assert {subject: verdict for subject, (verdict, _) in said.items()} == dict.fromkeys(
+        ("firewall", "network", "IPv6"), Verdict.PROVED
+    )
+
+
+def test_nothing_is_proved_of_a_region_that_nobody_could_look_at(stack: Stack) -> None:
+    said = verdicts(stack, Seen(None, {}))
+    assert said["firewall"] == (Verdict.NOT_VERIFIED, "the region could not be looked at")
+    assert said["network"][0] is Verdict.FAILED
+    assert said["IPv6"] == (
+        Verdict.NOT_VERIFIED,
+        "the region could not be looked at; backend1 could not be looked at; "
+        "db1 could not be looked at; feed1 could not be looked at",
+    )
+
+
+def test_a_machine_that_tried_nothing_proves_nothing_of_ipv6(stack: Stack) -> None:
+    said = verdicts(stack, seen_of(stack, db1=0))
+    assert said["IPv6"] == (Verdict.NOT_VERIFIED, "nothing was tried from db1")
+    assert said["firewall"][0] is said["network"][0] is Verdict.PROVED
+
+
+def test_a_look_that_saw_too_little_does_not_outweigh_the_next(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the whole look finds must be told, although the one before had not found it."""
+    tampered = seen_of(stack)
+    assert tampered.region is not None
+    tampered.region.tables[TABLE].chains[DB_CHAIN].rules.append(Rule("accept", 61))
+    monkeypatch.setattr(audit_module, "_look_again", lambda layout, stack: tampered)
+    verdict, evidence = verdicts(stack, Seen(None, {}))["firewall"]
+    assert verdict is Verdict.FAILED
+    assert "a rule that nobody declares: `accept`" in evidence

@@ -232,7 +232,25 @@ def test_what_a_machine_says_can_always_be_written_down() -> None:
         assert len(kept) == TEXT_LIMIT
 
 
-def body(status: str, reason: str) -> bytes:
+@pytest.mark.parametrize("depth", [*range(900, 1000, 5), 2000])
+def test_what_a_machine_says_in_too_many_brackets_is_left_out(clients: Clients, depth: int) -> None:
+    """Some depths can be read, but not be told any more."""
+    machine = clients.stack.machine("db1")
+    clients.layout.machine(clients.stack.environment, "db1").bundle.mkdir(parents=True)
+    nested = "[" * depth + "]" * depth
+    said = body("SUCCESS", "", '{"notices": [' + nested + "]}" if depth < 2000 else nested)
+    client = clients.of("db1", SERVICE_ADDRESS)
+    assert client.put(f"/signal/{machine.signal_token}", content=said).status_code == 200
+    signal = Signals(clients.layout).of(Resident(clients.stack, machine))
+    assert signal is not None and signal.success
+    assert len(report_of("db1", signal.data).notices) <= 1
+
+
+def test_a_duration_that_no_float_can_hold_is_left_out() -> None:
+    assert report_of("db1", {"phases": [["boot", 10**400]]}).phases == ()
+
+
+def body(status: str, reason: str, data: str = "{}") -> bytes:
     return json.dumps(
-        {"Status": status, "UniqueId": "db1", "Reason": reason, "Data": "{}"}
+        {"Status": status, "UniqueId": "db1", "Reason": reason, "Data": data}
     ).encode()

@@ -115,9 +115,11 @@ def audit(
         if not findings:
             break
         time.sleep(_BETWEEN_LOOKS_S)
+        # What a look could not see it cannot have missed: the next one begins anew.
+        partial = bool(_unseen(stack, seen, "IPv6"))
         seen = _look_again(layout, stack)
-        again = frozenset(_findings(layout, stack, seen, neighbours()))
-        findings = {finding: None for finding in findings if finding in again}
+        again = dict.fromkeys(_findings(layout, stack, seen, neighbours()))
+        findings = again if partial else {f: None for f in findings if f in again}
     return tuple(_claims(stack, seen, list(findings)))
 
 
@@ -172,13 +174,35 @@ def _findings(
 def _claims(stack: Stack, seen: Seen, findings: Sequence[tuple[str, str]]) -> Iterator[Claim]:
     for subject, claim, evidence in _evidence(stack, seen):
         mine = [sentence for part, sentence in findings if part == subject]
-        if not mine:
+        unseen = _unseen(stack, seen, subject)
+        if not mine and unseen:
+            yield Claim(
+                subject=subject,
+                claim=claim,
+                verdict=Verdict.NOT_VERIFIED,
+                evidence="; ".join(unseen[:_FINDINGS_MAX]),
+            )
+        elif not mine:
             yield Claim(subject=subject, claim=claim, verdict=Verdict.PROVED, evidence=evidence)
         for sentence in mine[:_FINDINGS_MAX]:
             yield Claim(subject=subject, claim=claim, verdict=Verdict.FAILED, evidence=sentence)
         if len(mine) > _FINDINGS_MAX:
             more = f"and {len(mine) - _FINDINGS_MAX} more differences"
             yield Claim(subject=subject, claim=claim, verdict=Verdict.FAILED, evidence=more)
+
+
+def _unseen(stack: Stack, seen: Seen, part: str) -> list[str]:
+    """What nobody could look at of that which the claim on this part is about."""
+    said = [] if seen.region is not None else ["the region could not be looked at"]
+    if part == "firewall":
+        return said
+    for machine in stack.machines:
+        at = seen.machines.get(machine.name)
+        if at is None:
+            said.append(f"{machine.name} could not be looked at")
+        elif part == "IPv6" and not at.six_tried:
+            said.append(f"nothing was tried from {machine.name}")
+    return said
 
 
 def _evidence(stack: Stack, seen: Seen) -> Iterator[tuple[str, str, str]]:

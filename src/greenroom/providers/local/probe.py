@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import select
 import socket
 import struct
@@ -40,6 +41,9 @@ _IP_RECVERR = 11
 _FROM_ICMP = 2
 _PORT_UNREACHABLE = 3
 _DATAGRAM_TRIES = 3
+_SPARE_PORTS = range(1024, 32768)
+"""Below the ports that the kernel gives out by itself (ip_local_port_range of ip(7))."""
+_SPARE_TRIES = 16
 
 _REACH_BY_ERRNO = {
     0: Reach.OPEN,
@@ -47,6 +51,9 @@ _REACH_BY_ERRNO = {
     errno.EHOSTUNREACH: Reach.FILTERED,
     errno.ENETUNREACH: Reach.FILTERED,
     errno.EACCES: Reach.FILTERED,
+    # It took the connection, and dropped it before we looked.
+    errno.ECONNRESET: Reach.OPEN,
+    errno.EPIPE: Reach.OPEN,
 }
 
 
@@ -69,6 +76,10 @@ class Batch:
     ``answers`` is filled in the order of ``targets``; it stays None if the namespace is gone,
     since its environment was destroyed meanwhile. ``look`` is called inside it as well, and its
     result kept in ``seen``.
+
+    ``faults`` are the errors that say nothing of the target: these probes count as silent. The
+    namespace belongs to a machine whose root may have used up its ports or spoiled its routes;
+    that may blind the proof there, but not end it.
     """
 
     namespace: Path | None
@@ -77,6 +88,15 @@ class Batch:
     look: Callable[[], object] | None = None
     answers: list[Reach] | None = None
     seen: object = None
+    faults: set[int] = field(default_factory=set)
+    crowded: bool = False
+
+    def take(self, number: int, code: int) -> None:
+        """Keep what the error number of a probe means."""
+        assert self.answers is not None
+        if code not in _REACH_BY_ERRNO:
+            self.faults.add(code)
+        self.answers[number] = _REACH_BY_ERRNO.get(code, Reach.SILENT)
 
 
 def probe_all(batches: Sequence[Batch], region: Path) -> None:
@@ -124,6 +144,10 @@ def _enter(namespace: Path | None, home: int) -> bool:
         kernel.enter_network(namespace)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return False  # The file is there, but nothing is mounted on it any more.
+        raise
     return True
 
 
@@ -173,8 +197,7 @@ class _Waiting:
     def _take_connect(self, descriptor: int) -> None:
         batch, number, probe = self.connects.pop(descriptor)
         self.poller.unregister(descriptor)
-        assert batch.answers is not None
-        batch.answers[number] = _reach(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        batch.take(number, probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         probe.close()
 
 
@@ -223,35 +246,72 @@ def _send(batch: Batch, numbers: range, waiting: _Waiting) -> None:
 
 
 def _connect(batch: Batch, target: Target, number: int, waiting: _Waiting) -> None:
-    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    code = probe.connect_ex((target.address, target.port))
+    place = (target.address, target.port)
+    probe = _stream_socket()
+    code = errno.EADDRNOTAVAIL if batch.crowded else probe.connect_ex(place)
+    if code == errno.EADDRNOTAVAIL:
+        # The kernel walked all its ports before it gave up: that is not asked for again.
+        batch.crowded = True
+        probe.close()
+        probe, code = _connect_from_spare_port(place)
     if code == errno.EINPROGRESS:
         waiting.sockets.callback(probe.close)
         waiting.poller.register(probe, select.POLLOUT)
         waiting.connects[probe.fileno()] = (batch, number, probe)
         return
     probe.close()
-    assert batch.answers is not None
-    batch.answers[number] = _reach(code)
+    batch.take(number, code)
+
+
+def _stream_socket() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+
+
+def _connect_from_spare_port(place: tuple[str, int]) -> tuple[socket.socket, int]:
+    """Connect although a machine has bound all ports that the kernel would choose from."""
+    probe, code = _stream_socket(), errno.EADDRNOTAVAIL
+    for port in random.sample(_SPARE_PORTS, _SPARE_TRIES):
+        if not _bind(probe, port):
+            continue
+        code = probe.connect_ex(place)
+        if code != errno.EADDRNOTAVAIL:
+            break
+        probe.close()
+        probe = _stream_socket()
+    return probe, code
+
+
+def _bind(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("", port))
+    except OSError:
+        return False
+    return True
 
 
 def _datagram_socket() -> socket.socket:
     probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     probe.setsockopt(socket.SOL_IP, _IP_RECVERR, 1)
+    # 0: any that the kernel would choose.
+    any(_bind(probe, port) for port in (0, *random.sample(_SPARE_PORTS, _SPARE_TRIES)))
     return probe
 
 
 def _send_datagram(sent: _Datagrams, target: Target, number: int) -> None:
     place = (target.address, target.port)
     sent.open[place] = number
+    code = 0
     for _ in range(_DATAGRAM_TRIES):
         try:
             sent.socket.sendto(target.payload, place)
-        except OSError:
+        except OSError as error:
             # The answer to one that was sent before, reported here; it is in the queue too.
             _take_datagrams(sent)
+            code = error.errno or 0
             continue
         return
+    if code not in _REACH_BY_ERRNO:
+        sent.batch.faults.add(code)
 
 
 def _take_datagrams(sent: _Datagrams) -> None:
@@ -263,9 +323,9 @@ def _take_datagrams(sent: _Datagrams) -> None:
         except BlockingIOError:
             break
         number = sent.open.pop(place[:2], None)
-        reach = _reach_of_error(place[0], controls)
-        if number is not None and reach is not None:
-            sent.batch.answers[number] = reach
+        code = _code_of_error(place[0], controls)
+        if number is not None and code:
+            sent.batch.take(number, code)
     while True:
         try:
             _, place = sent.socket.recvfrom(64)
@@ -278,19 +338,13 @@ def _take_datagrams(sent: _Datagrams) -> None:
             sent.batch.answers[number] = Reach.OPEN
 
 
-def _reach_of_error(target: str, controls: Sequence[tuple[int, int, bytes]]) -> Reach | None:
-    """The meaning of a sock_extended_err (ip(7), IP_RECVERR): who refused, and how."""
+def _code_of_error(target: str, controls: Sequence[tuple[int, int, bytes]]) -> int:
+    """The error number of a sock_extended_err (ip(7), IP_RECVERR), by who refused, and how."""
     for level, kind, data in controls:
         if level == socket.SOL_IP and kind == _IP_RECVERR:
             number, origin, icmp_type, code = struct.unpack_from("=IBBB", data)
             offender = socket.inet_ntoa(data[20:24])
             if origin == _FROM_ICMP and icmp_type == 3 and code == _PORT_UNREACHABLE:
-                return Reach.REFUSED if offender == target else Reach.FILTERED
-            return _reach(number)
-    return None
-
-
-def _reach(code: int) -> Reach:
-    if code not in _REACH_BY_ERRNO:
-        raise OSError(code, os.strerror(code))
-    return _REACH_BY_ERRNO[code]
+                return errno.ECONNREFUSED if offender == target else errno.EHOSTUNREACH
+            return int(number)
+    return 0

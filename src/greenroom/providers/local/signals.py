@@ -172,6 +172,6 @@ def _restore_report(machine: str, data: object) -> RestoreReport | None:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
