@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +29,7 @@ FAULTS = [
     ),
     (
         "breeds",
-        "BlockingIOError: [Errno 11] Resource temporarily unavailable\n"
-        "→ raise pids of machine type breeds in the blueprint, or let its servers use fewer\n",
+        "\n→ raise pids of machine type breeds in the blueprint, or let its servers use fewer\n",
     ),
     (
         "clashes",
@@ -38,8 +38,10 @@ FAULTS = [
     ),
 ]
 FIRST_LINES = {
-    "breeds": "error E_PROCESS_LIMIT: breeds1: the kernel refused it 1 process at its limit of 48 processes: service app died (exit code 1); the last lines of its log:",  # noqa: E501
-    "clashes": "error E_MACHINE_FAILED: clashes1: service app died (exit code 1); the last lines of its log:",  # noqa: E501
+    # How often it is refused, and who is first (the server, its supervisor, whoever looks at it),
+    # is a race in a machine that is full.
+    "breeds": r"error E_PROCESS_LIMIT: breeds1: the kernel refused it (1 process|\d+ processes) at its limit of 48 processes: .+",  # noqa: E501
+    "clashes": r"error E_MACHINE_FAILED: clashes1: service app died \(exit code 1\); the last lines of its log:",  # noqa: E501
 }
 
 
@@ -51,7 +53,8 @@ def test_a_limit_that_is_met_at_the_boot_is_the_reason(
     assert (done.returncode, done.stdout) == (1, "")
     message = error_in(done.stderr)
     assert message.endswith(ending)
-    assert message.splitlines()[0] == FIRST_LINES.get(machine, ending.splitlines()[0])
+    first = FIRST_LINES.get(machine, re.escape(ending.splitlines()[0]))
+    assert re.fullmatch(first, message.splitlines()[0]), message
     assert [environment["name"] for environment in crew.data("list")].count("crew/x") == 0
     assert_unhurt(crew)
 
