@@ -9,10 +9,10 @@ prepare() {
 try_next() {
   cat <<TEXT
   for i in 1 2 3 4 5 6; do curl -s $url/; done      another backend each time
-  greenroom exec feature_x backend2 -- s6-svc -d /etc/greenroom/service/nginx
+  greenroom exec $name backend2 -- s6-svc -d /etc/greenroom/service/nginx
   curl -s $url/                     the others go on;  $url/balancer shows it
-  greenroom flows feature_x         finds it, and so does the balancer's own check
-  greenroom exec feature_x backend2 -- s6-svc -u /etc/greenroom/service/nginx
+  greenroom flows $name   finds it, and so does the balancer's own check
+  greenroom exec $name backend2 -- s6-svc -u /etc/greenroom/service/nginx
   greenroom create --machines balancer backend=4 --branch bigger
 TEXT
 }

@@ -10,10 +10,10 @@ prepare() {
 try_next() {
   cat <<TEXT
   curl $url/api/stats
-  greenroom show feature_x          its phases, its restore, its proof
-  greenroom flows feature_x         who may reach whom, probed again now
-  greenroom shell feature_x backend1
+  greenroom show $name          its phases, its restore, its proof
+  greenroom flows $name         who may reach whom, probed again now
+  greenroom shell $name backend1
   greenroom create --machines backend db feed --branch master
-  greenroom destroy feature_x
+  greenroom destroy $name
 TEXT
 }

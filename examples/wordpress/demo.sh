@@ -14,8 +14,8 @@ try_next() {
   cat <<TEXT
   Look at $url and at ${url/feature-x/master}, which is production.
   Sign in at $url/wp-login.php as editor, password greenroom.
-  greenroom show feature_x          what was restored, table by table
-  greenroom exec feature_x cache1 -- redis-cli dbsize
-  greenroom deploy feature_x        what you have uploaded stays
+  greenroom show $name          what was restored, table by table
+  greenroom exec $name cache1 -- redis-cli dbsize
+  greenroom deploy $name        what you have uploaded stays
 TEXT
 }

@@ -369,8 +369,8 @@ def test_a_detached_create_goes_on_after_its_command_has_ended(empty: Site) -> N
         out = empty.ok("create", *ALL, "--detach")
         assert re.fullmatch(
             rf"operation op-[0-9a-f]{{12}} creates {NAME}\n"
-            rf"→ greenroom show {BRANCH} tells where it stands; "
-            rf"greenroom logs -f {BRANCH} follows it\n",
+            rf"→ greenroom show {NAME} tells where it stands; "
+            rf"greenroom logs -f {NAME} follows it\n",
             out,
         )
         (environment,) = empty.data("list")
@@ -396,7 +396,7 @@ def test_of_two_creates_of_one_branch_exactly_one_wins(empty: Site) -> None:
         refused = error_in(endings[codes.index(4)][1])
         assert re.fullmatch(
             rf"error E_BUSY: {NAME} is busy: create op-[0-9a-f]{{12}} runs on it\n"
-            rf"→ wait until it has ended, or stop it: greenroom cancel {BRANCH}\n",
+            rf"→ wait until it has ended, or stop it: greenroom cancel {NAME}\n",
             refused,
         )
         (environment,) = empty.data("list")

@@ -106,7 +106,7 @@ def test_a_recovery_that_fails_touches_no_disk_and_says_the_next_step(stays: Sit
     assert found["summary"]["status"] == "failed"
     (incident,) = [i for i in found["incidents"] if "E_DISK_LOST" in i["message"]]
     assert f"db1: {disk}/volume is not there any more" in incident["message"]
-    assert "greenroom recover stays tries again" in incident["message"]
+    assert "greenroom recover photos/stays tries again" in incident["message"]
     assert (disk / "upper").is_dir() and (disk / "elsewhere" / "current").is_dir()
 
     (disk / "elsewhere").rename(disk / "volume")

@@ -115,7 +115,7 @@ def test_a_second_one_is_refused_with_the_way_out(blueprint: Site) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         r"error E_ENVIRONMENT_EXISTS: environment photos/shared exists already "
-        r"\(shared, ready since [0-9: -]+ UTC\)\n→ greenroom destroy shared first\n",
+        r"\(shared, ready since [0-9: -]+ UTC\)\n→ greenroom destroy photos/shared first\n",
         done.stderr,
     )
 

@@ -167,7 +167,7 @@ def test_a_branch_whose_environment_exists_is_refused_with_what_can_be_done(feat
     expected = (
         r"error E_ENVIRONMENT_EXISTS: environment photos/feature-x exists already "
         r"\(branch feature_x, ready since \d{4}-\d\d-\d\d \d\d:\d\d UTC\)\n"
-        r"→ greenroom deploy feature-x, or greenroom destroy feature-x first\n"
+        r"→ greenroom deploy photos/feature-x, or greenroom destroy photos/feature-x first\n"
     )
     assert re.fullmatch(expected, message)
     assert feature.data("show", "feature_x")["summary"]["created_at"] == created

@@ -187,7 +187,7 @@ def test_the_exit_code_4_is_a_refusal_that_protects_production(site: Site) -> No
             assert (done.returncode, done.stdout) == (4, "")
             assert done.stderr == (
                 "error E_PRODUCTION: photos/master is production: destroy needs its name typed "
-                "once more\n→ greenroom destroy master --confirm master\n"
+                "once more\n→ greenroom destroy photos/master --confirm photos/master\n"
             )
         (summary,) = [e for e in site.data("list") if e["branch"] == "master"]
         assert (summary["production"], summary["verdict"]) == (True, "proved")

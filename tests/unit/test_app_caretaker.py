@@ -107,8 +107,8 @@ def test_a_machine_that_ends_too_often_is_given_up_with_the_reason(stage: Stage)
     last = incidents(stage)[-1]
     assert last.message == (
         "its first process (s6-svscan, process 4711) was killed by SIGKILL, time 4 in ten "
-        "minutes: it is not started again; greenroom logs feature-x may say why, greenroom "
-        "recover feature-x starts it once more"
+        "minutes: it is not started again; greenroom logs photos/feature-x may say why, greenroom "
+        "recover photos/feature-x starts it once more"
     )
     assert "db1" not in stage.world.held(NAME).reports
     until(lambda: not is_watched(stage))

@@ -213,7 +213,10 @@ def test_an_environment_that_exists_is_not_created_again(stage: Stage) -> None:
         "environment photos/feature-x exists already "
         f"(branch feature_x, ready since {ready_at:%Y-%m-%d %H:%M} UTC)"
     )
-    assert refused.value.hint == "greenroom deploy feature-x, or greenroom destroy feature-x first"
+    assert (
+        refused.value.hint
+        == "greenroom deploy photos/feature-x, or greenroom destroy photos/feature-x first"
+    )
 
 
 def test_a_failed_environment_is_in_the_way_as_well(stage: Stage) -> None:
@@ -225,7 +228,7 @@ def test_a_failed_environment_is_in_the_way_as_well(stage: Stage) -> None:
         stage.create()
 
     assert "(branch feature_x, failed, created " in refused.value.message
-    assert refused.value.hint == "greenroom destroy feature-x first"
+    assert refused.value.hint == "greenroom destroy photos/feature-x first"
 
 
 def test_of_two_creates_of_one_branch_at_once_exactly_one_wins(stage: Stage) -> None:

@@ -91,7 +91,7 @@ def test_production_is_not_destroyed_unless_its_name_is_typed(
         stage.control.submit(DestroyRequest(environment="master", confirm=confirm))
 
     assert (refused.value.code, refused.value.exit_code) == ("E_PRODUCTION", 4)
-    assert refused.value.hint == "greenroom destroy master --confirm master"
+    assert refused.value.hint == "greenroom destroy photos/master --confirm photos/master"
     assert stage.control.environments()[0].status is EnvironmentStatus.READY
 
 

@@ -108,8 +108,8 @@ def test_a_recovery_that_fails_keeps_every_disk_and_says_the_next_step(
     assert ended.status is OperationStatus.FAILED
     assert (result.code, result.message) == ("E_SIMULATED", "backend1: the simulated fault")
     assert result.hint == (
-        "its disks and its data are as they were: greenroom recover feature-x tries again, "
-        "greenroom destroy feature-x gives it up"
+        "its disks and its data are as they were: greenroom recover photos/feature-x tries again, "
+        "greenroom destroy photos/feature-x gives it up"
     )
     assert status(stage) is EnvironmentStatus.FAILED
     assert [r for r in stage.observe() if r.kind is ResourceKind.DIRECTORY] == disks != []

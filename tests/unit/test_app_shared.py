@@ -61,7 +61,7 @@ def test_a_second_one_is_refused(stage: Stage) -> None:
     assert raised.value.message.startswith(
         "environment photos/shared exists already (shared, ready since "
     )
-    assert raised.value.hint.endswith("greenroom destroy shared first")
+    assert raised.value.hint.endswith("greenroom destroy photos/shared first")
 
 
 def test_a_destroy_says_who_goes_on_without_it(stage: Stage) -> None:

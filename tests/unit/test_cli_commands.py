@@ -12,7 +12,7 @@ from typing import Any
 import cli_values as values
 import click
 import pytest
-from cli_daemon import Answer, FakeDaemon, problem, running
+from cli_daemon import Answer, FakeDaemon, Request, problem, running
 
 from greenroom.cli.commands import exec as exec_module
 from greenroom.cli.commands import shell as shell_module
@@ -81,6 +81,77 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         return Ran(code=exit_.value.code, out=captured.out, err=captured.err)
 
     return run_words
+
+
+# Naming an environment.
+
+
+AMBIGUOUS = problem(422, "E_AMBIGUOUS", "'feature_x' may be any of videos/…, photos/…")
+
+
+def of_two_stacks(answer: Any, **more: Any) -> Callable[[Request], Answer]:
+    """A daemon with two environments of that branch, of which one is of the stack photos."""
+
+    def answered(request: Request) -> Answer:
+        (name,) = request.query.get("name") or [request.body["environment"]]
+        return Answer(value=answer, **more) if name == "photos/feature_x" else AMBIGUOUS
+
+    return answered
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "path"),
+    [
+        ("show feature_x --json", "GET", "/v1/environment"),
+        ("cancel feature_x", "GET", "/v1/environment"),
+        ("flows feature_x", "POST", "/v1/environment/flows"),
+        ("exec --json feature_x db1 -- id", "GET", "/v1/environment/command"),
+        ("deploy feature_x", "POST", "/v1/operations"),
+        ("recover feature_x", "POST", "/v1/operations"),
+        ("destroy feature_x", "POST", "/v1/operations"),
+        ("logs feature_x", "GET", "/v1/environment/logs"),
+    ],
+)
+@pytest.mark.parametrize(
+    "line", ["stack: photos", "stack: 'photos'  # ours", "machines: [\nstack: photos"]
+)
+def test_a_short_name_that_two_stacks_share_is_the_one_of_the_blueprint_here(
+    daemon: FakeDaemon, run: Run, tmp_path: Path, words: str, method: str, path: str, line: str
+) -> None:
+    (tmp_path / "greenroom.yaml").write_text(f"{line}\nzone: example.org\n")
+    answers = {
+        "/v1/environment": values.dumped(values.detail()),
+        "/v1/environment/flows": values.dumped(values.proof()),
+        "/v1/environment/command": {"argv": ["true"]},
+        "/v1/operations": values.dumped(values.operation()),
+        "/v1/environment/logs": {"machine": "db1", "service": "db", "line": "ready"},
+    }
+    daemon.routes[method, path] = of_two_stacks(answers[path])
+    ran = run(words)
+    assert "E_AMBIGUOUS" not in ran.err
+    asked = [r for r in daemon.requests if (r.method, r.path) == (method, path)]
+    assert [(r.query.get("name") or [r.body["environment"]])[0] for r in asked[:2]] == [
+        "feature_x",
+        "photos/feature_x",
+    ]
+
+
+@pytest.mark.parametrize("blueprint", [None, "stack: videos\n", "stack: [\n", "\udcff"])
+def test_a_short_name_stays_ambiguous_where_no_blueprint_decides(
+    daemon: FakeDaemon, run: Run, tmp_path: Path, blueprint: str | None
+) -> None:
+    def answered(request: Request) -> Answer:
+        nobody = problem(422, "E_NO_ENVIRONMENT", "there is no environment")
+        return AMBIGUOUS if request.query["name"] == ["feature_x"] else nobody
+
+    daemon.routes["GET", "/v1/environment"] = answered
+    (tmp_path / "greenroom.yaml").unlink()
+    if blueprint is not None:
+        content = blueprint.encode("utf-8", "surrogateescape")
+        (tmp_path / "greenroom.yaml").write_bytes(content)
+    ran = run("show feature_x")
+    assert ran.code == 1
+    assert ran.err == "error E_AMBIGUOUS: 'feature_x' may be any of videos/…, photos/…\n"
 
 
 # The group.
@@ -214,7 +285,15 @@ def test_a_blueprint_that_is_not_there_is_said_before_anything_else(
     ran = run("create")
     assert ran.code == 1
     assert f"error E_BLUEPRINT_MISSING: there is no greenroom.yaml in {tmp_path}" in ran.err
-    assert "there is no blueprint file nope.yaml" in run("create -f nope.yaml").err
+    assert run("create -f nope.yaml").err.splitlines() == [
+        "error E_BLUEPRINT_MISSING: there is no blueprint file nope.yaml",
+        "→ docs/blueprint.md tells how to write one; greenroom schema prints its schema",
+    ]
+    (tmp_path / "sub").mkdir()
+    assert run("create -f sub").err.splitlines() == [
+        "error E_BLUEPRINT_MISSING: sub is a folder, not a blueprint",
+        "→ name the file in it: --file sub/greenroom.yaml",
+    ]
     assert daemon.requests == []
 
 
@@ -242,10 +321,10 @@ def test_create_ends_with_url_verdict_time_age_and_next_commands(
         "  data  db1: extract, 16 hours old; cloned in 14 ms, restored cold in 12.40 s, "
         "verified in 3.10 s",
         "  code  backend1: backend-feature_x.tar.gz",
-        "  next  greenroom show feature-x",
-        "  next  greenroom flows feature-x",
-        "  next  greenroom shell feature-x backend1",
-        "  next  greenroom destroy feature-x",
+        "  next  greenroom show photos/feature-x",
+        "  next  greenroom flows photos/feature-x",
+        "  next  greenroom shell photos/feature-x backend1",
+        "  next  greenroom destroy photos/feature-x",
     ]
 
 
@@ -299,7 +378,7 @@ def test_what_is_not_proved_is_shown_with_its_evidence(daemon: FakeDaemon, run: 
     assert ran.code == 3
     assert "photos/feature-x is failed in 840 ms" in ran.out
     assert "  failed: db1: restore verified (rows differ)" in ran.out
-    assert "  failed: 1 flow; see greenroom flows" in ran.out
+    assert "  failed: 1 flow; see greenroom flows photos/feature-x" in ran.out
 
 
 def test_all_faults_of_a_blueprint_are_printed_with_their_places(
@@ -328,7 +407,8 @@ def test_detach_prints_the_operation_and_leaves(daemon: FakeDaemon, run: Run) ->
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "operation op-1 creates photos/feature-x",
-        "→ greenroom show feature-x tells where it stands; greenroom logs -f feature-x follows it",
+        "→ greenroom show photos/feature-x tells where it stands; "
+        "greenroom logs -f photos/feature-x follows it",
     ]
     assert daemon.count("GET", EVENTS) == 0
     assert run("create --detach --json").json == values.dumped(values.operation())

@@ -178,8 +178,8 @@ class Caretaker:
 
     def _give_up(self, record: EnvironmentRecord, ended: Ended, what: str) -> None:
         message = (
-            f"{what}: it is not started again; greenroom logs {record.name.slug} may say why, "
-            f"greenroom recover {record.name.slug} starts it once more"
+            f"{what}: it is not started again; greenroom logs {record.name} may say why, "
+            f"greenroom recover {record.name} starts it once more"
         )
         _logger.warning("%s %s: %s", record.name, ended.subject, message)
         incident = Incident(at=ended.at, subject=ended.subject, message=message)

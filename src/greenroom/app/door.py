@@ -98,7 +98,7 @@ def admit_destroy(
         raise RefusedError(
             "E_PRODUCTION",
             f"{environment.name} is production: destroy needs its name typed once more",
-            hint=f"greenroom destroy {environment.name.slug} --confirm {environment.name.slug}",
+            hint=f"greenroom destroy {environment.name} --confirm {environment.name}",
         )
     operation = _accepted("destroy", environment.name, request, now)
     insert_operation(connection, operation)
@@ -122,7 +122,7 @@ def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
     return RefusedError(
         "E_NOT_READY",
         f"{what} of {environment.name} refused: it is {environment.status}",
-        hint=f"greenroom show {environment.name.slug} tells why",
+        hint=f"greenroom show {environment.name} tells why",
     )
 
 
@@ -145,7 +145,7 @@ def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
         raise RefusedError(
             "E_BUSY",
             f"{environment} is busy: {running.kind} {running.id} runs on it",
-            hint=f"wait until it has ended, or stop it: greenroom cancel {environment.slug}",
+            hint=f"wait until it has ended, or stop it: greenroom cancel {environment}",
         )
 
 
@@ -154,12 +154,12 @@ def _refuse_existing(connection: Connection, name: EnvironmentName) -> None:
     if existing is None:
         return
     standing = existing.status in STANDING and deployable(existing.stack, ())
-    deploy = f"greenroom deploy {name.slug}, or " if standing else ""
+    deploy = f"greenroom deploy {name}, or " if standing else ""
     whose = "shared" if existing.stack.shared else f"branch {existing.stack.branch}"
     raise InputError(
         "E_ENVIRONMENT_EXISTS",
         f"environment {name} exists already ({whose}, {_since(existing)})",
-        hint=f"{deploy}greenroom destroy {name.slug} first",
+        hint=f"{deploy}greenroom destroy {name} first",
     )
 
 

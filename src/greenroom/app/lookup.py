@@ -12,7 +12,7 @@ from greenroom.store.environments import EnvironmentRecord
 
 def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
     """The environment called ``text``: ``photos/feature-x``, its slug, or its raw branch (a
-    shared one has none).
+    shared one has none), with or without its stack before it.
 
     Raises InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
     """
@@ -20,6 +20,9 @@ def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
         if text == str(record.name):
             return record
     matches = [r for r in records if text == r.name.slug or text in _branches([r])]
+    matches = matches or [
+        r for r in records if text in {f"{r.name.stack}/{branch}" for branch in _branches([r])}
+    ]
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -27,7 +30,7 @@ def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
         raise InputError(
             "E_AMBIGUOUS",
             f"{text!r} may be any of {names}",
-            hint=f"give the full name, such as {matches[0].name}",
+            hint="give one of these full names, or go to the folder of the blueprint that you mean",
         )
     raise InputError(
         "E_NO_ENVIRONMENT", f"there is no environment {text!r}", hint=_hint(records, text)

@@ -143,10 +143,10 @@ def _write_down(operation: Operation, proof: Proof, took_s: float, connection: C
 
 
 def _next_step(operation: Operation) -> str:
-    slug = operation.environment.name.slug
+    name = operation.environment.name
     return (
-        f"its disks and its data are as they were: greenroom recover {slug} tries again, "
-        f"greenroom destroy {slug} gives it up"
+        f"its disks and its data are as they were: greenroom recover {name} tries again, "
+        f"greenroom destroy {name} gives it up"
     )
 
 

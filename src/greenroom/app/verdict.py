@@ -46,7 +46,7 @@ def ending_of(environment: EnvironmentName, proof: Proof) -> Ending:
         exit_code=_EXIT_NOT_PROVED,
         code="E_NOT_PROVED",
         message=f"{environment} runs but is not proved: {reason}",
-        hint=f"greenroom flows {environment.slug} shows the proof; the environment was kept",
+        hint=f"greenroom flows {environment} shows the proof; the environment was kept",
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from greenroom.cli.transport import Reply, accepts, send
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         ProofReply,
         StatusReply,
     )
+
+_T = TypeVar("_T")
 
 PROVE_TIMEOUT_S = 120.0
 """How long a fresh proof may take: every undeclared flow is a probe that waits for silence."""
@@ -62,32 +64,56 @@ class Client:
 
     def environment(self, name: str) -> DetailReply:
         """All of one environment; ``name`` is a slug, a raw branch or ``stack/slug``."""
-        return cast("DetailReply", self._call("GET", _target("/v1/environment", name=name)))
+
+        def ask(name: str) -> Any:
+            return self._call("GET", _target("/v1/environment", name=name))
+
+        return cast("DetailReply", _meant(name, ask))
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""
-        target = _target("/v1/environment/flows", name=name)
-        return cast("ProofReply", self._call("POST", target, timeout_s=PROVE_TIMEOUT_S))
+
+        def ask(name: str) -> Any:
+            target = _target("/v1/environment/flows", name=name)
+            return self._call("POST", target, timeout_s=PROVE_TIMEOUT_S)
+
+        return cast("ProofReply", _meant(name, ask))
 
     def command(self, name: str, machine: str, argv: Sequence[str], *, tty: bool) -> list[str]:
         """The command line that runs ``argv`` in the machine."""
-        target = _target("/v1/environment/command", name=name, machine=machine, tty=str(int(tty)))
-        target += "".join(f"&arg={_quoted(word)}" for word in argv)
-        return cast("dict[str, list[str]]", self._call("GET", target))["argv"]
+
+        def ask(name: str) -> Any:
+            options = {"name": name, "machine": machine, "tty": str(int(tty))}
+            target = _target("/v1/environment/command", **options)
+            return self._call("GET", target + "".join(f"&arg={_quoted(word)}" for word in argv))
+
+        return cast("dict[str, list[str]]", _meant(name, ask))["argv"]
 
     def logs(
         self, name: str, *, machine: str | None, service: str | None, follow: bool
     ) -> Iterator[LogReply]:
         """The services' log lines; endless with ``follow``."""
         options = {"machine": machine, "service": service, "follow": str(int(follow))}
-        target = _target("/v1/environment/logs", name=name, **options)
-        for line in self._lines("GET", target):
+        target = "/v1/environment/logs"
+
+        def ask(name: str) -> Reply:
+            return self._opened("GET", _target(target, name=name, **options), None)
+
+        for line in _read(_meant(name, ask), None, None):
             if line is not None:
                 yield cast("LogReply", _decoded(line, target))
 
     def start_operation(self, body: OperationBody) -> OperationReply:
-        """Begin a create, deploy or destroy."""
-        return cast("OperationReply", self._call("POST", "/v1/operations", body))
+        """Begin a create, deploy, destroy or recover."""
+        fields: dict[str, object] = {**body}
+
+        def ask(name: str) -> Any:
+            return self._call("POST", "/v1/operations", fields | {"environment": name})
+
+        name = fields.get("environment")
+        if not isinstance(name, str):
+            return cast("OperationReply", self._call("POST", "/v1/operations", body))
+        return cast("OperationReply", _meant(name, ask))
 
     def operation(self, operation_id: str) -> OperationReply:
         """Where the operation stands."""
@@ -143,11 +169,7 @@ class Client:
         tick_s: float | None = None,
         wake_fd: int | None = None,
     ) -> Iterator[bytes | None]:
-        reply = self._opened(method, target, body)
-        try:
-            yield from reply.lines(tick_s, wake_fd)
-        finally:
-            reply.close()
+        return _read(self._opened(method, target, body), tick_s, wake_fd)
 
     def _opened(self, method: str, target: str, body: object) -> Reply:
         reply = send(self._socket_path, method, target, body)
@@ -156,6 +178,35 @@ class Client:
             reply.close()
             raise error_of(reply.status, content, f"{method} {target}")
         return reply
+
+
+def _meant(name: str, ask: Callable[[str], _T]) -> _T:
+    """What ``ask`` gives for the environment called ``name``; where several stacks have one of
+    that name, for the one of the stack whose blueprint is in this folder or above.
+
+    Only then is the blueprint looked for: a name that says enough costs nothing.
+    """
+    try:
+        return ask(name)
+    except GreenroomError as error:
+        if error.code != "E_AMBIGUOUS":
+            raise
+        from greenroom.cli.request import stack_here
+
+        stack = stack_here()
+        if stack is None:
+            raise
+        try:
+            return ask(f"{stack}/{name}")
+        except GreenroomError as other:
+            raise error if other.code == "E_NO_ENVIRONMENT" else other from None
+
+
+def _read(reply: Reply, tick_s: float | None, wake_fd: int | None) -> Iterator[bytes | None]:
+    try:
+        yield from reply.lines(tick_s, wake_fd)
+    finally:
+        reply.close()
 
 
 def error_of(status: int, content: bytes, request: str) -> GreenroomError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from greenroom.errors import InputError
 if TYPE_CHECKING:
     from greenroom.cli.shapes import CreateBody
     from greenroom.model.requests import CreateRequest
+
+_STACK = re.compile(r"""^stack:[ \t]+(["']?)(?P<name>[a-z0-9-]+)\1[ \t]*(#.*)?$""", re.MULTILINE)
 
 
 class Wanted:
@@ -100,14 +103,42 @@ def blueprint_path(file: str | None) -> Path:
     here = Path.cwd()
     if file is not None:
         path = here / Path(file).expanduser()
+        if path.is_dir():
+            raise InputError(
+                "E_BLUEPRINT_MISSING",
+                f"{file} is a folder, not a blueprint",
+                hint=f"name the file in it: --file {os.path.join(file, BLUEPRINT_NAME)}",  # noqa: PTH118
+            )
         if not path.is_file():
-            raise InputError("E_BLUEPRINT_MISSING", f"there is no blueprint file {file}")
+            raise InputError(
+                "E_BLUEPRINT_MISSING",
+                f"there is no blueprint file {file}",
+                hint="docs/blueprint.md tells how to write one; greenroom schema prints its schema",
+            )
         return path.resolve()
-    for folder in (here, *here.parents):
-        if (folder / BLUEPRINT_NAME).is_file():
-            return folder / BLUEPRINT_NAME
+    found = _nearest_blueprint(here)
+    if found is not None:
+        return found
     raise InputError(
         "E_BLUEPRINT_MISSING",
         f"there is no {BLUEPRINT_NAME} in {here} or in a folder above it",
         hint="go to the folder that has it, or name it with --file",
     )
+
+
+def stack_here() -> str | None:
+    """The stack of the blueprint that ``create`` would take here; None if there is none, or none
+    that says so. Read by eye, not parsed: a fault further down must not hide which stack it is."""
+    found = _nearest_blueprint(Path.cwd())
+    if found is None:
+        return None
+    try:
+        match = _STACK.search(found.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return None if match is None else match["name"]
+
+
+def _nearest_blueprint(here: Path) -> Path | None:
+    places = (folder / BLUEPRINT_NAME for folder in (here, *here.parents))
+    return next((place for place in places if place.is_file()), None)

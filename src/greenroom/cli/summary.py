@@ -69,18 +69,19 @@ def open_claims(detail: DetailReply, paint: Paint) -> list[str]:
     ]
     flows = [flow for flow in proof["flows"] if flow["verdict"] != PROVED]
     if flows:
+        command = f"greenroom flows {clean(detail['summary']['name'])}"
         worst = NOT_VERIFIED if all(f["verdict"] == NOT_VERIFIED for f in flows) else "failed"
-        lines.append(f"{paint.verdict(worst)}: {count(len(flows), 'flow')}; see greenroom flows")
+        lines.append(f"{paint.verdict(worst)}: {count(len(flows), 'flow')}; see {command}")
     return lines
 
 
 def next_commands(detail: DetailReply) -> list[str]:
     """Commands that make sense now."""
-    slug = clean(detail["summary"]["name"]).partition("/")[2]
+    name = clean(detail["summary"]["name"])
     first = clean(detail["machines"][0]["name"]) if detail["machines"] else ""
-    commands = [f"greenroom show {slug}", f"greenroom flows {slug}"]
-    commands += [f"greenroom shell {slug} {first}"] if first else []
-    return [*commands, f"greenroom destroy {slug}"]
+    commands = [f"greenroom show {name}", f"greenroom flows {name}"]
+    commands += [f"greenroom shell {name} {first}"] if first else []
+    return [*commands, f"greenroom destroy {name}"]
 
 
 def receipt_lines(receipt: ReceiptReply, paint: Paint) -> list[str]:

@@ -41,6 +41,6 @@ def _running(client: Client, environment: str) -> str:
         raise InputError(
             "E_NOTHING_RUNS",
             f"nothing runs on {summary['name']}: it is {summary['status']}",
-            hint=f"greenroom destroy {environment} removes it",
+            hint="greenroom list shows what runs on which environment",
         )
     return operation

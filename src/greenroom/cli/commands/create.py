@@ -44,9 +44,9 @@ def create(detach: bool, as_json: bool, **asked: Any) -> None:
         if as_json:
             say_json(operation)
             return
-        slug = operation["environment"].partition("/")[2]
-        say(f"operation {operation['id']} creates {operation['environment']}")
-        say(f"→ greenroom show {slug} tells where it stands; greenroom logs -f {slug} follows it")
+        name = operation["environment"]
+        say(f"operation {operation['id']} creates {name}")
+        say(f"→ greenroom show {name} tells where it stands; greenroom logs -f {name} follows it")
         return
     followed = run_operation(client, wanted.create_body(), as_json=as_json)
     error = followed.error

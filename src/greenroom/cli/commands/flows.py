@@ -57,7 +57,7 @@ def flows(environment: str | None, watch: bool, graph: str | None, as_json: bool
         raise NotProvedError(
             "E_NOT_PROVED",
             f"the environment is {verdict_of(proof)}",
-            hint="greenroom show has every claim with its evidence",
+            hint=f"greenroom show {name} has every claim with its evidence",
         )
 
 
