@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from greenroom.providers.local.cgroups import freeze, thaw
+from greenroom.providers.local.kernel import is_alive
 from tests.real.crew import BYSTANDER, assert_unhurt, create, make_crew
 from tests.real.site import FREE_NET, LABEL, PORT, Site, error_in, wait_until
 
@@ -107,6 +110,19 @@ def test_a_machine_that_eats_the_pool_is_stopped_before_anybody_else_feels_it(cr
     crew.ok("destroy", "eater")
     create(crew, "serves", "eater")
     crew.ok("destroy", "eater")
+
+
+def test_machines_that_a_killed_daemon_left_still_go_on_with_the_next_one(crew: Site) -> None:
+    freeze(f"/greenroom-{NAME}")
+    try:
+        daemon = int((Path("/run") / STATE.name / "daemon.lock").read_text())
+        os.kill(daemon, signal.SIGKILL)
+        wait_until(lambda: not is_alive(daemon))
+        assert status_of(crew, BYSTANDER) != "none"
+        assert crew.inside(BYSTANDER, "serves1", "true")[0] == 0
+    finally:
+        thaw(f"/greenroom-{NAME}")
+    assert_unhurt(crew)
 
 
 def test_a_full_pool_is_refused_at_the_door_and_nobody_is_stopped_who_did_not_grow(

@@ -39,7 +39,11 @@ def test_all_processes_of_a_cgroup_and_below_die_and_it_can_be_removed(machine: 
     assert cgroup_folders(GROUP) == ()
 
 
-def test_what_is_held_still_dies_as_well(machine: Path) -> None:
+@pytest.mark.parametrize("held", [f"{GROUP}/machine", GROUP])
+@pytest.mark.parametrize("killed", [f"{GROUP}/machine", GROUP])
+def test_what_is_held_still_dies_as_well_even_from_above(
+    machine: Path, held: str, killed: str
+) -> None:
     hierarchies = [machine]
     if not (machine / "cgroup.freeze").exists():
         freezer = Path("/sys/fs/cgroup/freezer") / GROUP.lstrip("/") / "machine"
@@ -48,8 +52,8 @@ def test_what_is_held_still_dies_as_well(machine: Path) -> None:
     joins = "; ".join(f"echo $$ > {folder}/cgroup.procs" for folder in hierarchies)
     process = subprocess.Popen(["sh", "-c", f"{joins}; {STUBBORN}"])
     wait_until(lambda: len(cgroup_pids(GROUP)) >= 3)
-    freeze(f"{GROUP}/machine")
-    kill_all(GROUP)
+    freeze(held)
+    kill_all(killed)
     assert process.wait(timeout=10) == -9
     assert cgroup_pids(GROUP) == set()
 

@@ -79,6 +79,14 @@ def thaw_below(cgroup: str) -> None:
         thaw(f"{cgroup}/{name}")
 
 
+def thaw_above(cgroup: str) -> None:
+    """Let go on what holds it still from above: a cgroup is as still as any that it lies in.
+    Idempotent."""
+    for above in Path(cgroup).parents:
+        if above.name:
+            thaw(str(above))
+
+
 def _set_frozen(cgroup: str, *, v1: str, v2: str) -> None:
     for folder in cgroup_folders(cgroup):
         for name, state in (("freezer.state", v1), ("cgroup.freeze", v2)):

@@ -13,9 +13,10 @@ import signal
 import time
 
 from greenroom.errors import OperationError
-from greenroom.providers.local.cgroups import cgroup_pids, thaw_below
+from greenroom.providers.local.cgroups import cgroup_pids, thaw_above, thaw_below
 
 _DIE_TIMEOUT_S = 10.0
+KILL_MEND = "cat /proc/PID/wchan tells what a process waits for; when it goes on, try again"
 
 
 def kill_all(cgroup: str) -> None:
@@ -30,7 +31,9 @@ def kill_all(cgroup: str) -> None:
         if time.monotonic() > end:
             listed = ", ".join(map(str, sorted(pids)))
             raise OperationError(
-                "E_MACHINE_KILL", f"processes of {cgroup.strip('/')} do not die: {listed}"
+                "E_MACHINE_KILL",
+                f"processes of {cgroup.strip('/')} do not die: {listed}",
+                hint=KILL_MEND,
             )
 
 
@@ -46,6 +49,7 @@ def _kill(pids: set[int], cgroup: str, end: float) -> None:
                 waiting.register(descriptor, select.POLLIN)
                 left += 1
         # What is held still does not even die (cgroup-v1/freezer-subsystem).
+        thaw_above(cgroup)
         thaw_below(cgroup)
         while left and (patience_s := end - time.monotonic()) > 0:
             for descriptor, _ in waiting.poll(patience_s * 1000):

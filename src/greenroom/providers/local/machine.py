@@ -29,10 +29,11 @@ from greenroom.providers.local.bundle import (
     USER_DATA_LOG_DIR,
     oci_config,
 )
-from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
+from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw, thaw_above
 from greenroom.providers.local.command import run_bounded, tail
 from greenroom.providers.local.console import end_of_console
 from greenroom.providers.local.crun import crun_program
+from greenroom.providers.local.killing import KILL_MEND
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout, MachineLayout
 from greenroom.providers.local.metadata import instance_data
 from greenroom.providers.local.pool import remove_tree
@@ -223,6 +224,7 @@ def remove_container(place: MachineLayout) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)
     # What is held still does not even die (cgroup-v1/freezer-subsystem).
+    thaw_above(place.cgroup)
     thaw(place.cgroup)
     _wait_until_dead(place)
     # What crun wrote down is removed by hand: `crun delete` takes 15 ms and refuses a hybrid
@@ -254,7 +256,9 @@ def _wait_until_dead(place: MachineLayout) -> None:
     while cgroup_pids(place.cgroup):
         if time.monotonic() > end:
             raise OperationError(
-                "E_MACHINE_KILL", f"the processes of {place.container_id} do not die"
+                "E_MACHINE_KILL",
+                f"the processes of {place.container_id} do not die",
+                hint=KILL_MEND,
             )
         time.sleep(0.001)
 

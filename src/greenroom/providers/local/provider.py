@@ -31,7 +31,7 @@ from greenroom.providers.local import (
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
-from greenroom.providers.local.cgroups import remove_cgroups
+from greenroom.providers.local.cgroups import remove_cgroups, thaw
 from greenroom.providers.local.killing import kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
@@ -72,6 +72,9 @@ class LocalProvider:
 
     def open(self) -> None:
         """Bring the region up. Idempotent. Raises HostError with the mend."""
+        # A daemon that was killed while it measured has left all machines still. Those that are
+        # held because the disk is full are held one by one, and stay so until it has room.
+        thaw(f"/{self.layout.region.name}")
         run_dir = self.layout.region.run_dir
         for folder in (run_dir, self.layout.machines_run, self.layout.crun_root):
             folder.mkdir(parents=True, exist_ok=True)
