@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,7 +20,9 @@ _TAIL_LINES = 12
 _LOOK_EVERY_S = 0.2
 _LOOK_AGAIN_S = 0.01
 _GRACE_S = 20.0
+_REAP_S = 5.0
 _OUTPUT_LIMIT_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 def run(
@@ -81,24 +83,63 @@ def run_bounded(argv: Sequence[str], *, timeout_s: float) -> str:
     Its exit code says nothing here. Raises OperationError (E_COMMAND) if it prints more, or
     outlives ``timeout_s``.
     """
-    with subprocess.Popen(
+    program = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as program:
-        timer = threading.Timer(timeout_s, program.kill)
-        timer.start()
+    )
+    assert program.stdout is not None
+    with program.stdout as pipe:
         try:
-            assert program.stdout is not None
-            output = program.stdout.read(_OUTPUT_LIMIT_BYTES + 1)
+            output = _read_until_end(program, pipe.fileno(), time.monotonic() + timeout_s)
         finally:
-            timer.cancel()
             program.kill()
+            # What is held still does not die before it goes on: nobody waits for that.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.wait(_REAP_S)
+    if output is None:
+        raise OperationError("E_COMMAND", f"{argv[-1]} did not end within {timeout_s:g} s")
     if len(output) > _OUTPUT_LIMIT_BYTES:
         raise OperationError("E_COMMAND", f"{argv[-1]} printed more than 1 MiB")
     return output.decode(errors="replace")
+
+
+def _read_until_end(program: subprocess.Popen[bytes], pipe: int, end_s: float) -> bytes | None:
+    """What it prints until it ends; None if it does not in time.
+
+    The end of the pipe cannot be waited for: a child that outlives the program, as one within a
+    machine does, may hold it for as long as it likes.
+    """
+    os.set_blocking(pipe, False)
+    output = bytearray()
+    pidfd = os.pidfd_open(program.pid)
+    try:
+        waiting = select.poll()
+        for descriptor in (pipe, pidfd):
+            waiting.register(descriptor, select.POLLIN)
+        while (left_s := end_s - time.monotonic()) > 0:
+            ready = {descriptor for descriptor, _ in waiting.poll(left_s * 1000)}
+            is_over = _drain(pipe, output)
+            if is_over or pidfd in ready:
+                return bytes(output)
+    finally:
+        os.close(pidfd)
+    return None
+
+
+def _drain(pipe: int, output: bytearray) -> bool:
+    """Add what is in the pipe; True if there will be no more, or more than is read."""
+    while len(output) <= _OUTPUT_LIMIT_BYTES:
+        try:
+            piece = os.read(pipe, _PIECE_BYTES)
+        except BlockingIOError:
+            return False
+        if not piece:
+            return True
+        output += piece
+    return True
 
 
 def run_cancellable(argv: Sequence[str], *, timeout_s: float, cancel: Cancellation) -> None:
