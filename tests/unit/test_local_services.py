@@ -234,7 +234,6 @@ def test_what_a_machine_says_can_always_be_written_down() -> None:
 
 @pytest.mark.parametrize("depth", [*range(900, 1000, 5), 2000])
 def test_what_a_machine_says_in_too_many_brackets_is_left_out(clients: Clients, depth: int) -> None:
-    """Some depths can be read, but not be told any more."""
     machine = clients.stack.machine("db1")
     clients.layout.machine(clients.stack.environment, "db1").bundle.mkdir(parents=True)
     nested = "[" * depth + "]" * depth
@@ -244,6 +243,14 @@ def test_what_a_machine_says_in_too_many_brackets_is_left_out(clients: Clients, 
     signal = Signals(clients.layout).of(Resident(clients.stack, machine))
     assert signal is not None and signal.success
     assert len(report_of("db1", signal.data).notices) <= 1
+
+
+def test_what_is_nested_too_deeply_to_be_told_is_nothing() -> None:
+    """How deep is read and how deep is written are two limits of Python's."""
+    nested: list[object] = []
+    for _ in range(5000):
+        nested = [nested]
+    assert report_of("db1", {"notices": [nested, "kept"]}).notices == ("", "kept")
 
 
 def test_a_duration_that_no_float_can_hold_is_left_out() -> None:

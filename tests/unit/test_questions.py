@@ -9,9 +9,15 @@ import pytest
 from tests.unit.blueprint_values import allocation, blueprint_of, request, stack_of
 from tests.unit.test_shared import branch, shared
 
-from greenroom.model.proof import Chosen
+from greenroom.model.proof import Chosen, Flow, Reach, Verdict
 from greenroom.model.stack import Protocol, Stack
 from greenroom.plan.plan import plan
+from greenroom.providers.local.flow_claim import (
+    Coverage,
+    answered_pairs,
+    flow_claim,
+    samples_of_listeners,
+)
 from greenroom.providers.local.questions import (
     QUICK,
     THOROUGH,
@@ -138,3 +144,93 @@ def test_what_a_shared_machine_admits_is_never_left_out_of_the_sample() -> None:
     assert between.asked == 2
     assert all(q.declared for q in between.questions if q.port == 8125)
     assert any(q.declared for q in between.questions)
+
+
+def many(place: Place) -> frozenset[tuple[Protocol, int]]:
+    return frozenset((TCP, port) for port in range(2000, 22000))
+
+
+def test_a_machine_that_listens_everywhere_is_asked_for_a_sample_that_the_claim_tells(
+    own: list[Place],
+) -> None:
+    other = places(plan(blueprint_of(), request(branch="other"), allocation(3)), "photos/other:")
+    between = ask_between(own, [other], many, THOROUGH)
+    inside = list(ask_inside(own, AROUND, many, THOROUGH))
+    for questions, target, limit in (
+        (inside, "db1", THOROUGH.heard_own),
+        (between.questions, "db1", THOROUGH.heard_own),
+        (between.questions, "photos/other:db1", THOROUGH.heard_foreign),
+    ):
+        heard = Counter(
+            q.source.label
+            for q in questions
+            if q.target.label == target and q.chosen is Chosen.LISTENING
+        )
+        assert set(heard.values()) == {limit}
+        asked = {(q.port, q.chosen) for q in questions if q.target.label == target}
+        assert (3306, Chosen.DECLARED) in asked
+    again = ask_between(own, [other], many, THOROUGH)
+    assert said(list(again.questions)).keys() == said(list(between.questions)).keys()
+    told = list(samples_of_listeners((*inside, *between.questions), own, many, THOROUGH))
+    assert "of 19999 other ports on which db1 listens 512 were asked, a sample" in told
+    assert "of 19999 other ports on which photos/other:db1 listens 32 were asked, a sample" in told
+    assert len(told) == len(own) + len(other)
+    assert not list(samples_of_listeners(inside, own, nothing, THOROUGH))
+
+
+def flow(reach: Reach, verdict: Verdict) -> Flow:
+    return Flow(
+        source="photos/other:db1",
+        target="db1",
+        protocol=TCP,
+        port=22,
+        declared=False,
+        reach=reach,
+        verdict=verdict,
+    )
+
+
+CLOSED = flow(Reach.FILTERED, Verdict.PROVED)
+
+
+def test_only_pairs_that_answered_are_said_to_be_probed(own: list[Place]) -> None:
+    other = places(plan(blueprint_of(), request(branch="other"), allocation(3)), "photos/other:")
+    between = ask_between(own, [other], nothing, QUICK)
+    inside = [(q, Reach.FILTERED) for q in ask_inside(own, AROUND, nothing, QUICK)]
+
+    def claimed(gone: Reach | None) -> str:
+        answers = [
+            (q, gone if q.source.label == "photos/other:db1" else Reach.FILTERED)
+            for q in between.questions
+        ]
+        answered = answered_pairs([*inside, *answers])
+        return flow_claim(
+            [CLOSED],
+            Coverage(environments=1, pairs=between.pairs, chosen=between.asked, answered=answered),
+        ).evidence
+
+    pairs, lost = 2 * len(own) * len(other), len(own)
+    assert claimed(Reach.FILTERED).endswith(
+        f"; all {pairs} pairs with machines of 1 other environment probed"
+    )
+    for gone in (None, Reach.SILENT):
+        assert claimed(gone).endswith(
+            f"; of {pairs} pairs with machines of 1 other environment {pairs - lost} were probed, "
+            f"{lost} could not be: their machine was gone"
+        )
+
+
+def test_a_probe_that_could_not_be_sent_is_not_verified_and_the_claim_says_why() -> None:
+    why = "probes from photos/other:db1 could not be sent: Cannot assign requested address"
+    coverage = Coverage(environments=1, pairs=8, chosen=8, answered=7, unsent=[why])
+    claim = flow_claim([CLOSED, flow(Reach.SILENT, Verdict.NOT_VERIFIED)], coverage)
+    assert claim.verdict is Verdict.NOT_VERIFIED
+    assert claim.evidence == f"photos/other:db1 → db1:22/tcp is silent, not declared; {why}"
+    assert flow_claim([], coverage).verdict is Verdict.NOT_VERIFIED
+
+
+def test_a_sample_of_listeners_is_told_beside_what_is_proved() -> None:
+    samples = [f"sample {n}" for n in range(7)]
+    coverage = Coverage(environments=0, pairs=0, chosen=0, answered=0, samples=samples)
+    evidence = flow_claim([CLOSED], coverage).evidence
+    assert evidence.endswith("1 others closed; " + "; ".join(samples[:5]) + "; and 2 more")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greenroom.model.flows import judge
-from greenroom.model.proof import Claim, Flow, Reach, Verdict
+from greenroom.model.proof import Claim, Flow, Reach
 from greenroom.model.stack import Protocol, Stack
 from greenroom.providers.local.audit import (
     Seen,
@@ -15,6 +16,12 @@ from greenroom.providers.local.audit import (
     audit,
     look_at_machine,
     look_at_region,
+)
+from greenroom.providers.local.flow_claim import (
+    Coverage,
+    answered_pairs,
+    flow_claim,
+    samples_of_listeners,
 )
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout
 from greenroom.providers.local.listening import listening_here, listening_in
@@ -35,7 +42,6 @@ from greenroom.providers.local.questions import (
     surroundings,
 )
 
-_WORST_NAMED = 5
 _DNS_QUESTION = bytes.fromhex("677201000001000000000000") + b"\x09greenroom\0\0\1\0\1"
 """A question for the address of `greenroom.` (RFC 1035, section 4.1): any answer will do."""
 
@@ -85,7 +91,11 @@ def prove_flows(
         if batch.answers is not None or (asked and asked[0].source.stack is stack)
         for question, reach in zip(asked, batch.answers or _no_answers(asked), strict=True)
     )
-    claims = (_flow_claim(flows, between, len(others)), *audit(layout, stack, seen, neighbours))
+    coverage = replace(
+        _coverage(batches.values(), between, len(others)),
+        samples=[*samples_of_listeners(questions, own, listening, depth)],
+    )
+    claims = (flow_claim(flows, coverage), *audit(layout, stack, seen, neighbours))
     return FlowProof(flows, claims)
 
 
@@ -170,39 +180,23 @@ def _flow(question: Question, reach: Reach | None) -> Flow:
     )
 
 
-def _flow_claim(flows: Sequence[Flow], between: Between, others: int) -> Claim:
-    bad = [flow for flow in flows if flow.verdict is Verdict.FAILED]
-    unknown = [flow for flow in flows if flow.verdict is Verdict.NOT_VERIFIED]
-    if bad:
-        verdict, evidence = Verdict.FAILED, _sentences(bad)
-    elif unknown or not flows:
-        verdict, evidence = Verdict.NOT_VERIFIED, _sentences(unknown) or "no port to probe"
-    else:
-        verdict, evidence = Verdict.PROVED, _summary(flows, between, others)
-    return Claim(subject="flows", claim="exactly as declared", verdict=verdict, evidence=evidence)
-
-
-def _summary(flows: Sequence[Flow], between: Between, others: int) -> str:
-    opened = sum(flow.declared for flow in flows)
-    text = f"{opened} declared flows are open, {len(flows) - opened} others closed"
-    if not others:
-        return text
-    environments = f"{others} other environment{'s' if others != 1 else ''}"
-    if between.asked == between.pairs:
-        return f"{text}; all {between.pairs} pairs with machines of {environments} probed"
-    return (
-        f"{text}; of {between.pairs} pairs with machines of {environments} "
-        f"{between.asked} were probed, a sample"
+def _coverage(
+    batches: Iterable[tuple[Sequence[Question], Batch]], between: Between, environments: int
+) -> Coverage:
+    told = [(asked, batch) for asked, batch in batches if batch.answers is not None]
+    return Coverage(
+        environments=environments,
+        pairs=between.pairs,
+        chosen=between.asked,
+        answered=answered_pairs(
+            answer
+            for asked, batch in told
+            for answer in zip(asked, batch.answers or (), strict=True)
+        ),
+        unsent=[
+            f"probes from {asked[0].source.label} could not be sent: "
+            + ", ".join(os.strerror(code) for code in sorted(batch.faults))
+            for asked, batch in told
+            if batch.faults
+        ],
     )
-
-
-def _sentences(flows: Sequence[Flow]) -> str:
-    named = [_sentence(flow) for flow in flows[:_WORST_NAMED]]
-    if len(flows) > _WORST_NAMED:
-        named.append(f"and {len(flows) - _WORST_NAMED} more")
-    return "; ".join(named)
-
-
-def _sentence(flow: Flow) -> str:
-    wish = "declared" if flow.declared else "not declared"
-    return f"{flow.source} → {flow.target}:{flow.port}/{flow.protocol} is {flow.reach}, {wish}"

@@ -10,6 +10,7 @@ same again, and nobody can tell beforehand which names make an open port go unse
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -32,17 +33,22 @@ _HIGHEST = 65535
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
     """How much is asked: sampled ports per target and protocol, and pairs of machines of
-    different environments; ``listening`` asks for what other environments listen on, too."""
+    different environments; ``listening`` asks for what other environments listen on, too.
+
+    ``heard_own`` and ``heard_foreign`` bound how many listeners of one machine are asked for
+    beside its declared ports: a machine may listen on all that there are."""
 
     sample_tcp: int
     sample_udp: int
     pairs_between: int
     listening: bool
+    heard_own: int = 128
+    heard_foreign: int = 32
 
 
 QUICK = Depth(sample_tcp=3, sample_udp=1, pairs_between=48, listening=False)
 """For a create, which somebody waits for, however many environments there are."""
-THOROUGH = Depth(sample_tcp=16, sample_udp=8, pairs_between=4000, listening=True)
+THOROUGH = Depth(sample_tcp=16, sample_udp=8, pairs_between=4000, listening=True, heard_own=512)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,7 +176,7 @@ def ask_between(
         key = id(target)
         if key not in ports:
             heard[key] = listening(target)
-            ports[key] = _ports_between(target, heard[key], depth)
+            ports[key] = _ports_between(target, heard[key], depth, own=key in owners)
         # That somebody listens there is the other environment's promise, its own proof's affair.
         questions += [
             _question(source, target, port, why, heard[key], own_promise=key in owners)
@@ -185,13 +191,41 @@ def sampled_ports(name: str, count: int) -> tuple[int, ...]:
     return tuple(1 + int.from_bytes(digest[:4], "big") % _HIGHEST for digest in digests)
 
 
+def heard_limit(depth: Depth, *, own: bool) -> int:
+    """How many of a machine's listeners are asked for, beside its declared ports."""
+    return depth.heard_own if own else depth.heard_foreign
+
+
+def undeclared(target: Place, heard: frozenset[Port]) -> frozenset[Port]:
+    """The ports among these that no rule of the target names."""
+    return heard - declared_ports(*_machine_of(target))
+
+
+def _asked_of_heard(target: Place, heard: frozenset[Port], limit: int) -> Sequence[Port]:
+    """The undeclared listeners that are asked for: those of the lowest hash, if there are more."""
+    others = undeclared(target, heard)
+    if len(others) <= limit:
+        return sorted(others)
+    name = _name_of(target)
+
+    def rank(port: Port) -> bytes:
+        return hashlib.sha256(f"{name}/{port[0]}/{port[1]}".encode()).digest()
+
+    return sorted(heapq.nsmallest(limit, others, key=rank))
+
+
+def _name_of(target: Place) -> str:
+    stack, machine = _machine_of(target)
+    return f"{stack.environment}/{machine.name}"
+
+
 def _ports_of(target: Place, heard: frozenset[Port], depth: Depth) -> dict[Port, Chosen]:
     """Declared, listened on, and others: beside a declared one, the same number of the other
     protocol, ssh, and the sample."""
     assert target.stack is not None and target.machine is not None
     declared = sorted(declared_ports(target.stack, target.machine))
     ports = dict.fromkeys(declared, Chosen.DECLARED)
-    for port in sorted(heard):
+    for port in _asked_of_heard(target, heard, heard_limit(depth, own=True)):
         ports.setdefault(port, Chosen.LISTENING)
     for protocol, number in declared:
         other = UDP if protocol is TCP else TCP
@@ -199,18 +233,18 @@ def _ports_of(target: Place, heard: frozenset[Port], depth: Depth) -> dict[Port,
             if 1 <= port[1] <= _HIGHEST:
                 ports.setdefault(port, Chosen.SAMPLE)
     ports.setdefault(_SSH, Chosen.SAMPLE)
-    name = f"{target.stack.environment}/{target.machine.name}"
-    _add_sample(ports, name, depth.sample_tcp, depth.sample_udp)
+    _add_sample(ports, _name_of(target), depth.sample_tcp, depth.sample_udp)
     return ports
 
 
-def _ports_between(target: Place, heard: frozenset[Port], depth: Depth) -> dict[Port, Chosen]:
-    assert target.stack is not None and target.machine is not None
-    ports = dict.fromkeys(sorted(declared_ports(target.stack, target.machine)), Chosen.DECLARED)
-    for port in sorted(heard):
+def _ports_between(
+    target: Place, heard: frozenset[Port], depth: Depth, *, own: bool
+) -> dict[Port, Chosen]:
+    ports = dict.fromkeys(sorted(declared_ports(*_machine_of(target))), Chosen.DECLARED)
+    for port in _asked_of_heard(target, heard, heard_limit(depth, own=own)):
         ports.setdefault(port, Chosen.LISTENING)
     if depth.listening or not ports:
-        _add_sample(ports, f"{target.stack.environment}/{target.machine.name}", 1, 0)
+        _add_sample(ports, _name_of(target), 1, 0)
     return ports
 
 
