@@ -323,6 +323,8 @@ def test_a_failed_deploy_leaves_the_old_code_in_place(feature: Site) -> None:
         assert (
             "error E_MACHINE_FAILED: backend1: backend-feature_x.tar.gz: sha256 is" in done.stderr
         )
+        assert f" of {artifact.name} on backend1\n→ mend the artifact" in done.stderr
+        assert f" in {artifact.parent}, and deploy again\n" in done.stderr
         assert get(FEATURE, "/api/stats")[0] == before[0] == 200
     finally:
         artifact.write_bytes(good)

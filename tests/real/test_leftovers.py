@@ -223,7 +223,10 @@ def test_ctrl_c_says_that_it_cancels_and_how_it_ended(empty: Site) -> None:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (1, "")
         assert "cancelling; press Ctrl-C again to leave it to the daemon\n" in err
-        assert error_in(err) == f"error E_CANCELLED: create of {NAME} was cancelled\n"
+        assert (
+            error_in(err)
+            == f"error E_CANCELLED: create of {NAME} was cancelled; everything was taken back\n"
+        )
 
 
 def test_a_second_ctrl_c_leaves_the_taking_back_to_the_daemon(empty: Site) -> None:
@@ -262,7 +265,10 @@ def test_ctrl_c_while_an_image_is_built_leaves_nothing_of_the_image(
         builds_an_image()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-        assert error_in(err) == f"error E_CANCELLED: create of {NAME} was cancelled\n"
+        assert (
+            error_in(err)
+            == f"error E_CANCELLED: create of {NAME} was cancelled; everything was taken back\n"
+        )
     assert image_files() == before
 
 

@@ -76,7 +76,7 @@ UNKNOWN = [
     (
         "create --machines bakend db feed --branch x",
         "error E_MACHINE_TYPE: unknown machine type 'bakend'; did you mean 'backend'?\n"
-        "→ machine types of photos: backend, db, feed\n",
+        "→ machine types of photos: backend, db, feed; shared, for --shared: metrics\n",
     ),
     (
         "create --machines metrics --branch x",
@@ -139,11 +139,13 @@ UNKNOWN = [
     ),
     (
         "exec feature_x bakend1 -- true",
-        "error E_NO_MACHINE: photos/feature-x: unknown machine 'bakend1'; did you mean 'backend1'?\n",
+        "error E_NO_MACHINE: photos/feature-x: unknown machine 'bakend1'; did you mean 'backend1'?\n"
+        "→ machines of photos/feature-x: backend1, db1, feed1\n",
     ),
     (
         "deploy feature_x bakend",
-        "error E_MACHINE_TYPE: photos/feature-x: unknown machine type 'bakend'; did you mean 'backend'?\n",
+        "error E_MACHINE_TYPE: photos/feature-x: unknown machine type 'bakend'; did you mean 'backend'?\n"
+        "→ machine types of photos/feature-x: backend, db, feed\n",
     ),
 ]
 

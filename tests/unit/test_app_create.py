@@ -119,7 +119,7 @@ def test_a_cancel_in_any_phase_leaves_nothing_behind(stage: Stage, phase: str) -
     ended, result = stage.finish(operation.id)
     assert ended.status is OperationStatus.CANCELLED
     assert (result.code, result.exit_code) == ("E_CANCELLED", 1)
-    assert result.message == "create of photos/feature-x was cancelled"
+    assert result.message == ("create of photos/feature-x was cancelled; everything was taken back")
     assert stage.observe() == ()
     assert stage.intents() == ()
     assert stage.control.environments() == ()

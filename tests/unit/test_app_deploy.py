@@ -76,7 +76,14 @@ def test_a_cancelled_deploy_removes_nothing(stage: Stage) -> None:
 
     stage.control.cancel(operation.id)
 
-    assert stage.finish(operation.id)[0].status is OperationStatus.CANCELLED
+    ended, result = stage.finish(operation.id)
+    assert ended.status is OperationStatus.CANCELLED
+    detail = stage.control.environment("feature-x")
+    (artifact,) = [m.artifact for m in detail.machines if m.artifact is not None]
+    assert result.message == (
+        "deploy of photos/feature-x was cancelled; "
+        f"in place: release {artifact.sha256[:12]} of {artifact.key} on backend1"
+    )
     assert stage.observe() == stage.intents() != ()
 
 
@@ -94,22 +101,24 @@ def test_mounted_code_is_not_deployed_over(stage: Stage, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("types", "code", "message"),
+    ("types", "code", "message", "hint"),
     [
         (
             ("bakend",),
             "E_MACHINE_TYPE",
             "photos/feature-x: unknown machine type 'bakend'; did you mean 'backend'?",
+            "machine types of photos/feature-x: backend, db",
         ),
         (
             ("db",),
             "E_NOTHING_TO_DEPLOY",
             "photos/feature-x: machine type 'db' has nothing to deploy",
+            "machine types that deploy: backend",
         ),
     ],
 )
 def test_a_type_that_cannot_be_deployed_is_refused(
-    stage: Stage, types: tuple[str, ...], code: str, message: str
+    stage: Stage, types: tuple[str, ...], code: str, message: str, hint: str
 ) -> None:
     stage.run(request())
 
@@ -117,6 +126,7 @@ def test_a_type_that_cannot_be_deployed_is_refused(
         stage.control.submit(DeployRequest(environment="feature-x", types=types))
 
     assert (refused.value.code, refused.value.message) == (code, message)
+    assert refused.value.hint == hint
 
 
 def test_only_running_machines_are_deployed_to_and_proved(stage: Stage) -> None:

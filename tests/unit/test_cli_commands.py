@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from cli_daemon import Answer, FakeDaemon, Request, problem, running
 from greenroom.cli.commands import exec as exec_module
 from greenroom.cli.commands import shell as shell_module
 from greenroom.cli.group import cli
+from greenroom.cli.inside import command_argv
 from greenroom.cli.main import main
 from greenroom.cli.table import COMMANDS, first_page
 from greenroom.model.events import EventKind, OperationStatus
@@ -152,6 +154,13 @@ def test_a_short_name_stays_ambiguous_where_no_blueprint_decides(
     ran = run("show feature_x")
     assert ran.code == 1
     assert ran.err == "error E_AMBIGUOUS: 'feature_x' may be any of videos/…, photos/…\n"
+
+
+def test_a_cancel_of_what_is_ready_suggests_no_destroy(daemon: FakeDaemon, run: Run) -> None:
+    assert run("cancel feature_x").err.splitlines() == [
+        "error E_NOTHING_RUNS: nothing runs on photos/feature-x: it is ready",
+        "→ greenroom list shows what runs on which environment",
+    ]
 
 
 # The group.
@@ -474,6 +483,16 @@ def test_plan_refuses_what_the_blueprint_does_not_know(region: Region, run: Run)
     assert "did you mean 'backend'?" in ran.err
 
 
+def test_plan_refuses_a_mount_that_is_not_there_as_create_does(region: Region, run: Run) -> None:
+    blueprint = Path(__file__).parents[2] / "examples/photos/greenroom.yaml"
+    ran = run(f"plan --mount backend=/nonexistent -f {blueprint}")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [
+        "error E_MOUNT: --mount backend=/nonexistent: there is no such folder",
+        "→ give the folder that holds the code",
+    ]
+
+
 def test_schema_prints_the_schema(run: Run) -> None:
     schema = run("schema").json
     assert "machines" in schema["properties"]
@@ -723,7 +742,7 @@ def test_exec_passes_every_word_on_and_becomes_the_command(
     assert ran.code == 7
     assert seen == [["crun", "exec"]]
     query = daemon.requests[-1].query
-    assert query["arg"] == ["ls", "-l", "--json", "--help"]
+    assert query["arg"][-6:] == ["feature_x", "backend1", "ls", "-l", "--json", "--help"]
     assert (query["name"], query["machine"], query["tty"]) == (["feature_x"], ["backend1"], ["0"])
 
 
@@ -738,6 +757,34 @@ def test_exec_in_json_captures_and_keeps_the_exit_code(daemon: FakeDaemon, run: 
     assert ran.json == {"exit_code": 42, "stdout": "out\n", "stderr": "err\n"}
     daemon.answer("GET", "/v1/environment/command", {"argv": ["sh", "-c", "kill -9 $$"]})
     assert run("exec --json feature_x backend1 -- true").code == 137
+
+
+def test_a_command_that_cannot_be_run_ends_as_a_shell_would(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_text("not executable")
+    for words, code, said in (
+        (["nosuchcmd"], 127, "cannot run nosuchcmd: not found in $PATH ("),
+        (["/nonexistent/cmd", "x"], 127, "cannot run /nonexistent/cmd: there is no such file\n"),
+        ([str(data)], 126, f"cannot run {data}: {data} is not executable\n"),
+        (["data"], 126, f"cannot run data: {data} is not executable\n"),
+        (["/"], 126, "cannot run /: / is not executable\n"),
+        (["sh", "-c", "exit 255"], 255, ""),
+        (["printf", "%s|", "a b", "*", "$PATH"], 0, ""),
+    ):
+        done = subprocess.run(
+            command_argv("photos/x", "db1", words),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )
+        assert done.returncode == code, words
+        if said:
+            assert done.stderr.startswith(f"error E_COMMAND: db1: {said}")
+            assert "→ greenroom shell photos/x db1 shows what the machine has\n" in done.stderr
+        else:
+            assert done.stderr == ""
+        assert done.stdout == ("a b|*|$PATH|" if words[0] == "printf" else "")
 
 
 def test_a_missing_runtime_is_an_error_and_no_traceback(daemon: FakeDaemon, run: Run) -> None:

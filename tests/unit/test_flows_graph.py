@@ -74,6 +74,8 @@ def test_the_svg_has_groups_arrows_title_description_and_legend() -> None:
     assert shutil.which("dot"), "graphviz is missing: run scripts/setup"
     root = ElementTree.fromstring(draw(detail(), proof(OPENED, UNKNOWN), "failed"))
     assert root.attrib["role"] == "img"
+    assert (root.attrib["width"], root.get("height")) == ("100%", None)
+    assert root.attrib["viewBox"].startswith("0 0 ")
     assert root.attrib["aria-labelledby"] == "title desc"
     assert root.findtext(f"{SVG}title") == "Flows of photos/feature-x"
     assert "photos/feature-x is failed" in str(root.findtext(f"{SVG}desc"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.unit import cli_values as values
@@ -59,6 +60,14 @@ def test_what_is_mended_is_told_as_well() -> None:
         "(chain forward has a rule that nobody declares)",
         "22:41:03 the environment is proved",
     ]
+
+
+def test_what_is_mended_is_told_without_the_command_that_would_mend_it() -> None:
+    mend = "chain forward drops; mend it: ip netns exec x nft add chain '{ policy drop; }'"
+    told = lines(proof(claims=(replace(RULE, evidence=mend),)), proof())
+    assert told[0] == (
+        "22:41:03 mended: firewall: nothing but what is declared (chain forward drops)"
+    )
 
 
 def test_a_listener_that_comes_and_goes() -> None:

@@ -21,6 +21,11 @@ def refusal(*machines: str, **options: object) -> InputError:
     ("machines", "code", "message"),
     [
         (["backnd"], "E_MACHINE_TYPE", "unknown machine type 'backnd'; did you mean 'backend'?"),
+        (
+            ["metrix"],
+            "E_MACHINE_TYPE",
+            "unknown machine type 'metrix'; did you mean 'metrics', which is shared?",
+        ),
         (["zzzz=2"], "E_MACHINE_TYPE", "unknown machine type 'zzzz'; known: backend, db, feed"),
         ([""], "E_MACHINE_TYPE", "unknown machine type ''; known: backend, db, feed"),
         (

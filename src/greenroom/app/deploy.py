@@ -36,9 +36,25 @@ def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
     try:
         reports, proof = operation.guarded(lambda: _deploy_and_prove(operation))
     except GreenroomError as error:
-        operation.end(failure(error), _look_again(operation))
+        operation.end(failure(error, _in_place(operation, error)), _look_again(operation))
     else:
         keep_proof(operation, reports, proof)
+
+
+def _in_place(operation: Operation, error: GreenroomError) -> str:
+    """Which release each machine has after a deploy that was cancelled, or that a machine refused:
+    an agent puts the former one back, or never switched. Of other errors nobody knows."""
+    if error.code not in ("E_CANCELLED", "E_MACHINE_FAILED"):
+        return ""
+    with operation.ports.database.read() as connection:
+        reports = find_findings(connection, operation.environment.name).reports
+    machines: dict[str, list[str]] = {}
+    for report in reports:
+        if report.artifact is not None:
+            release = f"{report.artifact.sha256[:12]} of {report.artifact.key}"
+            machines.setdefault(release, []).append(report.machine)
+    told = "; ".join(f"{release} on {', '.join(names)}" for release, names in machines.items())
+    return f"; in place: release {told}" if told else ""
 
 
 def _look_again(operation: Operation) -> Callable[[Connection], None]:

@@ -179,10 +179,18 @@ def _refuse_undeployable(stack: Stack, types: tuple[str, ...]) -> None:
     for name in types:
         if name not in known:
             raise InputError(
-                "E_MACHINE_TYPE", f"{stack.environment}: {unknown('machine type', name, known)}"
+                "E_MACHINE_TYPE",
+                f"{stack.environment}: {unknown('machine type', name, known)}",
+                hint=f"machine types of {stack.environment}: {', '.join(sorted(known))}",
             )
     without = [name for name in types if name not in with_code]
     if without or not with_code:
         what = f"machine type {without[0]!r}" if without else "no machine type"
         have = "has nothing to deploy" if without else "has anything to deploy"
-        raise InputError("E_NOTHING_TO_DEPLOY", f"{stack.environment}: {what} {have}")
+        raise InputError(
+            "E_NOTHING_TO_DEPLOY",
+            f"{stack.environment}: {what} {have}",
+            hint=f"machine types that deploy: {', '.join(sorted(with_code))}"
+            if with_code
+            else "give a machine type a 'deploy' in the blueprint, and create it again",
+        )

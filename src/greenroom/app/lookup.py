@@ -57,4 +57,8 @@ def machine_named(stack: Stack, name: str) -> Machine:
         if machine.name == name:
             return machine
     known = {machine.name for machine in stack.machines}
-    raise InputError("E_NO_MACHINE", f"{stack.environment}: {unknown('machine', name, known)}")
+    raise InputError(
+        "E_NO_MACHINE",
+        f"{stack.environment}: {unknown('machine', name, known)}",
+        hint=f"machines of {stack.environment}: {', '.join(sorted(known))}",
+    )

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from greenroom.app.operation import Operation, failure
-from greenroom.errors import GreenroomError
+from greenroom.errors import CancelledError, GreenroomError
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
 from greenroom.model.receipt import Receipt
@@ -39,6 +39,8 @@ def compensate(operation: Operation, error: GreenroomError) -> None:
         operation.end(failure(error, addition), partial(_keep_failed, name))
         return
     addition = f"; {left_over_text(receipt)}" if receipt.left_over else ""
+    if isinstance(error, CancelledError) and not receipt.left_over:
+        addition = "; everything was taken back"
     operation.end(failure(error, addition, receipt), forget_removed(operation, receipt))
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from greenroom.cli.shapes import ClaimReply, FlowReply, ProofReply
 
 
+_MEND = "; mend it: "
+"""What stands in a claim's evidence between the finding and the command."""
+
+
 class FlowChange(TypedDict):
     """A flow that is not what it was; ``now`` is None if it is not asked any more, because
     nothing listens there or the other environment is gone, and ``was`` if it is new."""
@@ -57,7 +61,7 @@ def change_lines(changes: Changes, paint: Paint) -> Iterator[str]:
             yield f"{clock} {paint.verdict(claim['verdict'])}: {_claim_text(claim)}"
     for claim in changes["mended"]:
         if claim["subject"] != "flows":
-            yield f"{clock} {paint('good', 'mended')}: {_claim_text(claim)}"
+            yield f"{clock} {paint('good', 'mended')}: {_claim_text(_without_mend(claim))}"
     yield f"{clock} the environment is {paint.verdict(changes['verdict'])}"
 
 
@@ -102,6 +106,11 @@ def _flow_line(change: FlowChange, paint: Paint) -> str:
 
 def _way(flow: FlowReply) -> str:
     return f"{clean(flow['source'])} → {target_of(flow)}"
+
+
+def _without_mend(claim: ClaimReply) -> ClaimReply:
+    """The claim without the command that would have mended it: somebody has."""
+    return {**claim, "evidence": claim["evidence"].partition(_MEND)[0]}
 
 
 def _claim_text(claim: ClaimReply) -> str:

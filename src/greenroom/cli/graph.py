@@ -149,12 +149,13 @@ def finished(svg: str, drawing: Drawing) -> str:
     root.attrib.update(
         {
             "viewBox": f"0 0 {width:g} {full:g}",
-            "width": f"{width:g}pt",
-            "height": f"{full:g}pt",
+            "width": "100%",
             "role": "img",
             "aria-labelledby": "title desc",
         }
     )
+    # As wide as the page that shows it; its height follows from the viewBox.
+    root.attrib.pop("height", None)
     head = [_element("title", drawing.title, id="title")]
     head.append(_element("desc", drawing.description, id="desc"))
     head.append(_element("style", _STYLE))

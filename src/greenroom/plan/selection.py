@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenroom.blueprint.nearest import suggestion, unknown
+from greenroom.blueprint.nearest import nearest, suggestion, unknown
 from greenroom.blueprint.schema import MACHINES_MAX, NO_RESTORE, Blueprint, DataSpec
 from greenroom.errors import InputError
 from greenroom.model.requests import CreateRequest
@@ -104,10 +104,15 @@ def _check_type(blueprint: Blueprint, name: str) -> None:
             f"the machine type {name!r} is shared: it serves all environments and is in none",
             hint=f"leave {name} out of --machines; greenroom create --shared {name} boots it",
         )
+    shared = shared_types(blueprint)
+    meant = nearest(name, (*known, *shared))
+    also = f"; shared, for --shared: {', '.join(shared)}" if shared else ""
     raise InputError(
         "E_MACHINE_TYPE",
-        unknown("machine type", name, known),
-        hint=f"machine types of {blueprint.stack}: {', '.join(known)}",
+        f"unknown machine type {name!r}; did you mean {meant!r}, which is shared?"
+        if meant in shared
+        else unknown("machine type", name, known),
+        hint=f"machine types of {blueprint.stack}: {', '.join(known)}{also}",
     )
 
 

@@ -199,7 +199,11 @@ def _add_environments(api: FastAPI, control: ControlPlane, provider: LocalProvid
         found = [reader for place in places for reader in readers(place, service)]
         if service is not None and not found:
             known = {name for place in places for name in log_services(place)}
-            raise InputError("E_SERVICE", unknown("service", service, known))
+            raise InputError(
+                "E_SERVICE",
+                unknown("service", service, known),
+                hint=f"services that have a log: {', '.join(sorted(known))}",
+            )
         return StreamingResponse(_log_lines(found, follow), media_type=_NDJSON)
 
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from greenroom.cli.connect import connect
-from greenroom.cli.inside import become, captured
+from greenroom.cli.inside import become, captured, command_argv
 from greenroom.cli.options import environment_argument, json_option
 from greenroom.cli.terminal import say_json
 from greenroom.errors import UsageError
@@ -26,7 +26,8 @@ def exec_command(
 
     Everything after MACHINE is the command, its options too, with or without -- in between; the
     exit code is the command's own. Options of greenroom stand before ENV. With --json the output
-    is captured and printed as {"exit_code", "stdout", "stderr"}.
+    is captured and printed as {"exit_code", "stdout", "stderr"}. A command that the machine does
+    not have ends with 127, one that is not executable with 126.
     """
     command = words[1:] if words[:1] == ("--",) else words
     if not command:
@@ -36,7 +37,9 @@ def exec_command(
             hint=f"greenroom exec {environment} {machine} -- uptime",
         )
     tty = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
-    argv = connect().command(environment, machine, command, tty=tty)
+    argv = connect().command(
+        environment, machine, command_argv(environment, machine, command), tty=tty
+    )
     if not as_json:
         become(argv)
     result = captured(argv)

@@ -43,6 +43,7 @@ def _planned(wanted: Wanted, region: Region) -> Stack:
     from greenroom.blueprint.parse import load_blueprint
     from greenroom.plan.allocation import Allocation
     from greenroom.plan.plan import plan as planned
+    from greenroom.providers.local.mounts import require_mount
 
     blueprint = load_blueprint(wanted.blueprint)
     allocation = Allocation(
@@ -52,4 +53,7 @@ def _planned(wanted: Wanted, region: Region) -> Stack:
         agent_sha256=build_agent().sha256,
         region_cidr=IPv4Network(region.cidr),
     )
-    return planned(blueprint, wanted.create_request(), allocation)
+    stack = planned(blueprint, wanted.create_request(), allocation)
+    for machine in stack.machines:
+        require_mount(machine)
+    return stack

@@ -15,7 +15,7 @@ from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
-from greenroom.model.stack import Image, Machine, RestoreMode, Stack
+from greenroom.model.stack import Bucket, Deploy, Image, Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local import (
@@ -43,6 +43,7 @@ from greenroom.providers.local.machine import (
     require_disk,
     run_agent,
 )
+from greenroom.providers.local.mounts import require_mount
 from greenroom.providers.local.observe import observe, resources_of
 from greenroom.providers.local.residents import Residents
 from greenroom.providers.local.services import object_path
@@ -131,12 +132,7 @@ class LocalProvider:
         for machine in stack.machines:
             if machine.deploy is not None and machine.mount is None:
                 _require_artifact(stack, machine)
-            if machine.mount is not None and not machine.mount.is_dir():
-                raise InputError(
-                    "E_MOUNT",
-                    f"--mount {machine.type}={machine.mount}: there is no such folder",
-                    hint="give the folder that holds the code",
-                )
+            require_mount(machine)
             volume = machine.volume
             if volume is not None and volume.mode is not RestoreMode.EMPTY:
                 volumes.manifest_path(stack, volume)
@@ -245,12 +241,15 @@ class LocalProvider:
         self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
     ) -> MachineReport:
         """See the port."""
+        if machine.deploy is None:
+            raise BugError("E_BUG", f"{machine.name} has nothing to deploy")
         _require_artifact(stack, machine)
         cancel.check()
         place = self.layout.machine(stack.environment, machine.name)
         met_before = limits_met(place)
         try:
-            return deploy_report(machine, run_agent(place, "deploy", _DEPLOY_TIMEOUT_S))
+            answer = run_agent(place, "deploy", _DEPLOY_TIMEOUT_S)
+            return deploy_report(machine, answer, _bucket_of(stack, machine.deploy).path)
         except OperationError as error:
             raise explained(place, machine, error, met_before) from error
 
@@ -400,7 +399,7 @@ def _require_artifact(stack: Stack, machine: Machine) -> None:
     deploy = machine.deploy
     if deploy is None:
         return
-    bucket = next(b for b in stack.buckets if b.name == deploy.bucket)
+    bucket = _bucket_of(stack, deploy)
     found = next((key for key in deploy.keys if object_path(bucket.path, key) is not None), None)
     if found is not None and object_path(bucket.path, f"{found}.sha256") is None:
         raise InputError(
@@ -415,3 +414,7 @@ def _require_artifact(stack: Stack, machine: Machine) -> None:
             f"({bucket.path})",
             hint="build the artifact and put it there, with its .sha256 beside it",
         )
+
+
+def _bucket_of(stack: Stack, deploy: Deploy) -> Bucket:
+    return next(bucket for bucket in stack.buckets if bucket.name == deploy.bucket)

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -118,14 +119,18 @@ def report_of(name: str, data: dict[str, Any]) -> MachineReport:
     )
 
 
-def deploy_report(machine: Machine, data: dict[str, Any]) -> MachineReport:
-    """What the agent's ``deploy`` printed, as a report.
+def deploy_report(machine: Machine, data: dict[str, Any], bucket: Path) -> MachineReport:
+    """What the agent's ``deploy`` printed, as a report; ``bucket`` is where the artifact lies.
 
     Raises OperationError (E_MACHINE_FAILED) with the agent's reason.
     """
     if data.get("status") != "SUCCESS":
         reason = text(data.get("error", "its agent did not say that it succeeded"))
-        raise OperationError("E_MACHINE_FAILED", f"{machine.name}: {reason}")
+        raise OperationError(
+            "E_MACHINE_FAILED",
+            f"{machine.name}: {reason}",
+            hint=f"mend the artifact and its .sha256 in {bucket}, and deploy again",
+        )
     return report_of(machine.name, data)
 
 
