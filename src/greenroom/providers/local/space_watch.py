@@ -31,6 +31,9 @@ _EASY = 1.25
 _HOLD = 0.5
 """Of the host's disk: below, everything is held still."""
 
+_STILL_S = 0.2
+"""For so long machines may be held still while they are measured."""
+
 _logger = logging.getLogger(__name__)
 Stopped = Callable[[Tenant, GreenroomError], None]
 Doubted = Callable[[str, GreenroomError], None]
@@ -123,11 +126,14 @@ class SpaceWatch:
         self._line = min(self._line, room.ease) / 2
 
     def _find_eater(self) -> tuple[Tenant | None, dict[Tenant, int]]:
-        """Who ate it, and what each holds. All machines are held still meanwhile, some
-        milliseconds: the eater would use the time of the measurement for another few hundred MiB.
+        """Who ate it, and what each holds. All machines are held still meanwhile, since the eater
+        would use the time for another few hundred MiB, but not for longer than a moment: a
+        machine can make itself long to measure.
         """
         region = f"/{self._layout.region.name}"
+        enough = threading.Timer(_STILL_S, thaw, (region,))
         freeze(region)
+        enough.start()
         try:
             now = self._measure()
             found = eater(self._measured, now)
@@ -135,6 +141,7 @@ class SpaceWatch:
             if found is not None:
                 freeze(place_of(self._layout, found).cgroup)
         finally:
+            enough.cancel()
             thaw(region)
         return found, now
 
@@ -147,8 +154,12 @@ class SpaceWatch:
             hint=POOL_EATEN_MEND,
         )
         _logger.error("%s: %s", tenant.environment, error.message)
-        place.bundle.mkdir(parents=True, exist_ok=True)
-        place.stopped.write_text(error.message)
+        try:
+            place.bundle.mkdir(exist_ok=True)
+            place.stopped.write_text(error.message)
+        except FileNotFoundError:
+            # Destroyed meanwhile: a folder made now would be left over.
+            return
         # Told first: whoever brings machines back that have ended must know that this one shall
         # not come back.
         self._stopped(tenant, error)

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,6 @@ _FIEMAP = 0xC020660B
 _SHARED, _LAST = 0x2000, 0x1
 _HEADER, _EXTENT = struct.Struct("=QQLLLL"), struct.Struct("=QQQQQLLLL")
 _EXTENTS = 256
-_MEMORY = ("/memfd:", "/dev/", "/SYSV")
-"""Files without a name that lie in memory, not in the pool."""
 _NOISE_BYTES = 16 * 1024**2
 """What any server may write between two looks."""
 
@@ -53,7 +51,9 @@ def place_of(layout: Layout, tenant: Tenant) -> MachineLayout:
 def usage_bytes(place: MachineLayout) -> int:
     """What would be free if the machine were gone: its blocks that no golden volume has, and
     files that it has deleted but keeps open, as databases do with what they sort."""
-    return max(0, _blocks(place) - _shared(place)) + _deleted(place)
+    return max(0, _blocks(place) - _shared(place)) + deleted_bytes(
+        cgroup_pids(place.cgroup), place.data
+    )
 
 
 def eater(before: Mapping[Tenant, int], now: Mapping[Tenant, int]) -> Tenant | None:
@@ -113,15 +113,34 @@ def _extents(descriptor: int) -> Iterator[tuple[int, bool]]:
             return
 
 
-def _deleted(place: MachineLayout) -> int:
-    """Files without a name that its processes have open, each once."""
-    found: dict[tuple[int, int], int] = {}
-    for pid in cgroup_pids(place.cgroup):
-        with contextlib.suppress(OSError):
-            for link in Path(f"/proc/{pid}/fd").iterdir():
-                with contextlib.suppress(OSError):
-                    target = str(link.readlink())
-                    if target.endswith(" (deleted)") and not target.startswith(_MEMORY):
-                        status = link.stat()
-                        found[(status.st_dev, status.st_ino)] = status.st_blocks * 512
-    return sum(found.values())
+def deleted_bytes(pids: Iterable[int], pool: Path) -> int:
+    """Files without a name in the filesystem of ``pool`` that the processes have open or mapped,
+    each once.
+
+    An overlay has a device number of its own, but is as large as what it lies on; a file in
+    memory, whatever it calls itself, is in another filesystem.
+    """
+    try:
+        size = _filesystem_bytes(pool)
+    except OSError:
+        return 0
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for pid in pids:
+        for folder in ("fd", "map_files"):
+            with contextlib.suppress(OSError):
+                for link in os.scandir(f"/proc/{pid}/{folder}"):
+                    with contextlib.suppress(OSError):
+                        status = Path(link.path).stat()
+                        key = (status.st_dev, status.st_ino)
+                        if status.st_nlink or key in seen:
+                            continue
+                        seen.add(key)
+                        if _filesystem_bytes(link.path) == size:
+                            total += status.st_blocks * 512
+    return total
+
+
+def _filesystem_bytes(path: str | Path) -> int:
+    found = os.statvfs(path)
+    return found.f_blocks * found.f_frsize
