@@ -11,7 +11,7 @@ from app_stage import TIMEOUT_S, Stage, request
 from greenroom.errors import RefusedError
 from greenroom.model.events import OperationStatus
 from greenroom.model.receipt import Resource, ResourceKind
-from greenroom.model.requests import DestroyRequest
+from greenroom.model.requests import DestroyRequest, RecoverRequest
 from greenroom.model.views import EnvironmentStatus
 
 
@@ -136,3 +136,25 @@ def test_a_cancel_that_comes_too_late_changes_nothing(stage: Stage) -> None:
 
     assert stage.control.cancel(operation.id) == operation
     assert stage.control.environments()[0].status is EnvironmentStatus.READY
+
+
+def test_what_a_destroy_has_left_half_is_not_booted_again(stage: Stage) -> None:
+    stage.run(request())
+    stage.world.faults.fail_at = "destroy"
+    stage.run(DestroyRequest(environment="feature-x"))
+    stage.world.faults.fail_at = None
+    with pytest.raises(RefusedError, match="its destroy failed and has left parts") as refused:
+        stage.control.submit(RecoverRequest(environment="feature-x"))
+    assert refused.value.code == "E_HALF_REMOVED"
+    assert refused.value.hint == "destroy it: greenroom destroy feature-x"
+    assert stage.run(DestroyRequest(environment="feature-x"))[0].status is (
+        OperationStatus.SUCCEEDED
+    )
+
+
+def test_what_a_compensation_has_left_is_not_booted(stage: Stage) -> None:
+    stage.world.faults.fail_at = "machines"
+    stage.world.faults.sticks = (Resource(kind=ResourceKind.CGROUP, name="photos.feature-x.db1"),)
+    stage.run(request())
+    with pytest.raises(RefusedError, match="its create failed and has left parts"):
+        stage.control.submit(RecoverRequest(environment="feature-x"))

@@ -33,6 +33,7 @@ from greenroom.store.environments import (
     EnvironmentRecord,
     branches_by_slug,
     find_environment,
+    find_findings,
     insert_environment,
     list_environments,
     lowest_free_index,
@@ -40,7 +41,12 @@ from greenroom.store.environments import (
 )
 from greenroom.store.incidents import forget_incidents
 from greenroom.store.intents import record_intents
-from greenroom.store.operations import OperationRecord, insert_operation, unfinished_on
+from greenroom.store.operations import (
+    OperationRecord,
+    insert_operation,
+    last_kind,
+    unfinished_on,
+)
 
 _SECRET_BYTES = 32
 
@@ -111,6 +117,7 @@ def admit_recover(
     """Accept a recovery of an environment whose create once came through."""
     environment = pick(list_environments(connection), request.environment)
     _refuse_busy(connection, environment.name)
+    _refuse_half_removed(connection, environment)
     operation = _accepted("recover", environment.name, request, now)
     insert_operation(connection, operation)
     set_status(connection, environment.name, EnvironmentStatus.RECOVERING, Verdict.NOT_VERIFIED)
@@ -146,6 +153,20 @@ def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
             "E_BUSY",
             f"{environment} is busy: {running.kind} {running.id} runs on it",
             hint=f"wait until it has ended, or stop it: greenroom cancel {environment}",
+        )
+
+
+def _refuse_half_removed(connection: Connection, environment: EnvironmentRecord) -> None:
+    """What a failed create or destroy has left is no environment: parts of it are gone."""
+    if environment.status is not EnvironmentStatus.FAILED:
+        return
+    last = last_kind(connection, environment.name)
+    if last == "destroy" or find_findings(connection, environment.name).proof is None:
+        kind = "destroy" if last == "destroy" else "create"
+        raise RefusedError(
+            "E_HALF_REMOVED",
+            f"recover of {environment.name} refused: its {kind} failed and has left parts of it",
+            hint=f"destroy it: greenroom destroy {environment.name.slug}",
         )
 
 

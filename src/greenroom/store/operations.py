@@ -112,6 +112,18 @@ def unfinished_on(connection: Connection, environment: EnvironmentName) -> Opera
     return None if row is None else _record(row)
 
 
+def last_kind(connection: Connection, environment: EnvironmentName) -> str | None:
+    """The kind of the newest operation on the environment."""
+    query = (
+        select(operations.c.kind)
+        .where(operations.c.environment == str(environment))
+        .order_by(operations.c.created_at.desc())
+        .limit(1)
+    )
+    kind = connection.execute(query).scalar_one_or_none()
+    return None if kind is None else str(kind)
+
+
 def set_running(connection: Connection, operation: str) -> None:
     """The engine has begun it."""
     connection.execute(
