@@ -192,3 +192,26 @@ def test_what_befalls_the_region_is_told_of_every_environment_that_was_there(
     assert [incident.subject for incident in incidents(stage)] == ["dnsmasq"]
     stage.run(request("later"))
     assert stage.control.environment("later").incidents == ()
+
+
+def test_one_environment_never_has_more_than_one_worker_for_its_services(stage: Stage) -> None:
+    stage.world.faults.hang_at = "mend"
+    told = stage.world.held(NAME).told
+    assert told is not None
+    for _ in range(caretaker.SERVICE_ENDS_MAX):
+        told(ended())
+    assert stage.world.wait_until_hanging(TIMEOUT_S)
+    # The others have workers: one of them is adopted again at its operation's end.
+    stage.run(request("zebra"))
+    other = EnvironmentName("photos", "zebra")
+    until(lambda: stage.world.held(other).told is not None)
+    stage.world.release()
+    until(lambda: len(incidents(stage)) == caretaker.SERVICE_ENDS_MAX)
+
+
+def test_a_part_of_the_region_that_stays_away_puts_all_proofs_in_doubt(stage: Stage) -> None:
+    at = datetime.now(UTC)
+    stage.control.tell_of_region(Incident(at=at, subject="dnsmasq", message="back", away_s=0.1))
+    assert status(stage) is EnvironmentStatus.READY
+    stage.control.tell_of_region(Incident(at=at, subject="dnsmasq", message="stays away"))
+    assert status(stage) is EnvironmentStatus.NOT_PROVED

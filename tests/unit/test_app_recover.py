@@ -14,7 +14,9 @@ from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Verdict
 from greenroom.model.receipt import ResourceKind
 from greenroom.model.requests import DestroyRequest, RecoverRequest
+from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
+from greenroom.providers.memory.provider import MemoryProvider
 
 STEPS = ("images", "machines", "proof", "publish")
 RECOVER = RecoverRequest(environment="feature-x")
@@ -159,3 +161,31 @@ def test_a_machine_that_ended_often_is_started_later_and_the_wait_can_be_cancell
     assert ended.status is OperationStatus.CANCELLED
     assert result.kind is EventKind.RESULT
     assert status(stage) is EnvironmentStatus.FAILED
+
+
+def test_one_that_cannot_be_looked_at_keeps_no_other_from_being_brought_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.run(request("zebra"))
+    stage.control.close()
+    stage.world.reboot()
+    stage.rise()
+    looks = MemoryProvider.lost
+
+    def breaks(provider: MemoryProvider, stack: Stack) -> tuple[str, ...]:
+        if stack.environment.slug == "feature-x":
+            raise ZeroDivisionError("simulated bug")
+        return looks(provider, stack)
+
+    monkeypatch.setattr(MemoryProvider, "lost", breaks)
+    stage.control.bring_back()
+
+    broken, other = stage.control.environments()
+    assert (broken.status, broken.verdict) == (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+    (incident,) = stage.control.environment("feature-x").incidents
+    assert incident.message == (
+        "could not be looked at when the daemon started: simulated bug; "
+        "greenroom recover feature-x looks again"
+    )
+    assert other.operation is not None
+    assert stage.finish(other.operation)[0].status is OperationStatus.SUCCEEDED

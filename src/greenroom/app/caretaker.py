@@ -7,8 +7,10 @@ too often: then the environment is *failed*, with the reason.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -43,6 +45,9 @@ MACHINE_WINDOW = timedelta(minutes=10)
 SERVICE_ENDS_MAX = 10
 SERVICE_WINDOW = timedelta(minutes=1)
 _AT_ONCE = 4
+_Lane = tuple[EnvironmentName, bool]
+"""An environment, and whether it is the lane of what is short: watching it anew, or asking for a
+recovery, waits for no service's proof."""
 
 _logger = logging.getLogger(__name__)
 
@@ -64,10 +69,12 @@ class Caretaker:
         self._submit = submit
         self._workers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="caretaker")
         self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: dict[_Lane, deque[Callable[[], None]]] = {}
 
     def settled(self, name: EnvironmentName) -> None:
         """An operation on the environment has ended: watch what stands now, in the background."""
-        self._later(lambda: self.adopt(name))
+        self._later((name, True), lambda: self.adopt(name))
 
     def adopt(self, name: EnvironmentName, why_lost: str = "was found not to run") -> None:
         """Watch an environment that stands; recover it if a machine of it does not run."""
@@ -84,24 +91,44 @@ class Caretaker:
 
     def ended(self, ended: Ended) -> None:
         """Deal with it, in the background."""
-        self._later(lambda: self._deal_with(ended))
+        lane = (ended.environment, ended.part is Part.MACHINE)
+        self._later(lane, lambda: self._deal_with(ended))
 
     def close(self) -> None:
         """Take nothing up any more, and wait for what is being done."""
         self._closing.set()
         self._workers.shutdown(cancel_futures=True)
 
-    def _later(self, work: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                work()
-            except GreenroomError as error:
-                _logger.warning("care failed: %s: %s", error.code, error.message)
-            except Exception:
-                _logger.exception("care broke")
+    def _later(self, lane: _Lane, work: Callable[[], None]) -> None:
+        """One after the other in a lane: an environment whose services end all the time must not
+        have all workers."""
+        with self._lock:
+            if lane in self._waiting:
+                self._waiting[lane].append(work)
+                return
+            self._waiting[lane] = deque([work])
+        self._take_up(lane)
 
-        if not self._closing.is_set():
-            self._workers.submit(guarded)
+    def _take_up(self, lane: _Lane) -> None:
+        # After close there are no workers any more, and nothing is taken up.
+        with contextlib.suppress(RuntimeError):
+            self._workers.submit(self._work, lane)
+
+    def _work(self, lane: _Lane) -> None:
+        with self._lock:
+            work = self._waiting[lane].popleft()
+        try:
+            if not self._closing.is_set():
+                work()
+        except GreenroomError as error:
+            _logger.warning("care failed: %s: %s", error.code, error.message)
+        except Exception:
+            _logger.exception("care broke")
+        with self._lock:
+            if not self._waiting[lane]:
+                del self._waiting[lane]
+                return
+        self._take_up(lane)
 
     def _deal_with(self, ended: Ended) -> None:
         with self._database.read() as connection:

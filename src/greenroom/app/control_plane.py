@@ -118,13 +118,21 @@ class ControlPlane:
         more. The host was restarted, say: what was proved of them once is not true now."""
         for view in self.environments():
             name = EnvironmentName.parse(view.name)
-            self._caretaker.adopt(name, "did not run when the daemon started")
+            try:
+                self._caretaker.adopt(name, "did not run when the daemon started")
+            except Exception as error:
+                # The others must be served all the same.
+                _logger.exception("%s could not be looked at", name)
+                self._doubt(name, f"could not be looked at when the daemon started: {error}")
 
     def tell_of_region(self, incident: Incident) -> None:
-        """Keep what befell a part that all environments share."""
+        """Keep what befell a part that all environments share; while it is away, what was proved
+        need not be true."""
         _logger.warning("%s: %s", incident.subject, incident.message)
         with self._database.write() as connection:
             record_incident(connection, None, incident)
+            if incident.away_s is None:
+                _doubt_standing(connection)
 
     def close(self) -> None:
         """Wait for what runs, and write what is pending."""
@@ -225,12 +233,16 @@ class ControlPlane:
     def doubt_all(self, subject: str, error: GreenroomError) -> None:
         """Something befell the region: what was proved need not be true any more."""
         incident = Incident(at=self._clock.now(), subject=subject, message=error.message)
-        doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
         with self._database.write() as connection:
             record_incident(connection, None, incident)
-            for record in list_environments(connection):
-                if record.status in STANDING:
-                    set_status(connection, record.name, *doubt)
+            _doubt_standing(connection)
+
+    def _doubt(self, name: EnvironmentName, what: str) -> None:
+        message = f"{what}; greenroom recover {name.slug} looks again"
+        incident = Incident(at=self._clock.now(), subject=str(name), message=message)
+        with self._database.write() as connection:
+            record_incident(connection, name, incident)
+            _doubt_standing(connection, name)
 
     def _register(self) -> None:
         ports = Ports(
@@ -287,6 +299,14 @@ class ControlPlane:
 
     def _view(self, record: EnvironmentRecord, running: dict[str, str]) -> EnvironmentView:
         return view_environment(record, running.get(str(record.name)), self._proxy_port)
+
+
+def _doubt_standing(connection: Connection, only: EnvironmentName | None = None) -> None:
+    """What was proved of the environments that stand, or of one of them, need not be true."""
+    for record in list_environments(connection):
+        if record.status in STANDING and only in (None, record.name):
+            doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+            set_status(connection, record.name, *doubt)
 
 
 def _pick_or_explain(connection: Connection, text: str) -> EnvironmentRecord:

@@ -25,11 +25,17 @@ from greenroom.providers.local.supervision import Process, processes_of
 from greenroom.providers.local.watch import UNKNOWN, Watch
 
 _REGION = "region"
-_TRIES = 8
+_TOLD_AFTER = 8
+"""Failed starts: so many may come of a mend that is just being made."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0
 """A program of the region that ran for so long is not in a loop."""
+
+_MEND = (
+    f"it is tried again each {_LONGEST_PAUSE_S:g} s: mend that, then greenroom flows ENV proves "
+    "each environment anew"
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -62,7 +68,8 @@ class Care:
         self._watch.forget(stack.environment.key)
         for machine in stack.machines:
             place = self._layout.machine(stack.environment, machine.name)
-            running = processes_of(place)
+            declared = {service.name for service in stack.image_of(machine).services}
+            running = processes_of(place, declared)
             with self._lock:
                 self._known[_group(place)] = _Known(
                     first=next((p.pid for p in running if p.part is Part.MACHINE), None),
@@ -103,7 +110,11 @@ class Care:
         supervision.hold(place, ended.service)
 
     def keep(self, program: str, start: Open, told: Callable[[Incident], None]) -> None:
-        """Watch a program of the region, and start it again whenever it ends."""
+        """Watch a program of the region, and start it again whenever it ends.
+
+        ``told`` hears of each end when it runs again, and (with no time away) when it does not
+        for long; it is tried on then.
+        """
         self._keep(program, start, told, start())
 
     def close(self) -> None:
@@ -158,23 +169,23 @@ class Care:
         at, began_s = datetime.now(UTC), time.monotonic()
         what = f"process {pid} {how}"
         pause_s = self._pause_s(program, began_s - since_s)
-        problem = ""
-        for _ in range(_TRIES):
-            if self._closing.wait(pause_s):
-                return
+        failed = 0
+        while not self._closing.wait(pause_s):
             try:
                 again = start()
             except GreenroomError as error:
                 _logger.warning("%s does not start: %s", program, error.message)
-                problem = f"it does not start again: {error.message}"
-                pause_s = max(pause_s, _FIRST_PAUSE_S) * 2
+                failed += 1
+                if failed == _TOLD_AFTER:
+                    message = f"{what}; it does not start again: {error.message}; {_MEND}"
+                    told(Incident(at=at, subject=program, message=message))
+                pause_s = min(max(pause_s, _FIRST_PAUSE_S) * 2, _LONGEST_PAUSE_S)
             else:
                 away_s = time.monotonic() - began_s
                 message = f"{what}; started again as process {again}"
                 told(Incident(at=at, subject=program, message=message, away_s=away_s))
                 self._keep(program, start, told, again)
                 return
-        told(Incident(at=at, subject=program, message=f"{what}; {problem}"))
 
 
 def _group(place: MachineLayout) -> str:

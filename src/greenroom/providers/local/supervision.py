@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,22 +41,28 @@ class Process:
     pid: int
 
 
-def processes_of(place: MachineLayout) -> tuple[Process, ...]:
-    """The first process, and each service's supervisor and main process, as far as they run."""
+def processes_of(place: MachineLayout, services: Collection[str]) -> tuple[Process, ...]:
+    """The first process, and each service's supervisor and main process, as far as they run.
+
+    Whoever is root in the machine can start processes that look like supervisors, as many as it
+    likes: so there is one for each of ``services``, the oldest, and none for another name.
+    """
     first = main_pid(place)
     if first is None:
         return ()
     parents = {pid: _parent(pid) for pid in cgroup_pids(place.cgroup)}
     found = [Process(part=Part.MACHINE, service="", pid=first)]
-    for supervisor, parent in parents.items():
-        service = _supervised(supervisor) if parent == first else ""
-        if service:
-            found.append(Process(part=Part.SUPERVISOR, service=service, pid=supervisor))
-            found += (
-                Process(part=Part.SERVICE, service=service, pid=pid)
-                for pid, above in parents.items()
-                if above == supervisor
-            )
+    left = set(services)
+    for supervisor in sorted((p for p, above in parents.items() if above == first), key=_born):
+        service = _supervised(supervisor)
+        if service not in left:
+            continue
+        left.remove(service)
+        found.append(Process(part=Part.SUPERVISOR, service=service, pid=supervisor))
+        children = [pid for pid, above in parents.items() if above == supervisor]
+        if children:
+            pid = min(children, key=_born)
+            found.append(Process(part=Part.SERVICE, service=service, pid=pid))
     return tuple(found)
 
 
@@ -71,22 +77,24 @@ def revive(place: MachineLayout, first: int | None, service: str, orphan: int | 
         return False
     if orphan is not None and orphan in cgroup_pids(place.cgroup):
         _end(orphan)
-    _control(place, service, "-u")
+    if not _control(place, service, "-u", first):
+        return False
     return wait_for_service(place, first, service)
 
 
 def start_services(place: MachineLayout, services: tuple[str, ...]) -> tuple[str, ...]:
     """Start those of a running machine that are down; which they were."""
-    up = {p.service for p in processes_of(place) if p.part is Part.SERVICE}
+    up = {p.service for p in processes_of(place, services) if p.part is Part.SERVICE}
     down = tuple(service for service in services if service not in up)
+    first = main_pid(place)
     for service in down:
-        _control(place, service, "-u")
+        _control(place, service, "-u", first)
     return down
 
 
 def hold(place: MachineLayout, service: str) -> None:
     """Take a service down until somebody starts it."""
-    _control(place, service, "-d")
+    _control(place, service, "-d", main_pid(place))
 
 
 def wait_for_service(place: MachineLayout, first: int | None, service: str) -> bool:
@@ -94,7 +102,7 @@ def wait_for_service(place: MachineLayout, first: int | None, service: str) -> b
     has ended. Raises OperationError (E_SERVICE_DOWN)."""
 
     def is_settled() -> bool:
-        running = processes_of(place)
+        running = processes_of(place, (service,))
         up = any(p.service == service and p.part is Part.SERVICE for p in running)
         return up or main_pid(place) != first
 
@@ -117,11 +125,15 @@ def last_death(place: MachineLayout, service: str) -> str:
     return described(number & 0x7F if number else code << 8)
 
 
-def _control(place: MachineLayout, service: str, option: str) -> None:
+def _control(place: MachineLayout, service: str, option: str, first: int | None) -> bool:
+    """False if the machine whose first process was ``first`` has ended, with which all of its
+    supervisors do. Raises OperationError (E_SERVICE_DOWN)."""
     argv = exec_argv(place, ["s6-svc", option, f"{SCAN_DIR}/{service}"], tty=False)
     error: list[OperationError] = []
 
     def is_told() -> bool:
+        if main_pid(place) != first:
+            return True
         try:
             run(argv, timeout_s=_GRACE_S)
         except OperationError as again:
@@ -135,6 +147,7 @@ def _control(place: MachineLayout, service: str, option: str) -> None:
             "E_SERVICE_DOWN",
             f"{place.name}: nobody supervises service {service} any more: {error[0].message}",
         )
+    return main_pid(place) == first
 
 
 def _end(pid: int) -> None:
@@ -155,8 +168,17 @@ def _comes_true(true: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def _parent(pid: int) -> int:
+    return _status_number(pid, 1)
+
+
+def _born(pid: int) -> int:
+    return _status_number(pid, 19)
+
+
+def _status_number(pid: int, field: int) -> int:
+    """A number of proc_pid_stat(5), counted from what follows the name."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[field])
     except (OSError, ValueError):
         return 0
 
