@@ -75,11 +75,11 @@ if conduct == "breeds":
             time.sleep(600)
             os._exit(0)
 if conduct == "gorges":
+    # At the pace of a fast disk: without one, a small pool is taken whole between two looks.
     with open("/var/hoard", "wb") as hoard:
-        size = 0
-        while True:
-            os.posix_fallocate(hoard.fileno(), size, 2**26)
-            size += 2**26
+        for start in range(0, 2**40, 2**23):
+            os.posix_fallocate(hoard.fileno(), start, 2**23)
+            time.sleep(0.01)
 if conduct == "waits":
     time.sleep(3600)
 if conduct == "clashes":

@@ -147,7 +147,9 @@ def test_a_machine_that_eats_the_pool_while_it_boots_fails_its_create(crew: Site
     before = free_bytes(POOL)
     done = crew.greenroom("create", "--machines", "gorges", "--branch", "x")
     assert (done.returncode, done.stdout) == (1, "")
-    first, hint = error_in(done.stderr).splitlines()
+    lines = error_in(done.stderr).splitlines()
+    assert len(lines) == 2, done.stderr
+    first, hint = lines
     assert re.fullmatch(
         rf"error E_POOL_EATEN: gorges1 was stopped: it holds {SIZE} and went on, "
         rf"the pool {POOL} has {SIZE} free of {SIZE}, and {SIZE} are kept in reserve for the others",

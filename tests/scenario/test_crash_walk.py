@@ -52,10 +52,11 @@ class Walk:
         self.deaths: Counter[str] = Counter()
         self._armed = ""
 
-    def perform(self, kind: str, branch: str, point: int, then: str) -> bool:
-        """Run an operation under a daemon that dies at that point of it; False if it has none.
+    def perform(self, kind: str, branch: str, point: int, then: str, *, dies: bool) -> None:
+        """Run an operation under a daemon that dies at that point of it, or that lives because
+        the operation has fewer.
 
-        The daemon that takes over is to die at ``then``, which is of another kind.
+        The daemon that takes over is to die at ``then``.
         """
         self._arm(f"{kind}:{point}")
         doomed = daemon_pid()
@@ -63,14 +64,14 @@ class Walk:
             kill_and_wait([_first_process(branch)])
         else:
             self._run(_words(kind, branch), then)
-        wait_until(lambda: not runs(doomed) or has_ended(kind, branch), TIMEOUT_S)
-        if runs(doomed):
-            return False
-        self.deaths[kind] += 1
-        self._run(["list"], then)
-        self._armed = then
+        if dies:
+            wait_until(lambda: not runs(doomed), TIMEOUT_S)
+            self.deaths[kind] += 1
+            self._run(["list"], then)
+            self._armed = then
         wait_until(lambda: has_ended(kind, branch), TIMEOUT_S)
-        return True
+        self.site.ok("list")
+        assert runs(doomed) != dies, f"{kind} at point {point}"
 
     def status(self, branch: str) -> str | None:
         """Of the environment, or None."""
@@ -129,10 +130,8 @@ def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
     ]
     for (point, kind), (next_point, next_kind) in pairwise((*journey, (1, ""))):
         branch = f"at-{point}"
-        # The daemon that takes over counts as well: it is to die at another kind of operation.
-        then = f"{next_kind}:{next_point}" if next_kind not in ("", kind) else ""
-        died = walk.perform(kind, branch, point, then)
-        assert died == (point <= points[kind]), f"{kind} at point {point}"
+        then = f"{next_kind}:{next_point}" if next_kind else ""
+        walk.perform(kind, branch, point, then, dies=point <= points[kind])
         assert walk.status(branch) == (None if kind == "destroy" else "ready"), (kind, point)
         assert held(branch) == journalled(branch), f"{kind}, after a death at point {point}"
         assert bool(held(branch)) == (kind != "destroy")
@@ -148,8 +147,7 @@ def test_a_crash_at_any_point_of_a_create_that_fails_leaves_nothing(walk: Walk) 
     points = 2 * 4 + 2
     for point in range(1, points + 2):
         branch = f"fails-{point}"
-        died = walk.perform("create", branch, point, "")
-        assert died == (point <= points), f"at point {point}"
+        walk.perform("create", branch, point, "", dies=point <= points)
         assert walk.status(branch) is None
         assert held(branch) == journalled(branch) == set()
 

@@ -22,19 +22,23 @@ VARIABLE = "GREENROOM_DIE_AT"
 
 
 class MortalEngine:
-    """The Engine port, on another engine. A daemon that takes up what another one began is to be
-    started without a point, or with one of another kind: it counts from 1 again."""
+    """The Engine port, on another engine. Counted is what was started here: an operation that
+    another daemon began is taken up and no more."""
 
     def __init__(self, inner: Engine, kind: str, point: int) -> None:
         self._inner = inner
         self._kind = kind
         self._left = point
+        self._started: set[str] = set()
         self._lock = threading.Lock()
 
     def register(self, kind: str, run: Callable[[str, Steps], None]) -> None:
         """See the port."""
 
         def mortal(operation_id: str, steps: Steps) -> None:
+            if operation_id not in self._started:
+                run(operation_id, steps)
+                return
             run(operation_id, _MortalSteps(steps, self._pass))
             self._pass()
 
@@ -47,6 +51,7 @@ class MortalEngine:
     def start(self, kind: str, operation_id: str) -> None:
         """See the port."""
         if kind == self._kind:
+            self._started.add(operation_id)
             self._pass()
         self._inner.start(kind, operation_id)
 

@@ -31,7 +31,7 @@ from greenroom.providers.local import (
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
-from greenroom.providers.local.cgroups import remove_cgroups, thaw
+from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.killing import kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
@@ -84,7 +84,7 @@ class LocalProvider:
             self._open_parts()
         except GreenroomError:
             # Half a region is of use to nobody, unless machines live in it.
-            if not any(self.layout.machines_run.iterdir()):
+            if not cgroup_pids(f"/{self.layout.region.name}"):
                 self.close()
             raise
 
