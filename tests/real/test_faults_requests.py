@@ -40,7 +40,7 @@ def test_a_destroy_during_a_create_names_the_cancel_which_leaves_nothing(crew: S
     assert (refused.returncode, refused.stdout) == (4, "")
     assert re.fullmatch(
         r"error E_BUSY: crew/waiting is busy: create op-[0-9a-f]{12} runs on it\n"
-        r"→ wait until it has ended, or stop it: greenroom cancel waiting\n",
+        r"→ wait until it has ended, or stop it: greenroom cancel crew/waiting\n",
         error_in(refused.stderr),
     )
     assert crew.data("show", "waiting")["summary"]["status"] == "creating"
