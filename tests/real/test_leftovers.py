@@ -211,7 +211,10 @@ def test_ctrl_c_takes_a_create_back(empty: Site, moment: Moment) -> None:
         out, err = process.communicate(timeout=60)
         result = json.loads(out.splitlines()[-1])
         assert (result["kind"], result["status"]) == ("result", "cancelled")
-        assert json.loads(err)["error"]["message"] == f"create of {NAME} was cancelled"
+        assert (
+            json.loads(err)["error"]["message"]
+            == f"create of {NAME} was cancelled; everything was taken back"
+        )
         assert process.returncode == 1
 
 

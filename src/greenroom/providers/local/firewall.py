@@ -51,6 +51,10 @@ _TOO_MANY_NAMES = "ip saddr ct count over 4"
 """dnsmasq has 20 processes for questions over TCP (its MAX_PROCS)."""
 
 
+_PACED = ("callers", "askers")
+"""Sets whose elements stay until they are deleted; a counting set forgets by itself."""
+
+
 def render_region(cidr: str) -> str:
     """The ruleset of an empty region. ``cidr`` is its /16; its last /24 is the host's link.
 
@@ -163,6 +167,7 @@ def render_remove(mine: FirewallState) -> str:
     lines += [f"flush chain {TABLE} {chain}" for chain in mine.chains]
     lines += [f"delete chain {TABLE} {chain}" for chain in mine.chains]
     lines += [f"delete element {TABLE} {m.set} {{ {m.address} }}" for m in mine.members]
+    lines += [f"delete element {TABLE} {name} {{ {address} }}" for name, address in mine.paced]
     lines += [f"delete set {TABLE} {group}" for group in mine.sets]
     return "\n".join(lines) + "\n" if lines else ""
 
@@ -253,7 +258,8 @@ class FirewallState:
     """What the region's table holds, read back from the kernel.
 
     ``machines`` maps an address to its chain; ``bindings`` are the addresses that have a link;
-    ``members`` are those of the stacks' sets, and ``uses`` which chain looks into which of these.
+    ``members`` are those of the stacks' sets, and ``uses`` which chain looks into which of these;
+    ``paced`` are the sets and addresses whose pace the region measures.
     """
 
     chains: tuple[str, ...] = ()
@@ -262,6 +268,7 @@ class FirewallState:
     bindings: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     uses: tuple[tuple[str, str], ...] = ()
+    paced: tuple[tuple[str, str], ...] = ()
 
     def of(self, environment: EnvironmentName) -> FirewallState:
         """Only what bears the environment's name; bindings by their machines' addresses.
@@ -296,6 +303,7 @@ class FirewallState:
             sets=tuple(s for s in self.sets if wanted(s)),
             machines=machines,
             bindings=tuple(address for address in self.bindings if address in mine),
+            paced=tuple(entry for entry in self.paced if entry[1] in mine),
         )
 
 
@@ -342,6 +350,7 @@ def observe_firewall(layout: Layout) -> FirewallState:
     bindings: list[str] = []
     members: list[Member] = []
     uses: list[tuple[str, str]] = []
+    paced: list[tuple[str, str]] = []
     for entry in listing["nftables"]:
         if "chain" in entry:
             chains.append(entry["chain"]["name"])
@@ -349,6 +358,9 @@ def observe_firewall(layout: Layout) -> FirewallState:
             sets.append(entry["set"]["name"])
             if entry["set"]["name"] == "bindings":
                 bindings += [e["concat"][1] for e in entry["set"].get("elem", [])]
+            elif entry["set"]["name"] in _PACED:
+                name = entry["set"]["name"]
+                paced += [(name, e["elem"]["val"]) for e in entry["set"].get("elem", [])]
             elif entry["set"]["name"].startswith(_EVERY):
                 members += _members(entry["set"])
         elif "rule" in entry:
@@ -362,6 +374,7 @@ def observe_firewall(layout: Layout) -> FirewallState:
         bindings=tuple(bindings),
         members=tuple(members),
         uses=tuple(uses),
+        paced=tuple(paced),
     )
 
 
