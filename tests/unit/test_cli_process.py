@@ -241,8 +241,8 @@ def test_a_reader_that_has_gone_ends_the_command_in_silence(
 # Signals.
 
 
-def cancellable(daemon: FakeDaemon) -> None:
-    """An operation that runs until it is cancelled."""
+def cancellable(daemon: FakeDaemon) -> threading.Event:
+    """An operation that runs until it is cancelled, or until the event given back is set."""
     cancelled = threading.Event()
 
     def events(request: Request) -> Answer:
@@ -268,6 +268,7 @@ def cancellable(daemon: FakeDaemon) -> None:
 
     daemon.routes["GET", EVENTS] = events
     daemon.routes["POST", f"/v1/operations/{values.OPERATION}/cancel"] = cancel
+    return cancelled
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -290,7 +291,7 @@ def test_a_signal_cancels_and_waits_for_the_compensation(
 
 
 def test_a_second_ctrl_c_leaves_it_to_the_daemon(root: Path, daemon: FakeDaemon) -> None:
-    cancellable(daemon)
+    ended = cancellable(daemon)
     asked = threading.Event()
 
     def cancel(request: Request) -> Answer:
@@ -306,6 +307,7 @@ def test_a_second_ctrl_c_leaves_it_to_the_daemon(root: Path, daemon: FakeDaemon)
     terminal.type("\x03")
     assert terminal.end() == 130
     assert "the daemon goes on cancelling create of photos/feature-x" in terminal.seen
+    ended.set()
 
 
 def test_ctrl_c_anywhere_else_exits_with_130(root: Path, daemon: FakeDaemon) -> None:
