@@ -33,7 +33,10 @@ CONFIG = BootConfig(
     environment="photos/feature-x",
     branch="feature_x",
     signal_url="http://169.254.169.252/signal/abc",
-    buckets_url="http://169.254.169.252/s3",
+    bucket_urls={
+        "code": "http://169.254.169.252/s3/code",
+        "extracts": "http://169.254.169.252/s3/extracts",
+    },
     agent_url="http://169.254.169.252/s3/greenroom-agent/agent.pyz",
     agent_sha256=hashlib.sha256(AGENT).hexdigest(),
     deadline_s=120.0,
@@ -269,6 +272,7 @@ def test_the_config_has_the_shape_that_the_agent_reads() -> None:
         "signal_url": "http://169.254.169.252/signal/abc",
         "deadline_s": 120.0,
         "services": ["php-fpm", "nginx"],
+        "aws": None,
         "drill": False,
         "restore": {
             "engine": "mariadb",

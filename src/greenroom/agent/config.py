@@ -182,6 +182,7 @@ def parse_boot(value: object) -> Boot:
             for index, item in enumerate(fields.items("checks"))
         ),
     )
+    fields.anything("aws")
     fields.end()
     return boot
 

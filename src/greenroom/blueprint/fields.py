@@ -247,6 +247,36 @@ RelativePath = Annotated[
 UserName = Annotated[
     str, Matching(r"[a-z_][a-z0-9_-]*", 32, "the name of a user such as 'www-data'")
 ]
+RegionName = Annotated[
+    str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]", 32, "an AWS region such as 'eu-west-1'")
+]
+S3BucketName = Annotated[
+    str,
+    Matching(
+        r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        63,
+        "the name of an S3 bucket (3 to 63 of a-z 0-9 . -)",
+    ),
+]
+AwsName = Annotated[str, AfterValidator(_plain_text(255, minimum=1))]
+AwsArn = Annotated[str, Matching(r"arn:aws[a-z-]*:[!-~]+", 2048, "an ARN")]
+HostedZoneId = Annotated[
+    str, Matching(r"Z[A-Z0-9]{1,31}", 32, "the id of a hosted zone such as 'Z3HTG0V9588TAA'")
+]
+SnapshotId = Annotated[
+    str, Matching(r"snap-[0-9a-f]{8,17}", 22, "the id of an EBS snapshot ('snap-' and hex digits)")
+]
+RoleName = Annotated[
+    str, Matching(r"[A-Za-z0-9+=,.@_-]{1,64}", 64, "the name of an IAM role (not its ARN)")
+]
+AmiReference = Annotated[
+    str,
+    Matching(
+        r"ami-[0-9a-f]{8,17}|(/[A-Za-z0-9._-]+)+",
+        200,
+        "an AMI ('ami-' and hex digits) or the path of an SSM parameter",
+    ),
+]
 InstanceTypeName = Annotated[
     str,
     AfterValidator(_known_instance_type),

@@ -9,37 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from greenroom.blueprint import fields
+from greenroom.blueprint.aws import AwsMachineSpec, AwsSpec
 from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE
+from greenroom.blueprint.part import Names, Part, without_repeats
 from greenroom.model.stack import Protocol
 
 MACHINES_MAX = 50
 NO_RESTORE = "none"
 
-_Item = TypeVar("_Item")
-
-
-def _without_repeats(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
-    for position, item in enumerate(items):
-        if item in items[:position]:
-            raise ValueError(f"{item!r} is listed twice")
-    return items
-
-
-Names = Annotated[tuple[str, ...], AfterValidator(_without_repeats)]
 Tags = dict[fields.TagKey, fields.TagValue]
-
-
-class _Part(BaseModel):
-    """What all parts have in common: they never change, and an unknown key is a fault."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
 
 
 class EngineName(StrEnum):
@@ -48,26 +31,26 @@ class EngineName(StrEnum):
     MARIADB = "mariadb"
 
 
-class BucketSpec(_Part):
+class BucketSpec(Part):
     """A place that artifacts and extracts are fetched from."""
 
     path: str
     """Local folder that holds the bucket's objects, relative to the blueprint."""
 
 
-class ServiceSpec(_Part):
+class ServiceSpec(Part):
     """A supervised process of an image."""
 
     command: fields.ShellText
     """Shell line that runs the service in the foreground, normally `exec PROGRAM …`."""
 
 
-class ImageSpec(_Part):
+class ImageSpec(Part):
     """A recipe for a root filesystem."""
 
     suite: fields.SuiteName = "bookworm"
     """Debian suite that the image is made from."""
-    packages: Annotated[tuple[fields.PackageName, ...], AfterValidator(_without_repeats)] = ()
+    packages: Annotated[tuple[fields.PackageName, ...], AfterValidator(without_repeats)] = ()
     """Debian packages to install."""
     files: dict[fields.AbsolutePath, str] = {}
     """Files to put into the image: path in the image to source file, relative to the blueprint."""
@@ -75,9 +58,12 @@ class ImageSpec(_Part):
     """Shell lines that run in the image when it is built, after packages and files."""
     services: dict[fields.ServiceName, ServiceSpec] = {}
     """Services, in the order in which a machine starts them."""
+    ami: fields.AmiReference | None = None
+    """On AWS: an AMI's id or the SSM parameter that holds one [default: Debian's own of the suite,
+    on which the machine makes the image as it boots]."""
 
 
-class IngressSpec(_Part):
+class IngressSpec(Part):
     """Who may reach the members of a group."""
 
     port: fields.Ports
@@ -88,7 +74,7 @@ class IngressSpec(_Part):
     """A machine type, a group, a CIDR such as `10.0.0.0/8`, or `anywhere`."""
 
 
-class GroupSpec(_Part):
+class GroupSpec(Part):
     """A security group that machines of several types may join."""
 
     description: fields.Text = ""
@@ -97,9 +83,11 @@ class GroupSpec(_Part):
     """Tags that its members inherit."""
     ingress: tuple[IngressSpec, ...] = ()
     """Who may reach its members."""
+    existing: fields.AwsName | None = None
+    """On AWS: the group is there already, by this id (`sg-…`) or, in target classic, name."""
 
 
-class EndpointSpec(_Part):
+class EndpointSpec(Part):
     """The name under which a machine type is reached from outside."""
 
     name: fields.Label
@@ -108,7 +96,7 @@ class EndpointSpec(_Part):
     """Port that answers; an ingress rule must open it."""
 
 
-class DeploySpec(_Part):
+class DeploySpec(Part):
     """Where a machine's code comes from."""
 
     bucket: str
@@ -123,7 +111,7 @@ class DeploySpec(_Part):
     """Folders of the code that outlive a release, such as uploads: path to the user who owns it."""
 
 
-class RestoreSourceSpec(_Part):
+class RestoreSourceSpec(Part):
     """One thing that a database can be restored from."""
 
     bucket: str
@@ -132,7 +120,7 @@ class RestoreSourceSpec(_Part):
     """Key of the manifest."""
 
 
-class DataSpec(_Part):
+class DataSpec(Part):
     """The database of a machine type, and how it is restored."""
 
     engine: Annotated[EngineName, Field(strict=False)]
@@ -151,7 +139,7 @@ class DataSpec(_Part):
     """Restore sources by name, such as `extract` and `backup`."""
 
 
-class CheckSpec(_Part):
+class CheckSpec(Part):
     """A health check: exactly one of http, tcp and command."""
 
     model_config = ConfigDict(
@@ -185,14 +173,16 @@ class CheckSpec(_Part):
         return self
 
 
-class InstanceProfileSpec(_Part):
+class InstanceProfileSpec(Part):
     """What a machine may read. Without `read`: only what its own deploy and restore need."""
 
     read: Names | None = None
     """Buckets that the machine may read."""
+    role: fields.RoleName | None = None
+    """On AWS: an existing IAM role to take, instead of one made for each machine type."""
 
 
-class MachineTypeSpec(_Part):
+class MachineTypeSpec(Part):
     """A kind of machine: what it runs, who may reach it, what it needs."""
 
     image: str
@@ -231,9 +221,13 @@ class MachineTypeSpec(_Part):
     """The database that the machines hold."""
     check: tuple[CheckSpec, ...] = ()
     """Health checks."""
+    aliases: tuple[fields.TypeName, ...] = ()
+    """Other names of the type that a request may use."""
+    aws: AwsMachineSpec = AwsMachineSpec()
+    """How the machines stand on AWS."""
 
 
-class BlueprintDocument(_Part):
+class BlueprintDocument(Part):
     """A stack: its machine types, the flows between them, what they deploy, restore and check."""
 
     stack: fields.StackName
@@ -252,6 +246,8 @@ class BlueprintDocument(_Part):
     """Machine types."""
     instance_profiles: dict[fields.Label, InstanceProfileSpec] = {}
     """What machines may read, by name of the profile."""
+    aws: AwsSpec | None = None
+    """Where the stack stands on AWS; needed for `--provider aws` and `greenroom template`."""
 
 
 class Blueprint(BlueprintDocument):

@@ -138,12 +138,14 @@ Check = HttpCheck | TcpCheck | CommandCheck
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The name under which a machine type is reached from outside."""
+    """The name under which a machine type is reached from outside. ``public_host`` is its name in
+    a public zone on AWS, if the blueprint has one."""
 
     name: str
     port: int
     internal_host: str
     local_host: str
+    public_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from greenroom.blueprint.fields import AGENT_BUCKET, shown
+from greenroom.blueprint.fields import shown
 from greenroom.blueprint.instance_types import INSTANCE_TYPES
 from greenroom.blueprint.schema import Blueprint, CheckSpec, DeploySpec, MachineTypeSpec
 from greenroom.errors import InputError
@@ -25,6 +25,8 @@ from greenroom.model.stack import (
 )
 from greenroom.plan import addresses
 from greenroom.plan.allocation import Allocation
+from greenroom.plan.images import image_of
+from greenroom.plan.place import NamesAsked, Place
 from greenroom.plan.selection import RestoreChoice, Selection
 from greenroom.plan.tags import ROLE_TAG, effective_tags
 from greenroom.plan.user_data import USER_DATA_BYTES_MAX, BootConfig, render_user_data
@@ -32,8 +34,6 @@ from greenroom.plan.user_data import USER_DATA_BYTES_MAX, BootConfig, render_use
 PIDS_DEFAULT = 1024
 HTTP_PORT = 80
 HTTP_OK = 200
-REGION_URL = "http://169.254.169.252"
-"""Buckets and wait handles, as a machine of the local region sees them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,7 @@ class Site:
     branch: str
     domain: str
     groups: Mapping[str, SecurityGroup]
+    place: Place
 
 
 def machines_of(site: Site) -> tuple[Machine, ...]:
@@ -154,7 +155,16 @@ def _endpoint(site: Site, spec: MachineTypeSpec) -> Endpoint | None:
         port=spec.endpoint.port,
         internal_host=f"{name}.{site.domain}",
         local_host=f"{name}.{site.environment.slug}.{site.environment.stack}.localhost",
+        public_host=_public_host(site, name),
     )
+
+
+def _public_host(site: Site, name: str) -> str | None:
+    """The endpoint's name in the public zone on AWS, where the blueprint gives one."""
+    aws = site.blueprint.aws
+    if aws is None or aws.public_zone is None:
+        return None
+    return f"{name}.{site.environment.slug}.{aws.public_zone.name}"
 
 
 def _machines_needed(site: Site, spec: MachineTypeSpec) -> tuple[str, ...]:
@@ -248,9 +258,9 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             machine=machine.name,
             environment=str(site.environment),
             branch=site.branch,
-            signal_url=f"{REGION_URL}/signal/{machine.signal_token}",
-            buckets_url=f"{REGION_URL}/s3",
-            agent_url=f"{REGION_URL}/s3/{AGENT_BUCKET}/agent-{sha256}.pyz",
+            signal_url=site.place.signal_url(machine.name, machine.signal_token),
+            bucket_urls={name: site.place.bucket_url(name) for name in _buckets_named(machine)},
+            agent_url=site.place.agent_url(sha256),
             agent_sha256=sha256,
             deadline_s=machine.deadline_s,
             services=services,
@@ -259,6 +269,15 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             deploy=machine.deploy,
             mounted=machine.mount is not None,
             checks=machine.checks,
+            aws=site.place.aws(
+                machine.name,
+                image_of(site.blueprint, machine.image),
+                data=machine.volume is not None,
+                names=NamesAsked(
+                    private=machine.dns_names,
+                    public=machine.endpoint.public_host if machine.endpoint else None,
+                ),
+            ),
         )
     )
     if len(text) > USER_DATA_BYTES_MAX:
@@ -269,3 +288,8 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             hint=f"shorten the checks of {machine.type}, or move their commands into the image",
         )
     return text
+
+
+def _buckets_named(machine: Machine) -> set[str]:
+    parts = (machine.deploy, machine.volume)
+    return {part.bucket for part in parts if part is not None and part.bucket}

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from greenroom.model.stack import (
@@ -31,18 +32,49 @@ _NO_DATA = '{"phases":[],"notices":[],"restore":null,"artifact":null}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """The recipe that a bare machine makes its image by, unless the image's digest is its own
+    already. ``sha256`` (hex) is the recipe's."""
+
+    digest: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameRecord:
+    """A DNS record that the machine writes itself: its ``public`` or its private address."""
+
+    zone: str
+    name: str
+    public: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsBoot:
+    """What a boot script says on AWS only. ``domain`` completes short names. ``data_volume``: the
+    machine has an EBS volume for its data, to be mounted where it restores to."""
+
+    region: str
+    image: ImageSource
+    domain: str
+    data_volume: bool
+    records: tuple[NameRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootConfig:
     """Everything that a boot script says.
 
-    ``buckets_url`` is what a bucket's name is appended to. ``agent_sha256`` is in hex. A drill
-    restores, verifies, signals and stops.
+    ``bucket_urls`` maps the buckets' names to their URLs. ``agent_sha256`` is in hex. A drill
+    restores, verifies, signals and stops. ``aws`` is None in a local region.
     """
 
     machine: str
     environment: str
     branch: str
     signal_url: str
-    buckets_url: str
+    bucket_urls: Mapping[str, str]
     agent_url: str
     agent_sha256: str
     deadline_s: float
@@ -52,6 +84,7 @@ class BootConfig:
     deploy: Deploy | None
     mounted: bool
     checks: tuple[Check, ...]
+    aws: AwsBoot | None = None
 
 
 def render_user_data(config: BootConfig) -> str:
@@ -82,6 +115,7 @@ def render_boot_json(config: BootConfig) -> str:
         "restore": _restore(config),
         "deploy": _deploy(config),
         "checks": [_check(check) for check in config.checks],
+        "aws": None if config.aws is None else asdict(config.aws),
     }
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
@@ -99,7 +133,7 @@ def _restore(config: BootConfig) -> dict[str, str | None] | None:
         "user": volume.user,
         "mode": volume.mode.value,
         "source": volume.source,
-        "bucket_url": None if empty else f"{config.buckets_url}/{volume.bucket}",
+        "bucket_url": None if empty else config.bucket_urls[volume.bucket or ""],
         "manifest_key": volume.manifest_key,
     }
 
@@ -108,7 +142,7 @@ def _deploy(config: BootConfig) -> dict[str, object] | None:
     if config.deploy is None:
         return None
     return {
-        "bucket_url": f"{config.buckets_url}/{config.deploy.bucket}",
+        "bucket_url": config.bucket_urls[config.deploy.bucket],
         "keys": config.deploy.keys,
         "directory": config.deploy.directory,
         "restart": config.deploy.restart,

@@ -1,0 +1,1 @@
+"""AWS: the template compiler, the account's driver, and what things cost."""
