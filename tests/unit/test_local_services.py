@@ -12,11 +12,12 @@ import pytest
 from tests.unit.blueprint_values import stack_of
 
 from greenroom.model.stack import Stack
-from greenroom.providers.local.hearsay import TEXT_LIMIT
+from greenroom.providers.hearsay import TEXT_LIMIT
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.residents import Resident, Residents
 from greenroom.providers.local.services import RegionServices, object_path
-from greenroom.providers.local.signals import Signals, report_of
+from greenroom.providers.local.signals import Signals
+from greenroom.providers.reports import report_of
 from greenroom.region import Region
 
 TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}

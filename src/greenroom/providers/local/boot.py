@@ -24,8 +24,9 @@ from greenroom.providers.local.machine import (
     start,
 )
 from greenroom.providers.local.residents import Resident
-from greenroom.providers.local.signals import Signals, now, report_of
+from greenroom.providers.local.signals import Signals, now
 from greenroom.providers.local.space import POOL_EATEN_MEND
+from greenroom.providers.reports import report_of
 
 _LOOK_EVERY_S = 0.1
 _MEND = "mend what the machine says and run the same command again"

@@ -11,7 +11,7 @@ from greenroom.errors import OperationError
 from greenroom.model.proof import Claim, Proof, Verdict
 from greenroom.model.stack import Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
-from greenroom.providers.local.hearsay import text
+from greenroom.providers.hearsay import text
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.limits import limits_met, told
 from greenroom.providers.local.machine import main_pid, run_agent

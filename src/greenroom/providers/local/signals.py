@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from greenroom.errors import OperationError
-from greenroom.model.proof import RestoreReport, TableReport
 from greenroom.model.stack import Machine
-from greenroom.model.views import Artifact, MachineReport, PhaseTime
-from greenroom.providers.local.hearsay import is_duration, items, text
+from greenroom.model.views import MachineReport
+from greenroom.providers.hearsay import text
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.residents import Resident
+from greenroom.providers.reports import report_of
 
 BODY_LIMIT_BYTES = 16384
 
@@ -93,32 +93,6 @@ def now() -> float:
     return time.monotonic()
 
 
-def report_of(name: str, data: dict[str, Any]) -> MachineReport:
-    """A SUCCESS signal's data as values, for the machine of that name.
-
-    The machine wrote it, so whatever does not fit is left out rather than believed.
-    """
-    phases = tuple(
-        PhaseTime(phase=text(row[0]), machine=name, seconds=float(row[1]), message="")
-        for row in items(data.get("phases"))
-        if isinstance(row, list) and len(row) == 2 and is_duration(row[1])
-    )
-    artifact = data.get("artifact")
-    return MachineReport(
-        machine=name,
-        phases=phases,
-        restore=_restore_report(name, data.get("restore")),
-        artifact=None
-        if not isinstance(artifact, dict)
-        else Artifact(
-            key=text(artifact.get("key")),
-            sha256=text(artifact.get("sha256")),
-            fallback=bool(artifact.get("fallback")),
-        ),
-        notices=tuple(text(notice) for notice in items(data.get("notices"))),
-    )
-
-
 def deploy_report(machine: Machine, data: dict[str, Any], bucket: Path) -> MachineReport:
     """What the agent's ``deploy`` printed, as a report; ``bucket`` is where the artifact lies.
 
@@ -132,46 +106,6 @@ def deploy_report(machine: Machine, data: dict[str, Any], bucket: Path) -> Machi
             hint=f"mend the artifact and its .sha256 in {bucket}, and deploy again",
         )
     return report_of(machine.name, data)
-
-
-class _RestoreData(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    mode: str
-    source: str | None = None
-    artefact_sha256: str | None = None
-    taken_at: AwareDatetime | None = None
-    verified_at: AwareDatetime | None = None
-    restore_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    verify_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    tables: list[tuple[str, int, str]] = []
-    table_count: int = Field(default=0, ge=0)
-    row_count: int = Field(default=0, ge=0)
-
-
-def _restore_report(machine: str, data: object) -> RestoreReport | None:
-    if data is None:
-        return None
-    try:
-        read = _RestoreData.model_validate(data)
-    except ValidationError:
-        return None
-    return RestoreReport(
-        machine=machine,
-        source=None if read.source is None else text(read.source),
-        mode=text(read.mode),
-        artefact_sha256=None if read.artefact_sha256 is None else text(read.artefact_sha256),
-        taken_at=read.taken_at,
-        verified_at=read.verified_at,
-        restore_s=read.restore_s,
-        verify_s=read.verify_s,
-        clone_s=None,
-        tables=tuple(
-            TableReport(name=text(n), rows=r, checksum=text(c)) for n, r, c in read.tables
-        ),
-        table_count=read.table_count,
-        row_count=read.row_count,
-    )
 
 
 def _object(text: str) -> dict[str, Any]:
