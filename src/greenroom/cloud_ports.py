@@ -1,0 +1,133 @@
+"""What the use cases for AWS ask of an account. ``providers.aws`` implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from greenroom.model.cloud import CloudStack
+from greenroom.model.cloud_account import (
+    ChangeSet,
+    CloudRule,
+    FoundStack,
+    Network,
+    ProposedChanges,
+    StackEvent,
+)
+from greenroom.model.names import EnvironmentName
+from greenroom.model.views import MachineReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """An object that must lie in greenroom's bucket: same key, same content."""
+
+    key: str
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A compiled template. ``blobs`` must lie in the bucket before it is used. ``reports`` maps
+    each machine to the stack's output that holds what it signalled."""
+
+    body: str
+    blobs: tuple[Blob, ...]
+    resources: int
+    machine_of: Callable[[str], str | None]
+    """The machine that a logical id belongs to; None for what serves several."""
+    reports: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a change set is made of. ``existing`` is the id of the stack that it changes; None
+    makes a new one. ``role`` is the ARN of the service role that CloudFormation takes."""
+
+    cloud: CloudStack
+    template: Template
+    network: Network
+    tags: Mapping[str, str]
+    existing: str | None
+    role: str | None = None
+
+
+class Attention(Protocol):
+    """The person at the keyboard: waits that end when they press Ctrl-C."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; ends early at the first Ctrl-C. Raises LeftAloneError at the second."""
+
+    def check(self) -> None:
+        """Raises CancelledError after the first Ctrl-C, as long as it was not forgiven."""
+
+    def forgive(self) -> None:
+        """From now on ``check`` passes: what is asked for is being done."""
+
+
+class CloudAccount(Protocol):
+    """An account in one region. Everything raises GreenroomError; nothing waits for a stack.
+
+    A stack is asked for by its id once that is known: its name alone may mean another by then.
+    """
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+
+    def environments(self) -> tuple[FoundStack, ...]:
+        """Every stack of ours that is not deleted: one listing, however many there are."""
+
+    def stack(self, name_or_id: str) -> FoundStack | None:
+        """A stack; None if there is none. By its id it is found after its deletion, too."""
+
+    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
+        """What happened since the event with the id ``after``, the oldest first."""
+
+    def last_event(self, stack_id: str) -> str | None:
+        """The id of the newest event."""
+
+    def network(self, vpc: str | None, subnets: Sequence[str]) -> Network:
+        """VPC and subnets, by id or Name tag, as ids.
+
+        Raises InputError E_AWS_VPC or E_AWS_SUBNET for what is not there, not alone, or empty.
+        """
+
+    def require_parameters(self, paths: Sequence[str]) -> None:
+        """Refuse (E_AWS_AMI_PARAMETER) SSM parameters that are not there."""
+
+    def upload(self, bucket: str, blobs: Sequence[Blob]) -> int:
+        """Put what is missing into the bucket; how many that were."""
+
+    def stack_tags(self, cloud: CloudStack, request: str) -> Mapping[str, str]:
+        """The tags of a new stack."""
+
+    def propose(self, proposal: Proposal) -> ProposedChanges:
+        """Ask for a change set. There is one at a time for a stack: raises RefusedError
+        E_AWS_BUSY if somebody else's is there."""
+
+    def changes(self, proposed: ProposedChanges) -> ChangeSet | None:
+        """The change set; None as long as CloudFormation works on it.
+
+        Raises OperationError E_AWS_TEMPLATE if CloudFormation does not take the template.
+        """
+
+    def withdraw(self, proposed: ProposedChanges) -> None:
+        """Remove the change set, and the stack if it consists of it alone."""
+
+    def execute(self, proposed: ProposedChanges, *, keep_failed: bool) -> None:
+        """Let CloudFormation do it."""
+
+    def protect(self, stack_id: str) -> None:
+        """Forbid the stack's deletion."""
+
+    def delete(self, stack_id: str) -> None:
+        """Begin to delete the stack."""
+
+    def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
+        """The ingress rules of the environment's own groups, as EC2 has them."""
+
+    def report(self, machine: str, signalled: str) -> MachineReport | None:
+        """What a machine said when it signalled, from the output of its wait condition."""
