@@ -1,0 +1,198 @@
+"""Security groups and their rules: one ingress and one egress rule for each declared flow.
+
+The rules are resources of their own, so that two groups may name each other. What a group lets
+out is as explicit as what it lets in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from troposphere import GetAtt, Ref, ec2
+
+from greenroom.errors import InputError
+from greenroom.model.cloud import CloudStack
+from greenroom.model.stack import IngressRule, SecurityGroup
+from greenroom.providers.aws.tags import PREFIX
+from greenroom.providers.aws.template.ami import is_bare
+from greenroom.providers.aws.template.compiled import Resource
+from greenroom.providers.aws.template.names import LogicalIds
+
+VPC_PARAMETER = "VpcId"
+
+ANYWHERE = "0.0.0.0/0"
+HTTPS_PORT = 443
+HTTP_PORT = 80
+
+_NOBODY = "127.0.0.1/32"
+"""A group with no egress rule of its own gets AWS's, which allows everything; one to the loopback
+address allows nothing (CloudFormation guide, AWS::EC2::SecurityGroup)."""
+
+_DESCRIPTION_MAX = 255
+_NOT_IN_DESCRIPTIONS = re.compile(r"[^A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+")
+"""EC2 API, CreateSecurityGroup and IpRange."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """The environment, and what its groups are called in the template."""
+
+    cloud: CloudStack
+    ids: LogicalIds
+
+    def is_own(self, group: str) -> bool:
+        """Whether the template makes the group."""
+        return group not in self._existing
+
+    def group_id(self, group: str) -> object:
+        """The group's id, or what gives it."""
+        if group in self._existing:
+            return self._existing[group]
+        return GetAtt(f"{self.ids.groups[group]}Group", "GroupId")
+
+    def home_of(self, group: str) -> str | None:
+        """The machine type that the group is the own one of."""
+        return group if group in self.ids.types else None
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The machine types that join the group."""
+        machines = self.cloud.stack.machines
+        return tuple(dict.fromkeys(m.type for m in machines if group in m.groups))
+
+    @property
+    def _existing(self) -> dict[str, str]:
+        return {group.name: group.ref for group in self.cloud.existing_groups}
+
+
+def group_resources(grounds: Grounds) -> Iterator[Resource]:
+    """Every group that the template makes, then the rules between them, each once."""
+    for group in grounds.cloud.stack.groups:
+        if grounds.is_own(group.name):
+            yield _group(grounds, group)
+    rules = list(_rules(grounds))
+    yield from {rule.id: rule for rule in rules}.values()
+
+
+def _rules(grounds: Grounds) -> Iterator[Resource]:
+    for group in grounds.cloud.stack.groups:
+        for rule in group.ingress:
+            yield _ingress(grounds, group, rule)
+            yield from _egress(grounds, group, rule)
+
+
+def _group(grounds: Grounds, group: SecurityGroup) -> Resource:
+    environment = grounds.cloud.stack.environment
+    name = f"{environment}/{group.name}"
+    tags = {"Name": name, **dict(group.tags), f"{PREFIX}group": group.name}
+    resource = ec2.SecurityGroup(
+        f"{grounds.ids.groups[group.name]}Group",
+        GroupDescription=_described(f"{name}: {group.description}" if group.description else name),
+        VpcId=Ref(VPC_PARAMETER),
+        SecurityGroupEgress=list(_outward(grounds, group.name)),
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    )
+    return Resource(id=resource.title, home=None, body=resource.to_dict())
+
+
+def _outward(grounds: Grounds, group: str) -> Iterator[object]:
+    """What the members of the group may reach outside of the environment."""
+    machines = [m for m in grounds.cloud.stack.machines if m.type == group]
+    if not machines:
+        yield _to(_NOBODY, "-1", None, "nothing; the groups of the types have the rules")
+        return
+    yield _to(ANYWHERE, "tcp", HTTPS_PORT, "S3, Systems Manager, wait condition")
+    if any(is_bare(grounds.cloud.machine(machine.name).ami) for machine in machines):
+        yield _to(ANYWHERE, "tcp", HTTP_PORT, "packages of Debian: the AMI is a bare one")
+
+
+def _to(network: str, protocol: str, port: int | None, description: str) -> object:
+    ports = {} if port is None else {"FromPort": port, "ToPort": port}
+    return ec2.SecurityGroupRule(
+        CidrIp=network, IpProtocol=protocol, Description=_described(description), **ports
+    )
+
+
+def _ingress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Resource:
+    if rule.group is not None:
+        source = {"SourceSecurityGroupId": grounds.group_id(rule.group)}
+    else:
+        source = {"CidrIp": str(rule.network)}
+    resource = ec2.SecurityGroupIngress(
+        f"{grounds.ids.groups[group.name]}From{_source_id(grounds, rule)}{_traffic_id(rule)}",
+        GroupId=grounds.group_id(group.name),
+        Description=_described(f"{rule.source} to {group.name}"),
+        **_traffic(rule),
+        **source,
+    )
+    return Resource(id=resource.title, home=grounds.home_of(group.name), body=resource.to_dict())
+
+
+def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterator[Resource]:
+    """The other end of the flow. A group that was there before is its owner's: there the machines
+    that join it get the rule by their own groups."""
+    if rule.group is None:
+        return
+    sources = (rule.group,) if grounds.is_own(rule.group) else grounds.members(rule.group)
+    for source in sources:
+        resource = ec2.SecurityGroupEgress(
+            f"{grounds.ids.groups[source]}To{grounds.ids.groups[group.name]}{_traffic_id(rule)}",
+            GroupId=grounds.group_id(source),
+            DestinationSecurityGroupId=grounds.group_id(group.name),
+            Description=_described(f"{source} to {group.name}"),
+            **_traffic(rule),
+        )
+        yield Resource(id=resource.title, home=grounds.home_of(source), body=resource.to_dict())
+
+
+def _traffic(rule: IngressRule) -> dict[str, object]:
+    return {
+        "IpProtocol": rule.protocol.value,
+        "FromPort": rule.ports.first,
+        "ToPort": rule.ports.last,
+    }
+
+
+def _source_id(grounds: Grounds, rule: IngressRule) -> str:
+    if rule.group is not None:
+        return grounds.ids.groups[rule.group]
+    return "anywhere" if rule.source == "anywhere" else "Net" + re.sub("[./]", "x", rule.source)
+
+
+def _traffic_id(rule: IngressRule) -> str:
+    return f"{rule.protocol}{rule.ports}".replace("-", "x")
+
+
+def _described(text: str) -> str:
+    """``text`` in the characters and the length that EC2 takes in a description."""
+    return _NOT_IN_DESCRIPTIONS.sub(" ", text)[:_DESCRIPTION_MAX]
+
+
+def refuse_groups(cloud: CloudStack) -> None:
+    """Raise InputError for what the groups of an environment on AWS cannot be."""
+    existing = {group.name: group.ref for group in cloud.existing_groups}
+    for name, ref in existing.items():
+        if not re.fullmatch(r"sg-[0-9a-f]{8,17}", ref):
+            raise InputError(
+                "E_AWS_GROUP",
+                f"groups.{name}.existing: {ref!r} is not the id of a security group; "
+                "in a VPC groups have ids, names are for target classic",
+                hint="give its id, such as sg-0123456789abcdef0",
+            )
+    for group in cloud.stack.groups:
+        for rule in group.ingress:
+            if rule.everywhere:
+                raise InputError(
+                    "E_AWS_SHARED",
+                    f"the group {group.name!r} admits {rule.source}: rules between environments "
+                    "are local only so far",
+                    hint=f"take the rule from {rule.group} out of {group.name} for AWS",
+                )
+            if group.name in existing:
+                raise InputError(
+                    "E_AWS_GROUP",
+                    f"the group {group.name!r} is there already ({existing[group.name]}), and its "
+                    f"rule from {rule.source} would change it for everybody who is in it",
+                    hint=f"take the rule out of groups.{group.name}, or 'existing'",
+                )
