@@ -117,6 +117,23 @@ CASES = [
     ("restart: [php-fpm]", "keep: {/uploads: www-data}", "machines.backend.deploy.keep./uploads", "'/uploads' is not a path below the code such as 'public/uploads'"),
     ("restart: [php-fpm]", "keep: {uploads: WWW}", "machines.backend.deploy.keep.uploads", "'WWW' is not the name of a user such as 'www-data'"),
     ("restart: [php-fpm]", "keep: {a/b: x, a: x}", "machines.backend.deploy.keep.a/b", "'a/b' lies in 'a', which is kept as a whole; leave it out"),
+    # Aliases
+    ("shared: true", "shared: true, aliases: [db]", "machines.metrics.aliases[0]", "'db' is the name of a machine type; choose another alias"),
+    ("shared: true", "shared: true, aliases: [statsd, statsd]", "machines.metrics.aliases[1]", "'statsd' is an alias of 'metrics' already; leave it out"),
+    ("shared: true", "shared: true, aliases: [Stats]", "machines.metrics.aliases[0]", f"'Stats' is not {LABEL_32}"),
+    ("shared: true", "shared: true, aliases: statsd", "machines.metrics.aliases", "'statsd' is not a list"),
+    # AWS
+    ("buckets:", "aws: {region: eu-west-1, bucket: own, buckets: {cod: photos-code}}\nbuckets:", "aws.buckets.cod", "unknown bucket 'cod'; did you mean 'code'?"),
+    ("buckets:", "aws: {region: eu-west-1, bucket: Own}\nbuckets:", "aws.bucket", "'Own' is not the name of an S3 bucket (3 to 63 of a-z 0-9 . -)"),
+    ("buckets:", "aws: {region: Ireland, bucket: own}\nbuckets:", "aws.region", "'Ireland' is not an AWS region such as 'eu-west-1'"),
+    ("admin: {", "admin: {existing: sg-0123456789abcdef0, ", "groups.admin.ingress", "the group 'admin' is there already on AWS, where its rules are its owner's; leave ingress or existing out"),
+    ("image: mariadb\n", "image: mariadb\n    aws: {auto_scaling: true}\n", "machines.db.aws.auto_scaling", "machines of type 'db' hold data and cannot stand in an Auto Scaling group, which would replace them without it; leave auto_scaling out"),
+    ("image: mariadb\n", "image: mariadb\n    aws: {snapshots: {backp: snap-01234567}}\n", "machines.db.aws.snapshots.backp", "unknown restore source 'backp' of 'db'; did you mean 'backup'?"),
+    ("image: mariadb\n", "image: mariadb\n    aws: {snapshots: {backup: vol-01234567}}\n", "machines.db.aws.snapshots.backup", "'vol-01234567' is not the id of an EBS snapshot ('snap-' and hex digits)"),
+    ("image: mariadb\n", "image: mariadb\n    aws: {initialization_mibps: 200}\n", "machines.db.aws.initialization_mibps", "a volume is filled at a rate from a snapshot only; name snapshots, or leave it out"),
+    ("image: mariadb\n", "image: mariadb\n    aws: {repeated_tags: [branch, role, monitorin]}\n", "machines.db.aws.repeated_tags[2]", "unknown tag 'monitorin' that 'db' inherits; did you mean 'monitoring'?"),
+    ("shared: true", "shared: true, aws: {data_gib: 5}", "machines.metrics.aws.data_gib", "machines of type 'metrics' hold no data; leave data_gib out"),
+    ("shared: true", "shared: true, aws: {snapshots: {extract: snap-01234567}}", "machines.metrics.aws.snapshots.extract", "unknown restore source 'extract' of 'metrics'; none is declared"),
     # Shape
     ("shared: true", "shared: true, deploy: code", "machines.metrics.deploy", "'code' is not a mapping"),
     ("shared: true", "shared: true, shared: false", "machines.metrics.shared", "the key 'shared' appears twice, first on line 50"),
@@ -215,6 +232,29 @@ def test_an_endpoint_belongs_to_one_machine_type() -> None:
     (fault,) = faults_of(text)
     assert fault.path == "machines.feed.endpoint.name"
     assert fault.message == "'api' is also the endpoint of 'backend'; rename one"
+
+
+def test_what_is_wrong_for_aws_is_told_at_its_line_and_column() -> None:
+    text = PHOTOS.replace(
+        "    image: mariadb\n", "    image: mariadb\n    aws: {auto_scaling: true}\n"
+    )
+    text += "aws:\n  region: eu-west-1\n  bucket: own\n  buckets: {code: photos-code, dumps: x-y}\n"
+    rows = text.splitlines()
+    scaled = next(i for i, row in enumerate(rows, 1) if "auto_scaling" in row)
+    told = [(f.line, f.column, f.path) for f in faults_of(text)]
+    assert told == [
+        (scaled, 25, "machines.db.aws.auto_scaling"),
+        (len(rows), 32, "aws.buckets.dumps"),
+    ]
+
+
+def test_an_alias_belongs_to_one_machine_type() -> None:
+    text = PHOTOS.replace("shared: true", "shared: true, aliases: [cache]").replace(
+        "    instance_type: t3.micro\n", "    instance_type: t3.micro\n    aliases: [cache]\n"
+    )
+    (fault,) = faults_of(text)
+    assert fault.path == "machines.metrics.aliases[0]"
+    assert fault.message == "'cache' is an alias of 'feed' already; leave it out"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,15 @@ def digest(example: str, image: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("example", "image"), [("cluster", "web"), ("wordpress", "mariadb"), ("wordpress", "redis")]
+    ("example", "image"),
+    [
+        ("cluster", "web"),
+        ("eyeem", "web"),
+        ("eyeem", "mariadb"),
+        ("eyeem", "redis"),
+        ("wordpress", "mariadb"),
+        ("wordpress", "redis"),
+    ],
 )
 def test_an_image_that_examples_share_is_built_once(example: str, image: str) -> None:
     assert digest(example, image) == digest("photos", image)

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from greenroom.blueprint.faults import schema_faults
 from greenroom.blueprint.files import inside, read_text_inside
-from greenroom.blueprint.references import mapping_names, reference_faults
+from greenroom.blueprint.references import reference_faults
 from greenroom.blueprint.schema import Blueprint, BlueprintDocument
-from greenroom.blueprint.tree import Tree, read_tree
+from greenroom.blueprint.tree import Tree, mapping_names, read_tree
 from greenroom.errors import Fault, InputError
 
 BLUEPRINT_BYTES_MAX = 1 << 20

@@ -10,6 +10,7 @@ import graphlib
 import re
 from collections.abc import Iterable, Iterator
 
+from greenroom.blueprint.aws_references import aws_faults
 from greenroom.blueprint.fields import (
     AGENT_BUCKET,
     ANYWHERE,
@@ -20,7 +21,7 @@ from greenroom.blueprint.fields import (
 )
 from greenroom.blueprint.nearest import unknown
 from greenroom.blueprint.schema import NO_RESTORE
-from greenroom.blueprint.tree import Path, Tree
+from greenroom.blueprint.tree import Path, Tree, list_length, mapping_names
 from greenroom.errors import Fault
 from greenroom.model.stack import PortRange
 
@@ -34,20 +35,10 @@ def reference_faults(tree: Tree) -> list[Fault]:
         *checks.profiles(),
         *checks.machines(),
         *checks.endpoints(),
+        *checks.aliases(),
         *checks.cycles(),
+        *aws_faults(tree),
     ]
-
-
-def mapping_names(tree: Tree, *path: str | int) -> list[str]:
-    """The keys of the mapping at ``path``; none if there is no mapping."""
-    value = tree.at(path)
-    return list(value) if isinstance(value, dict) else []
-
-
-def list_length(tree: Tree, path: Path) -> int:
-    """How many entries the list at ``path`` has; 0 if there is no list."""
-    value = tree.at(path)
-    return len(value) if isinstance(value, tuple) else 0
 
 
 class _Checks:
@@ -249,6 +240,24 @@ class _Checks:
             except ValueError:
                 # The rule itself is told as a fault; that its port is meant can be assumed.
                 yield PortRange(first=1, last=PORT_MAX)
+
+    # Aliases
+
+    def aliases(self) -> Iterator[Fault]:
+        owners: dict[str, str] = {}
+        for machine_type in self._types:
+            for index in range(list_length(self._tree, ("machines", machine_type, "aliases"))):
+                at: Path = ("machines", machine_type, "aliases", index)
+                alias = self._tree.at(at)
+                if not isinstance(alias, str):
+                    continue
+                if alias in owners:
+                    message = f"{alias!r} is an alias of {owners[alias]!r} already; leave it out"
+                    yield self._tree.fault(at, message)
+                elif alias in self._types:
+                    message = f"{alias!r} is the name of a machine type; choose another alias"
+                    yield self._tree.fault(at, message)
+                owners.setdefault(alias, machine_type)
 
     # Needs
 

@@ -72,6 +72,18 @@ class Tree:
         )
 
 
+def mapping_names(tree: Tree, *path: str | int) -> list[str]:
+    """The keys of the mapping at ``path``; none if there is no mapping."""
+    value = tree.at(path)
+    return list(value) if isinstance(value, dict) else []
+
+
+def list_length(tree: Tree, path: Path) -> int:
+    """How many entries the list at ``path`` has; 0 if there is no list."""
+    value = tree.at(path)
+    return len(value) if isinstance(value, tuple) else 0
+
+
 def path_text(path: Path) -> str:
     """``('machines', 'db', 'ingress', 0)`` as a person writes it: ``machines.db.ingress[0]``."""
     text = ""

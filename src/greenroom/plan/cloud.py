@@ -17,6 +17,7 @@ from greenroom.model.cloud import (
     DataVolume,
     ExistingGroup,
     ObjectPrefix,
+    Target,
     Zone,
     agent_key,
     recipe_key,
@@ -40,7 +41,8 @@ class CloudAsk:
 
     ``region`` None: the blueprint's. ``s3_endpoint`` None: AWS's own of the region; else the URL
     of a service that speaks S3 with the bucket in the path. ``taken`` maps the slugs in use in
-    the account to their raw branches. ``agent_sha256`` is in hex, ``now`` aware.
+    the account to their raw branches. ``agent_sha256`` is in hex, ``now`` aware. ``target`` is
+    what will be compiled: in classic machines have no volumes of their own for data.
     """
 
     agent_sha256: str
@@ -49,6 +51,7 @@ class CloudAsk:
     taken: Mapping[str, str]
     region: str | None = None
     s3_endpoint: str | None = None
+    target: Target = Target.VPC
 
 
 def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> CloudStack:
@@ -62,7 +65,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
     # Addresses are AWS's, and the wait handles' URLs CloudFormation's: nothing here is a secret.
     allocation = Allocation(index=0, secret="", taken=ask.taken, agent_sha256=ask.agent_sha256)
     environment = environment_of(blueprint, request, allocation)
-    selection = _on_aws(blueprint, select(blueprint, request))
+    selection = _on_aws(blueprint, select(blueprint, request), ask.target)
     region = ask.region or spec.region
     s3_url = ask.s3_endpoint or f"https://s3.{region}.{_url_suffix(region)}"
     place = CloudPlace(
@@ -73,6 +76,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
         domain=domain_of(blueprint, environment),
         public_zone=spec.public_zone.id if spec.public_zone else None,
         moving=frozenset(_moving(blueprint, selection)),
+        data_volumes=ask.target is Target.VPC,
     )
     stack, _ = resolve(
         blueprint, request, allocation, environment=environment, selection=selection, place=place
@@ -139,17 +143,18 @@ def _refuse_what_is_local(request: CreateRequest) -> None:
         )
 
 
-def _on_aws(blueprint: Blueprint, selection: Selection) -> Selection:
+def _on_aws(blueprint: Blueprint, selection: Selection, target: Target) -> Selection:
     """Without a snapshot to start from, what would be a clone here is restored by the agent."""
     restores = {
-        name: _restore(blueprint.machines[name], choice)
+        name: _restore(blueprint.machines[name], choice, target)
         for name, choice in selection.restores.items()
     }
     return Selection(counts=selection.counts, restores=restores, mounts=selection.mounts)
 
 
-def _restore(spec: MachineTypeSpec, choice: RestoreChoice) -> RestoreChoice:
-    if choice.mode is RestoreMode.CLONE and choice.source not in spec.aws.snapshots:
+def _restore(spec: MachineTypeSpec, choice: RestoreChoice, target: Target) -> RestoreChoice:
+    has_snapshot = target is Target.VPC and choice.source in spec.aws.snapshots
+    if choice.mode is RestoreMode.CLONE and not has_snapshot:
         return RestoreChoice(mode=RestoreMode.COLD, source=choice.source)
     return choice
 
@@ -158,13 +163,6 @@ def _moving(blueprint: Blueprint, selection: Selection) -> Iterator[str]:
     for name, count in selection.counts.items():
         spec = blueprint.machines[name]
         if spec.aws.auto_scaling:
-            if spec.data is not None:
-                raise InputError(
-                    "E_AWS_AUTO_SCALING",
-                    f"the machine type {name!r} holds data and cannot stand in an Auto Scaling "
-                    "group: AWS would replace it without its volume",
-                    hint=f"take auto_scaling out of machines.{name}.aws",
-                )
             yield from (f"{name}{number}" for number in range(1, count + 1))
 
 
@@ -213,7 +211,9 @@ def _machine(
         timeout_s=spec.aws.timeout_s,
         auto_scaling=spec.aws.auto_scaling,
         root_gib=spec.aws.root_gib,
-        volume=_volume(spec, machine, production=stack.production),
+        volume=(
+            _volume(spec, machine, production=stack.production) if place.data_volumes else None
+        ),
         reads=tuple(_reads(stack, machine, place, agent_sha256)),
         role=profile.role if profile else None,
         own_tags=tuple(sorted(spec.machine_tags.items())),

@@ -63,7 +63,8 @@ class LocalPlace:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudPlace:
     """An AWS region. ``buckets`` maps the blueprint's names to S3's; ``moving`` are the machines
-    whose addresses change when AWS replaces them, so that they write their own DNS records."""
+    whose addresses change when AWS replaces them, so that they write their own DNS records.
+    ``data_volumes``: machines with data have a volume of their own for it."""
 
     region: str
     s3_url: str
@@ -72,6 +73,7 @@ class CloudPlace:
     domain: str
     public_zone: str | None
     moving: frozenset[str]
+    data_volumes: bool
 
     def agent_url(self, sha256: str) -> str:
         """See Place."""
@@ -96,7 +98,7 @@ class CloudPlace:
                 sha256=sha256,
             ),
             domain=self.domain,
-            data_volume=data,
+            data_volume=data and self.data_volumes,
             records=self._records(names) if machine in self.moving else (),
         )
 

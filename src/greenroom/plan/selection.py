@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,11 @@ def shared_types(blueprint: Blueprint) -> list[str]:
     return [name for name, spec in blueprint.machines.items() if spec.shared]
 
 
+def types_by_alias(blueprint: Blueprint) -> dict[str, str]:
+    """The other names that a request may use for machine types, each with the type's own."""
+    return {alias: name for name, spec in blueprint.machines.items() for alias in spec.aliases}
+
+
 def _refuse_beside_shared(request: CreateRequest) -> None:
     for option, given in (("--machines", request.machines), ("--branch", request.branch)):
         if given:
@@ -74,16 +79,21 @@ def _refuse_beside_shared(request: CreateRequest) -> None:
 
 def _counts(blueprint: Blueprint, words: tuple[str, ...], option: str) -> dict[str, int]:
     check_type = _check_shared_type if option == _SHARED else _check_type
+    aliases = types_by_alias(blueprint)
     asked: dict[str, int] = {}
+    called: dict[str, str] = {}
     for word in words:
-        name, separator, count = word.partition("=")
+        said, separator, count = word.partition("=")
+        name = aliases.get(said, said)
         check_type(blueprint, name)
         if name in asked:
+            also = "" if said == called[name] else f", as {called[name]!r} and {said!r}"
             raise InputError(
                 "E_MACHINE_TWICE",
-                f"the machine type {name!r} is named twice in {option}",
+                f"the machine type {name!r} is named twice in {option}{also}",
                 hint=f"write {name}=N for N machines",
             )
+        called[name] = said
         asked[name] = _count(word, count) if separator else blueprint.machines[name].count
     if (total := sum(asked.values())) > MACHINES_MAX:
         raise InputError(
@@ -105,15 +115,28 @@ def _check_type(blueprint: Blueprint, name: str) -> None:
             hint=f"leave {name} out of --machines; greenroom create --shared {name} boots it",
         )
     shared = shared_types(blueprint)
-    meant = nearest(name, (*known, *shared))
+    meant = nearest(name, (*known, *_aliases_of(blueprint, known), *shared))
     also = f"; shared, for --shared: {', '.join(shared)}" if shared else ""
     raise InputError(
         "E_MACHINE_TYPE",
         f"unknown machine type {name!r}; did you mean {meant!r}, which is shared?"
         if meant in shared
-        else unknown("machine type", name, known),
-        hint=f"machine types of {blueprint.stack}: {', '.join(known)}{also}",
+        else unknown("machine type", name, (*known, *_aliases_of(blueprint, known))),
+        hint=f"machine types of {blueprint.stack}: {_listed(blueprint, known)}{also}",
     )
+
+
+def _aliases_of(blueprint: Blueprint, types: Iterable[str]) -> list[str]:
+    return [alias for name in types for alias in blueprint.machines[name].aliases]
+
+
+def _listed(blueprint: Blueprint, types: Iterable[str]) -> str:
+    """``backend, redis (or feed)``."""
+    shown = []
+    for name in types:
+        aliases = blueprint.machines[name].aliases
+        shown.append(f"{name} (or {', '.join(aliases)})" if aliases else name)
+    return ", ".join(shown)
 
 
 def _check_shared_type(blueprint: Blueprint, name: str) -> None:
@@ -134,8 +157,8 @@ def _check_shared_type(blueprint: Blueprint, name: str) -> None:
         )
     raise InputError(
         "E_MACHINE_TYPE",
-        unknown("shared machine type", name, known),
-        hint=f"shared machine types of {blueprint.stack}: {', '.join(known)}",
+        unknown("shared machine type", name, (*known, *_aliases_of(blueprint, known))),
+        hint=f"shared machine types of {blueprint.stack}: {_listed(blueprint, known)}",
     )
 
 
@@ -174,18 +197,21 @@ def _restores(
     blueprint: Blueprint, asked: tuple[tuple[str, str], ...], counts: Mapping[str, int]
 ) -> dict[str, RestoreChoice]:
     stateful = {name: spec.data for name, spec in blueprint.machines.items() if spec.data}
+    aliases = types_by_alias(blueprint)
     wanted: dict[str, str] = {}
-    for name, value in asked:
+    for said, value in asked:
+        name = aliases.get(said, said)
         if name not in stateful:
+            known = (*stateful, *_aliases_of(blueprint, stateful))
             raise InputError(
                 "E_RESTORE_DATA",
-                f"--restore {name}={value}: {unknown('data', name, stateful)}",
+                f"--restore {said}={value}: {unknown('data', said, known)}",
                 hint="a data's name is that of its machine type",
             )
         if name not in counts:
             raise InputError(
                 "E_RESTORE_DATA",
-                f"--restore {name}={value}: {name} is not among the machines of this environment",
+                f"--restore {said}={value}: {name} is not among the machines of this environment",
                 hint=f"ask for {name} as well, or leave the restore out",
             )
         if wanted.setdefault(name, value) != value:
@@ -239,12 +265,14 @@ def _choice(name: str, value: str, data: DataSpec) -> RestoreChoice:
 def _mounts(
     blueprint: Blueprint, asked: tuple[tuple[str, str], ...], counts: Mapping[str, int]
 ) -> dict[str, Path]:
+    aliases = types_by_alias(blueprint)
     mounts: dict[str, Path] = {}
-    for name, folder in asked:
+    for said, folder in asked:
+        name = aliases.get(said, said)
         if (problem := _mount_problem(blueprint, name, folder, counts)) is not None:
             raise InputError(
                 "E_MOUNT",
-                f"--mount {name}={folder}: {problem}",
+                f"--mount {said}={folder}: {problem}",
                 hint="name a requested machine type that deploys, and a folder of this host",
             )
         if name in mounts:
@@ -262,7 +290,8 @@ def _mount_problem(
 ) -> str | None:
     spec = blueprint.machines.get(name)
     if spec is None:
-        return unknown("machine type", name, ordinary_types(blueprint))
+        known = ordinary_types(blueprint)
+        return unknown("machine type", name, (*known, *_aliases_of(blueprint, known)))
     if name not in counts:
         return f"{name} is not among the machines of this environment"
     if spec.deploy is None:
