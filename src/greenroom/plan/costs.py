@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
+from greenroom.errors import RefusedError
 from greenroom.model.cloud import CloudMachine, CloudStack, DataVolume
 from greenroom.model.costs import Cost, CostItem, Part, Per, PriceTable, RegionPrices, hourly_usd
 
@@ -21,6 +22,7 @@ NOT_COUNTED = (
     "taxes",
 )
 
+_CENT = Decimal("0.01")
 _NO_PRICES = RegionPrices(as_of=date.min, source="", instances={}, volumes={})
 
 
@@ -99,3 +101,30 @@ def _initialization(machine: str, volume: DataVolume, region: RegionPrices) -> C
         per=Per.ONCE,
         usd=None if gib_usd is None else gib_usd * Decimal(volume.size_gib),
     )
+
+
+def check_limit(cost: Cost, max_usd_per_day: Decimal) -> None:
+    """Refuse what would cost more than ``max_usd_per_day`` if it stayed on, its create included.
+
+    A limit that cannot be checked does not hold, so an unknown price is refused as well. Raises
+    RefusedError.
+    """
+    day = cost.per_day() + cost.once()
+    shown = day.usd.quantize(_CENT, ROUND_HALF_UP)
+    if day.usd > max_usd_per_day:
+        least = "at least " if day.unknown else ""
+        raise RefusedError(
+            "E_COST_LIMIT",
+            f"the environment would cost {least}${shown} a day, and the limit is "
+            f"${max_usd_per_day} (--max-cost-usd-per-day)",
+            hint="take fewer or smaller machines, or raise the limit",
+        )
+    if day.unknown:
+        raise RefusedError(
+            "E_COST_LIMIT",
+            f"whether the environment stays below ${max_usd_per_day} a day is not known: in "
+            f"{cost.region} there is no price for {', '.join(day.unknown)}; "
+            f"the others come to ${shown}",
+            hint=f"greenroom prices refresh --region {cost.region} fetches AWS's own, "
+            "or leave --max-cost-usd-per-day out",
+        )

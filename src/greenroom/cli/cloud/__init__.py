@@ -1,0 +1,1 @@
+"""What commands do with --provider aws; imported only when it is needed."""
