@@ -15,11 +15,12 @@ from .progress import Progress
 from .quick_json import dumps
 from .services import Watch, supervisor
 from .value import TYPE_CHECKING
-from .wait_handle import Outcome, send_signal, signal_body, signal_deadline
+from .wait_handle import Outcome, RefusedError, send_signal, signal_body, signal_deadline
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from .account import Account
     from .config import Boot, Deploy
     from .deploy import Deployed
     from .paths import Paths
@@ -58,6 +59,7 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     _arm(config.deadline_s, progress)
     report: dict[str, object] | None = None
     deployed: Deployed | None = None
+    account = _account(config, paths)
     watch = Watch(supervisor(paths))
     with progress.phase("facts"):
         facts = _facts(config, paths)
@@ -65,7 +67,7 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
         from .restore_mariadb import restore
 
         with progress.phase("restore"):
-            report = restore(config.restore, paths, progress)
+            report = restore(config.restore, paths, progress, account)
     if config.drill:
         return _success(config, progress, report, None)
     if config.restore is not None:
@@ -77,7 +79,7 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
         with progress.phase("deploy"):
             kept = kept_release(config.deploy, paths)
             if kept is None:
-                deployed = deploy(config.deploy, config.branch, paths, progress)
+                deployed = deploy(config.deploy, config.branch, paths, progress, account)
             else:
                 progress.notice(f"release {kept} is deployed already: it is kept")
     with progress.phase("services"):
@@ -85,6 +87,15 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     with progress.phase("checks"):
         _check(config, facts, paths, watch, report)
     return _success(config, progress, report, deployed)
+
+
+def _account(config: Boot, paths: Paths) -> Account | None:
+    """What signs requests to AWS; None in a local region."""
+    if config.aws is None:
+        return None
+    from .account import Account
+
+    return Account(config.aws.region, Metadata(paths.metadata_url))
 
 
 def _facts(config: Boot, paths: Paths) -> Facts:
@@ -138,6 +149,11 @@ def _signal(raw: object, outcome: Outcome, progress: Progress, started: float) -
         patience_s = float(deadline_s) if isinstance(deadline_s, (int, float)) else 0.0
         until = signal_deadline(started, patience_s)
         send_signal(str(known.get("signal_url", "")), body, until)
+    except RefusedError as error:
+        # Whoever waited for it does no more: the machine itself is what it should be, as when
+        # AWS has replaced an instance, or it boots again.
+        progress.log(str(error))
+        return outcome.success
     except AgentError as error:
         progress.log(str(error))
         return False
@@ -196,7 +212,8 @@ def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     _arm(config.deadline_s, progress)
     watch = Watch(supervisor(paths))
     with progress.phase("deploy"):
-        deployed = deploy(config.deploy, config.branch, paths, progress)
+        account = _account(config, paths)
+        deployed = deploy(config.deploy, config.branch, paths, progress, account)
     try:
         with progress.phase("services"):
             watch.restart(config.deploy.restart)

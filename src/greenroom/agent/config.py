@@ -60,11 +60,13 @@ class CommandCheck(Value):
 
 
 if TYPE_CHECKING:
+    from .aws_config import Aws
+
     Check = HttpCheck | TcpCheck | CommandCheck
 
 
 class Boot(Value):
-    """The whole file."""
+    """The whole file. ``aws`` is None in a local region."""
 
     machine: str
     environment: str
@@ -76,6 +78,7 @@ class Boot(Value):
     restore: Restore | None
     deploy: Deploy | None
     checks: tuple[Check, ...]
+    aws: Aws | None = None
 
 
 class Fields:
@@ -167,6 +170,7 @@ def parse_boot(value: object) -> Boot:
     if version != 1:
         raise AgentError(f"boot.json: version is {version!r}, this agent knows 1")
     restore, deploy = fields.anything("restore"), fields.anything("deploy")
+    aws = fields.anything("aws")
     boot = Boot(
         machine=fields.text("machine"),
         environment=fields.text("environment"),
@@ -181,10 +185,16 @@ def parse_boot(value: object) -> Boot:
             _check(Fields(item, f"boot.json: checks[{index}]"))
             for index, item in enumerate(fields.items("checks"))
         ),
+        aws=None if aws is None else _aws(aws),
     )
-    fields.anything("aws")
     fields.end()
     return boot
+
+
+def _aws(value: object) -> Aws:
+    from .aws_config import parse_aws
+
+    return parse_aws(value)
 
 
 def _restore(fields: Fields) -> Restore:

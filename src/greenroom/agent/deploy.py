@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 
-from .bucket import Bucket, Fetched
+from .bucket import Bucket, DeniedError, Fetched
 from .errors import AgentError
 from .kept import link_kept
 from .unpack import unpack
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
+    from .account import Account
     from .config import Deploy
     from .paths import Paths
     from .progress import Progress
@@ -35,7 +36,9 @@ class Deployed(Value):
         return {"key": self.key, "sha256": self.sha256, "fallback": self.fallback}
 
 
-def deploy(config: Deploy, branch: str, paths: Paths, progress: Progress) -> Deployed | None:
+def deploy(
+    config: Deploy, branch: str, paths: Paths, progress: Progress, account: Account | None = None
+) -> Deployed | None:
     """Switch `current` to the artifact; None in developer mode. Raises AgentError.
 
     A failure leaves `current` as it was, and nothing half done beside it.
@@ -46,10 +49,11 @@ def deploy(config: Deploy, branch: str, paths: Paths, progress: Progress) -> Dep
         return None
     os.makedirs(f"{directory}/releases", exist_ok=True)
     _sweep(directory)
+    bucket = Bucket(url=config.bucket_url, account=account)
     incoming = f"{directory}/{INCOMING}{os.urandom(4).hex()}"
     os.mkdir(incoming, 0o700)
     try:
-        key, fetched = _fetch(config, branch, f"{incoming}/artifact", progress)
+        key, fetched = _fetch(bucket, config.keys, branch, f"{incoming}/artifact", progress)
         release = f"releases/{fetched.sha256[:12]}"
         if not os.path.isdir(f"{directory}/{release}"):
             progress.doing(f"deploy: unpacking {key}")
@@ -76,18 +80,30 @@ def kept_release(config: Deploy, paths: Paths) -> str | None:
     return os.path.basename(os.readlink(current))
 
 
-def _fetch(config: Deploy, branch: str, path: str, progress: Progress) -> tuple[str, Fetched]:
-    """The first artifact that exists, with the checksum that stands beside it."""
-    bucket = Bucket(url=config.bucket_url)
-    for key in config.keys:
+def _fetch(
+    bucket: Bucket, keys: tuple[str, ...], branch: str, path: str, progress: Progress
+) -> tuple[str, Fetched]:
+    """The first artifact that exists, with the checksum that stands beside it.
+
+    S3 may deny what is not there, so a denied artifact gives way to the next as a missing one
+    does, and both are told as what they are.
+    """
+    denied: DeniedError | None = None
+    for key in keys:
         progress.doing(f"deploy: fetching {key}")
-        fetched = bucket.fetch(key, path)
+        try:
+            fetched = bucket.fetch(key, path)
+        except DeniedError as error:
+            denied, fetched = denied or error, None
         if fetched is not None:
             _verify(bucket, key, fetched.sha256)
-            if key != config.keys[0]:
-                progress.notice(f"no artifact for branch {branch}: using {key}")
+            if key != keys[0]:
+                why = f"no artifact for branch {branch}" if denied is None else str(denied)
+                progress.notice(f"{why}: using {key}")
             return key, fetched
-    raise AgentError(no_artifact(config.keys, bucket.name))
+    if denied is not None:
+        raise AgentError(f"no artifact: {denied}")
+    raise AgentError(no_artifact(keys, bucket.name))
 
 
 def no_artifact(keys: tuple[str, ...], bucket: str) -> str:

@@ -40,6 +40,16 @@ class Response(Value):
         return self.body.decode("utf-8", "replace")
 
 
+class Downloaded(Value):
+    """``sha256`` (hex) and ``size`` (bytes) are of what was written, which is nothing unless
+    ``status`` is 200; then ``refusal`` is the beginning of the body."""
+
+    status: int
+    sha256: str
+    size: int
+    refusal: bytes
+
+
 class Url(Value):
     """The parts of an http:// URL that a request needs."""
 
@@ -241,39 +251,48 @@ def request(
 
 
 def download(
-    url: str, file: BinaryIO, *, limit_bytes: int, timeout_s: float = 30.0
-) -> tuple[int, str, int]:
-    """GET ``url`` into ``file``: status, sha256 (hex) and bytes of what came with status 200.
+    url: str,
+    file: BinaryIO,
+    *,
+    limit_bytes: int,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 30.0,
+) -> Downloaded:
+    """GET ``url`` into ``file``, if it is answered with status 200.
 
-    ``timeout_s`` is the longest silence, not the whole time. The body of any other status is not
-    written. Raises FetchError.
+    ``timeout_s`` is the longest silence, not the whole time. Raises FetchError.
     """
     from hashlib import sha256
 
-    digest, size = sha256(), 0
-    status, chunks, close = _stream(url, timeout_s)
+    digest, size, refusal = sha256(), 0, b""
+    status, chunks, close = _stream(url, headers or {}, timeout_s)
     try:
-        if status == 200:
-            for piece in chunks:
-                size += len(piece)
-                if size > limit_bytes:
-                    raise ValueError(f"more than {limit_bytes} bytes")
-                digest.update(piece)
-                file.write(piece)
+        if status != 200:
+            refusal = next(iter(chunks), b"")
+            chunks = iter(())
+        for piece in chunks:
+            size += len(piece)
+            if size > limit_bytes:
+                raise ValueError(f"more than {limit_bytes} bytes")
+            digest.update(piece)
+            file.write(piece)
     except (OSError, ValueError) as error:
         raise FetchError(f"GET {url}: {one_line(error)}") from error
     finally:
         close()
-    return status, digest.hexdigest(), size
+    return Downloaded(status=status, sha256=digest.hexdigest(), size=size, refusal=refusal)
 
 
-def _stream(url: str, timeout_s: float) -> tuple[int, Iterator[bytes], _Close]:
+def _stream(
+    url: str, headers: Mapping[str, str], timeout_s: float
+) -> tuple[int, Iterator[bytes], _Close]:
     if url.startswith("https://"):
-        return _https_stream(url, timeout_s)
+        return _https_stream(url, headers, timeout_s)
     parts = parse_url(url)
     connection = Connection(parts.host, parts.port, timeout_s=timeout_s)
     try:
-        status, _, chunks = connection.open("GET", parts.target, {"Connection": "close"}, b"")
+        wanted = {**headers, "Connection": "close"}
+        status, _, chunks = connection.open("GET", parts.target, wanted, b"")
     except (OSError, ValueError) as error:
         connection.close()
         raise FetchError(f"GET {url}: {one_line(error)}") from error
@@ -301,12 +320,14 @@ def _https(
         raise FetchError(f"{method} {url}: {error}") from error
 
 
-def _https_stream(url: str, timeout_s: float) -> tuple[int, Iterator[bytes], _Close]:
+def _https_stream(
+    url: str, headers: Mapping[str, str], timeout_s: float
+) -> tuple[int, Iterator[bytes], _Close]:
     from urllib.error import HTTPError
-    from urllib.request import urlopen
+    from urllib.request import Request, urlopen
 
     try:
-        answer = urlopen(url, timeout=timeout_s)
+        answer = urlopen(Request(url, headers=dict(headers)), timeout=timeout_s)
     except HTTPError as error:
         answer = error
     except (OSError, ValueError) as error:

@@ -32,6 +32,7 @@ from .value import TYPE_CHECKING, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .account import Account
     from .config import Restore
     from .paths import Paths
     from .progress import Progress
@@ -68,7 +69,9 @@ class Place(Value):
         return f"{self.directory}/restore.json"
 
 
-def restore(config: Restore, paths: Paths, progress: Progress) -> dict[str, object]:
+def restore(
+    config: Restore, paths: Paths, progress: Progress, account: Account | None = None
+) -> dict[str, object]:
     """Make `current/` be there; the report for the signal. Raises AgentError.
 
     A directory that is there already is kept: it came as a clone, or the machine boots again.
@@ -78,7 +81,8 @@ def restore(config: Restore, paths: Paths, progress: Progress) -> dict[str, obje
     if not os.path.exists(place.current):
         if config.mode == "clone":
             raise AgentError(f"{place.current} is missing: the volume is no clone of a restore")
-        return _restore_anew(config, place, progress)
+        bucket = Bucket(url=config.bucket_url or "", account=account)
+        return _restore_anew(config, bucket, place, progress)
     if config.mode == "cold":
         progress.notice(f"{place.current} is already there: not restored again")
     return {**read_report(place), "mode": config.mode}
@@ -125,12 +129,13 @@ def _kill_server_of(directory: str) -> None:
                 return
 
 
-def _restore_anew(config: Restore, place: Place, progress: Progress) -> dict[str, object]:
+def _restore_anew(
+    config: Restore, bucket: Bucket, place: Place, progress: Progress
+) -> dict[str, object]:
     started = time.monotonic()
     done = False
     try:
         os.mkdir(place.download, 0o700)
-        bucket = Bucket(url=config.bucket_url or "")
         manifest = None
         if config.mode == "cold":
             manifest = fetch_manifest(bucket, config.manifest_key or "", progress)

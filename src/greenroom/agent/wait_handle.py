@@ -83,11 +83,15 @@ def _fits(data: dict[str, object]) -> bool:
     return len(_compact(data).encode()) <= DATA_BYTES
 
 
+class RefusedError(AgentError):
+    """The handle takes no word any more: a presigned URL answers 403 when its time is over."""
+
+
 def send_signal(url: str, body: bytes, deadline: float) -> None:
     """PUT the body until it is taken; raises AgentError at the deadline (monotonic).
 
     A handle keeps the first word of each UniqueId, so a repeated PUT whose answer was lost is
-    harmless.
+    harmless. Raises RefusedError, at once, if asking again cannot help.
     """
     problem = ""
     for left_s in tries(deadline, first_s=0.05, longest_s=2.0):
@@ -101,6 +105,8 @@ def send_signal(url: str, body: bytes, deadline: float) -> None:
         else:
             if 200 <= answer.status < 300:
                 return
+            if answer.status == 403:
+                raise RefusedError("the wait handle took no signal (403): its URL is not valid now")
             problem = f"it answered {answer.status}"
     raise AgentError(f"the signal was not taken: {problem}")
 

@@ -31,7 +31,8 @@ from greenroom.plan.plan import domain_of, environment_of, resolve
 from greenroom.plan.recipe import recipe_bytes, sha256_of
 from greenroom.plan.selection import RestoreChoice, Selection, select
 
-_DEBIAN_RELEASES = {"bullseye": 11, "bookworm": 12, "trixie": 13}
+_DEBIAN_RELEASES = {"bookworm": 12, "trixie": 13}
+"""Older ones have a curl that cannot sign, which boot scripts need."""
 _ARM_FAMILIES = ("t4g", "m7g")
 
 
@@ -40,9 +41,10 @@ class CloudAsk:
     """What neither blueprint nor request says.
 
     ``region`` None: the blueprint's. ``s3_endpoint`` None: AWS's own of the region; else the URL
-    of a service that speaks S3 with the bucket in the path. ``taken`` maps the slugs in use in
-    the account to their raw branches. ``agent_sha256`` is in hex, ``now`` aware. ``target`` is
-    what will be compiled: in classic machines have no volumes of their own for data.
+    of a service that speaks S3 with the bucket in the path; ``route53_endpoint`` likewise, without
+    a path. ``taken`` maps the slugs in use in the account to their raw branches. ``agent_sha256``
+    is in hex, ``now`` aware. ``target`` is what will be compiled: in classic machines have no
+    volumes of their own for data.
     """
 
     agent_sha256: str
@@ -52,6 +54,7 @@ class CloudAsk:
     region: str | None = None
     s3_endpoint: str | None = None
     target: Target = Target.VPC
+    route53_endpoint: str | None = None
 
 
 def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> CloudStack:
@@ -77,6 +80,8 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
         public_zone=spec.public_zone.id if spec.public_zone else None,
         moving=frozenset(_moving(blueprint, selection)),
         data_volumes=ask.target is Target.VPC,
+        timeouts_s={name: spec.aws.timeout_s for name, spec in blueprint.machines.items()},
+        route53_url=ask.route53_endpoint or _route53_url(region),
     )
     stack, _ = resolve(
         blueprint, request, allocation, environment=environment, selection=selection, place=place
@@ -266,6 +271,11 @@ def _reads(
     if volume is not None and volume.bucket is not None and volume.manifest_key is not None:
         folder, slash, _ = volume.manifest_key.rpartition("/")
         yield ObjectPrefix(bucket=place.buckets[volume.bucket], prefix=folder + slash)
+
+
+def _route53_url(region: str) -> str:
+    """Route53 has one address in each partition."""
+    return f"https://route53.{_url_suffix(region)}"
 
 
 def _url_suffix(region: str) -> str:

@@ -262,7 +262,7 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             bucket_urls={name: site.place.bucket_url(name) for name in _buckets_named(machine)},
             agent_url=site.place.agent_url(sha256),
             agent_sha256=sha256,
-            deadline_s=machine.deadline_s,
+            deadline_s=site.place.deadline_s(machine),
             services=services,
             drill=drill,
             volume=machine.volume,

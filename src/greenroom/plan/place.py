@@ -8,12 +8,15 @@ from typing import Protocol
 
 from greenroom.blueprint.fields import AGENT_BUCKET
 from greenroom.model.cloud import PRIVATE_ZONE_MARK, agent_key, recipe_key, wait_handle_mark
-from greenroom.model.stack import Image
+from greenroom.model.stack import Image, Machine
 from greenroom.plan.recipe import recipe_bytes, sha256_of
 from greenroom.plan.user_data import AwsBoot, ImageSource, NameRecord
 
 REGION_URL = "http://169.254.169.252"
 """Buckets and wait handles, as a machine of the local region sees them."""
+
+BOOT_S = 120
+"""An instance's way from its creation to its agent: the kernel, cloud-init, the boot script."""
 
 
 class Place(Protocol):
@@ -27,6 +30,9 @@ class Place(Protocol):
 
     def signal_url(self, machine: str, token: str) -> str:
         """The URL that takes the machine's signal."""
+
+    def deadline_s(self, machine: Machine) -> float:
+        """How long the machine's agent may take until its signal."""
 
     def aws(self, machine: str, image: Image, *, data: bool, names: NamesAsked) -> AwsBoot | None:
         """What only AWS needs; None in a local region."""
@@ -55,6 +61,10 @@ class LocalPlace:
         """See Place."""
         return f"{REGION_URL}/signal/{token}"
 
+    def deadline_s(self, machine: Machine) -> float:
+        """See Place."""
+        return machine.deadline_s
+
     def aws(self, machine: str, image: Image, *, data: bool, names: NamesAsked) -> None:
         """See Place."""
         return
@@ -63,8 +73,9 @@ class LocalPlace:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudPlace:
     """An AWS region. ``buckets`` maps the blueprint's names to S3's; ``moving`` are the machines
-    whose addresses change when AWS replaces them, so that they write their own DNS records.
-    ``data_volumes``: machines with data have a volume of their own for it."""
+    whose addresses change when AWS replaces them, so that they write their own DNS records in
+    ``route53_url``. ``data_volumes``: machines with data have a volume of their own for it.
+    ``timeouts_s`` maps machine types to their wait conditions' time."""
 
     region: str
     s3_url: str
@@ -74,6 +85,8 @@ class CloudPlace:
     public_zone: str | None
     moving: frozenset[str]
     data_volumes: bool
+    timeouts_s: Mapping[str, int]
+    route53_url: str
 
     def agent_url(self, sha256: str) -> str:
         """See Place."""
@@ -86,6 +99,12 @@ class CloudPlace:
     def signal_url(self, machine: str, token: str) -> str:
         """See Place. The template puts the handle's URL in the place of the mark."""
         return wait_handle_mark(machine)
+
+    def deadline_s(self, machine: Machine) -> float:
+        """See Place. What is late shall still be told before the wait condition's time is over,
+        which begins before the machine does."""
+        timeout_s = self.timeouts_s[machine.type]
+        return float(timeout_s - min(BOOT_S, timeout_s // 4))
 
     def aws(self, machine: str, image: Image, *, data: bool, names: NamesAsked) -> AwsBoot:
         """See Place."""
@@ -100,6 +119,7 @@ class CloudPlace:
             domain=self.domain,
             data_volume=data and self.data_volumes,
             records=self._records(names) if machine in self.moving else (),
+            route53_url=self.route53_url,
         )
 
     def _records(self, names: NamesAsked) -> tuple[NameRecord, ...]:

@@ -8,6 +8,7 @@ never waits for a dead machine.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ from greenroom.model.stack import (
 
 USER_DATA_BYTES_MAX = 16384
 """EC2's limit before base64 (EC2 guide, "Run commands when you launch an instance")."""
+
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+"""S3 wants the hash of a request's body in its headers; a GET has none."""
 
 _NO_DATA = '{"phases":[],"notices":[],"restore":null,"artifact":null}'
 """What the agent would report of itself, had it started."""
@@ -53,13 +57,15 @@ class NameRecord:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsBoot:
     """What a boot script says on AWS only. ``domain`` completes short names. ``data_volume``: the
-    machine has an EBS volume for its data, to be mounted where it restores to."""
+    machine has an EBS volume for its data, to be mounted where it restores to. ``route53_url``
+    takes the records; its path is appended."""
 
     region: str
     image: ImageSource
     domain: str
     data_volume: bool
     records: tuple[NameRecord, ...]
+    route53_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,8 @@ def render_user_data(config: BootConfig) -> str:
         signal_url=shlex.quote(config.signal_url),
         agent_url=shlex.quote(config.agent_url),
         agent_sha256=shlex.quote(config.agent_sha256),
+        aws_region=shlex.quote(config.aws.region if config.aws else ""),
+        empty_sha256=_EMPTY_SHA256,
         data=shlex.quote(json.dumps(_NO_DATA)),
         boot_json=shlex.quote(render_boot_json(config)),
         main=_MAIN,
@@ -184,6 +192,7 @@ umask 022
 signal_url={signal_url}
 agent_url={agent_url}
 agent_sha256={agent_sha256}
+aws_region={aws_region}
 boot_json={boot_json}
 agent=/opt/greenroom/agent.pyz
 doing='prepare its directories'
@@ -192,6 +201,10 @@ detail=''
 tell_failure() {{
     status=$?
     trap - EXIT
+    case $detail in
+    # Each of curl's tries says the same.
+    *curl:*) detail="curl:${{detail##*curl:}}" ;;
+    esac
     reason=$(printf 'the boot script could not %.600s (exit status %s)' \\
         "$doing${{detail:+: $detail}}" "$status" |
         LC_ALL=C tr -d '"\\\\' | LC_ALL=C tr -c '[:print:]' ' ')
@@ -207,6 +220,34 @@ agent_is_genuine() {{
     found=$(sha256sum "$agent" 2> /dev/null) && [ "${{found%% *}}" = "$agent_sha256" ]
 }}
 
+fetch() {{
+    curl -fsS --retry 10 --retry-delay 1 --retry-all-errors --max-time 30 "$@"
+}}
+
+# Secrets go to curl by its standard input: command lines are seen by everybody.
+metadata() {{
+    printf 'header = "X-aws-ec2-metadata-token: %s"\\n' "$token" |
+        fetch -K - "http://169.254.169.254/latest/meta-data/iam/security-credentials/$1"
+}}
+
+credential() {{
+    printf '%s' "$credentials" | tr -d '\\n' |
+        sed -n 's/.*"'"$1"'" *: *"\\([^"]*\\)".*/\\1/p'
+}}
+
+fetch_signed() {{
+    token=$(fetch -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' \\
+        http://169.254.169.254/latest/api/token) &&
+        role=$(metadata '') && credentials=$(metadata "$role") || {{
+        echo 'from metadata, which gave no credentials: has it an instance profile?'
+        return 1
+    }}
+    printf 'user = "%s:%s"\\nheader = "X-Amz-Security-Token: %s"\\n' \\
+        "$(credential AccessKeyId)" "$(credential SecretAccessKey)" "$(credential Token)" |
+        fetch -K - --aws-sigv4 "aws:amz:$aws_region:s3" \\
+            -H 'X-Amz-Content-Sha256: {empty_sha256}' "$@"
+}}
+
 for folder in /etc/greenroom /opt/greenroom /var/log/greenroom; do
     [ -d "$folder" ] || mkdir -p "$folder"
 done
@@ -220,8 +261,8 @@ if ! agent_is_genuine; then
     doing="fetch the agent from $agent_url"
     echo "$doing" > /var/log/greenroom/phase
     # Also an answer that breaks off half way is asked for again.
-    detail=$(curl -fsS --retry 10 --retry-delay 1 --retry-all-errors --max-time 30 \\
-        -o "$agent" "$agent_url" 2>&1)
+    how=fetch${{aws_region:+_signed}}
+    detail=$("$how" -o "$agent" "$agent_url" 2>&1)
     doing='verify the agent'
     detail="expected sha256 $agent_sha256, got $(sha256sum < "$agent")"
     agent_is_genuine
