@@ -18,7 +18,7 @@ from greenroom.model.cloud import CloudStack, Target
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.cloud import CloudAsk, plan_cloud
 from greenroom.plan.user_data import USER_DATA_BYTES_MAX
-from greenroom.providers.aws.classic import compile_classic
+from greenroom.providers.aws.template import compile_template
 
 EYEEM = Path(__file__).parents[2] / "examples" / "eyeem" / "greenroom.yaml"
 REFERENCE = Path(__file__).parent / "data" / "seed-template.json"
@@ -41,8 +41,12 @@ def planned(
 
 
 def compiled(*machines: str, **options: Any) -> Document:
-    document: Document = json.loads(compile_classic(planned(*machines, **options)).to_json())
+    document: Document = json.loads(body_of(planned(*machines, **options)))
     return document
+
+
+def body_of(cloud: CloudStack) -> str:
+    return compile_template(cloud, Target.CLASSIC).body
 
 
 def edited(*changes: tuple[str, str]) -> str:
@@ -108,7 +112,7 @@ def test_a_difference_would_be_seen_and_shown() -> None:
 
 def test_the_user_data_is_the_boot_script_with_the_handle_in_the_place_of_its_mark() -> None:
     cloud = planned()
-    document = json.loads(compile_classic(cloud).to_json())
+    document = json.loads(body_of(cloud))
     for machine in cloud.stack.machines:
         user_data = document["Resources"][machine.name]["Properties"]["UserData"]
         separator, parts = user_data["Fn::Base64"]["Fn::Join"]
@@ -125,7 +129,7 @@ def test_the_user_data_is_the_boot_script_with_the_handle_in_the_place_of_its_ma
 
 
 def test_the_same_stack_gives_the_same_bytes() -> None:
-    assert compile_classic(planned()).to_json() == compile_classic(planned()).to_json()
+    assert body_of(planned()) == body_of(planned())
 
 
 def test_an_alias_gives_the_machine_of_its_type() -> None:
@@ -161,7 +165,7 @@ def test_the_endpoint_has_the_branch_in_its_name_where_a_host_name_can_hold_it(
     branch: str, name: str
 ) -> None:
     cloud = planned(branch=branch)
-    document = json.loads(compile_classic(cloud).to_json())
+    document = json.loads(body_of(cloud))
     expected = name.replace("feature-x-81b6f4", cloud.stack.environment.slug)
     assert document["Resources"]["apiendpoint"]["Properties"]["Name"] == expected
     assert "/" not in expected
@@ -188,7 +192,7 @@ def test_a_snapshot_is_no_use_without_volumes_so_the_agent_restores() -> None:
 
 def refusal(cloud: CloudStack) -> str:
     with pytest.raises(InputError) as raised:
-        compile_classic(cloud)
+        compile_template(cloud, Target.CLASSIC)
     assert raised.value.code == "E_AWS_CLASSIC"
     assert raised.value.hint
     return raised.value.message

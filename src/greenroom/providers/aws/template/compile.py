@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import assert_never
 
-from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack, Target
+from greenroom.providers.aws.template.classic import compile_classic
 from greenroom.providers.aws.template.compiled import Body, CompiledTemplate, Parts, Resource
 from greenroom.providers.aws.template.groups import (
     VPC_PARAMETER,
@@ -42,12 +42,18 @@ def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> Compiled
         case Target.VPC:
             parts = vpc_parts(cloud)
         case Target.CLASSIC:
-            raise InputError("E_AWS_TARGET", "target classic is not there yet")
+            return _classic(cloud)
         case _:
             assert_never(target)
     return CompiledTemplate(
         body=rendered(document_of(parts)), nested=(), resources=len(parts.resources)
     )
+
+
+def _classic(cloud: CloudStack) -> CompiledTemplate:
+    template = compile_classic(cloud)
+    body = rendered(template.to_dict())
+    return CompiledTemplate(body=body, nested=(), resources=len(template.resources))
 
 
 def vpc_parts(cloud: CloudStack) -> Parts:

@@ -12,7 +12,7 @@ import graphlib
 import re
 from collections.abc import Iterable, Iterator
 
-from troposphere import AWSObject, Base64, GetAtt, Join, Output, Ref, Tags, Template
+from troposphere import AWSObject, GetAtt, Output, Ref, Tags, Template
 from troposphere.cloudformation import WaitCondition, WaitConditionHandle
 from troposphere.ec2 import Instance, SecurityGroupRule
 from troposphere.ec2 import SecurityGroup as Ec2SecurityGroup
@@ -20,8 +20,9 @@ from troposphere.iam import InstanceProfile
 from troposphere.route53 import RecordSetType
 
 from greenroom.errors import InputError
-from greenroom.model.cloud import CloudMachine, CloudStack, Target, wait_handle_mark
+from greenroom.model.cloud import CloudMachine, CloudStack, Target
 from greenroom.model.stack import Endpoint, IngressRule, Machine, SecurityGroup
+from greenroom.providers.aws.template.user_data import encoded_user_data
 
 TTL_S = 300
 LABEL_OF_BRANCH = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -167,7 +168,7 @@ def _machine(cloud: CloudStack, machine: Machine, placed: CloudMachine) -> Itera
         InstanceType=machine.instance_type,
         SecurityGroups=[_group(cloud, name) for name in machine.groups],
         Tags=_tags(_instance_tags(machine, placed)),
-        UserData=Base64(Join("", _user_data(machine, handle))),
+        UserData=encoded_user_data(machine, handle.title, None),
     )
     if cloud.key_name is not None:
         instance.KeyName = cloud.key_name
@@ -188,15 +189,6 @@ def _instance_tags(machine: Machine, placed: CloudMachine) -> list[tuple[str, st
     if machine.volume is not None and machine.volume.source is not None:
         tags[f"restore_from_{machine.volume.source}"] = "true"
     return sorted((tags | dict(placed.own_tags)).items())
-
-
-def _user_data(machine: Machine, handle: WaitConditionHandle) -> list[object]:
-    """The boot script with the handle's URL in the place of its mark."""
-    first, *others = machine.user_data.split(wait_handle_mark(machine.name))
-    parts: list[object] = [first]
-    for text in others:
-        parts += [Ref(handle), text]
-    return parts
 
 
 def _record(cloud: CloudStack, machine: Machine, endpoint: Endpoint) -> AWSObject:
