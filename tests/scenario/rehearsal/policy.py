@@ -1,0 +1,82 @@
+"""What an IAM policy document allows, as far as the documents of our templates go.
+
+Source: IAM user guide, «Policy evaluation logic» and «IAM JSON policy elements». What is not known
+here is an error of the test, never an allowance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
+
+
+def is_allowed(
+    documents: Sequence[Mapping[str, Any]],
+    action: str,
+    resource: str,
+    context: Mapping[str, str],
+) -> bool:
+    """Whether one statement allows it and none denies it. ``context`` holds the request's
+    condition keys in lower case."""
+    effects = {
+        statement["Effect"]
+        for document in documents
+        for statement in _statements(document)
+        if _applies(statement, action, resource, context)
+    }
+    return "Allow" in effects and "Deny" not in effects
+
+
+def _statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    assert document["Version"] == "2012-10-17", document
+    for statement in _listed(document["Statement"]):
+        assert set(statement) <= _KNOWN, f"the rehearsal does not know all of {statement}"
+        yield statement
+
+
+def _applies(
+    statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]
+) -> bool:
+    return (
+        # Actions are matched whatever their case, resources are not.
+        any(_is_like(a.lower(), action.lower()) for a in _listed(statement["Action"]))
+        and any(_is_like(r, resource) for r in _listed(statement["Resource"]))
+        and all(
+            _is_met(operator, key.lower(), wanted, context)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, wanted in keys.items()
+        )
+    )
+
+
+def _is_met(operator: str, key: str, wanted: Any, context: Mapping[str, str]) -> bool:
+    if key not in context:
+        return False
+    match operator:
+        case "StringEquals":
+            return context[key] in _listed(wanted)
+        case "StringLike":
+            return any(_is_like(pattern, context[key]) for pattern in _listed(wanted))
+        case "Bool":
+            return context[key].lower() in [str(w).lower() for w in _listed(wanted)]
+        case _:
+            raise AssertionError(f"the rehearsal does not know the condition {operator}")
+
+
+def _is_like(pattern: str, text: str) -> bool:
+    """``*`` is any text, ``?`` any character, ``${*}`` the sign itself (IAM user guide, «Policy
+    variables»). Any other variable is unknown here."""
+    tokens = re.findall(r"\$\{[*?$]\}|.", pattern, re.DOTALL)
+    parts = (
+        ".*" if t == "*" else "." if t == "?" else re.escape(t[2] if len(t) == 4 else t)
+        for t in tokens
+    )
+    assert "${" not in "".join(t for t in tokens if len(t) == 1), pattern
+    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
