@@ -266,7 +266,8 @@ def _reads(
     yield ObjectPrefix(bucket=place.bucket, prefix=recipe)
     if machine.deploy is not None:
         for key in machine.deploy.keys:
-            yield ObjectPrefix(bucket=place.buckets[machine.deploy.bucket], prefix=key)
+            for name in (key, f"{key}.sha256"):
+                yield ObjectPrefix(bucket=place.buckets[machine.deploy.bucket], prefix=name)
     volume = machine.volume
     if volume is not None and volume.bucket is not None and volume.manifest_key is not None:
         folder, slash, _ = volume.manifest_key.rpartition("/")
