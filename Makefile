@@ -21,6 +21,7 @@ check: setup
 
 # Everything, also on the real kernel with real servers; needs root.
 test: check
+	.venv/bin/pytest -q -n 2 tests/cloud
 	.venv/bin/pytest -q tests/real tests/scenario
 
 bench: setup
