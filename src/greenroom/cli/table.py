@@ -59,6 +59,7 @@ COMMANDS = {
     "schema": Entry("schema", "schema", "Print the blueprint's JSON Schema."),
     "serve": Entry("serve", "serve", "Run the daemon in the foreground, or stop it."),
     "image": Entry("image", "image", "Build, list and remove machine images."),
+    "prices": Entry("prices", "prices", "Show the known prices of AWS, and fetch them anew."),
     "completion": Entry("completion", "completion", "Print the completion script for a shell."),
 }
 
