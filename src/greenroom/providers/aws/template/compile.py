@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import assert_never
 
+from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack, Target
-from greenroom.providers.aws.template.classic import compile_classic
-from greenroom.providers.aws.template.compiled import Body, CompiledTemplate, Parts, Resource
+from greenroom.providers.aws.template.compiled import (
+    Body,
+    CompiledTemplate,
+    NestedTemplate,
+    Parts,
+    Resource,
+)
+from greenroom.providers.aws.template.document import RESOURCES_MAX, rendered
 from greenroom.providers.aws.template.groups import (
     VPC_PARAMETER,
     Grounds,
     group_resources,
     refuse_groups,
 )
+from greenroom.providers.aws.template.limits import refuse_limits
 from greenroom.providers.aws.template.machines import (
     SUBNETS_PARAMETER,
     machine_outputs,
@@ -22,14 +29,9 @@ from greenroom.providers.aws.template.machines import (
     posts_of,
 )
 from greenroom.providers.aws.template.names import logical_ids
+from greenroom.providers.aws.template.nesting import nested
 from greenroom.providers.aws.template.roles import role_resources
 from greenroom.providers.aws.template.zone import moving_records, name_resources, private_zone
-
-VERSION = "2010-09-09"
-
-_METADATA = {"cfn-lint": {"config": {"ignore_checks": ["E6101"]}}}
-"""The schema that cfn-lint reads calls a wait condition's Data a mapping, which no output may be;
-CloudFormation gives it as a string of JSON (user guide, AWS::CloudFormation::WaitCondition)."""
 
 
 def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> CompiledTemplate:
@@ -40,24 +42,26 @@ def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> Compiled
     """
     match target:
         case Target.VPC:
-            parts = vpc_parts(cloud)
+            return _within_limits(vpc_parts(cloud), cloud)
         case Target.CLASSIC:
-            return _classic(cloud)
+            raise InputError("E_AWS_TARGET", "target classic is not there yet")
         case _:
             assert_never(target)
-    return CompiledTemplate(
-        body=rendered(document_of(parts)), nested=(), resources=len(parts.resources)
-    )
 
 
-def _classic(cloud: CloudStack) -> CompiledTemplate:
-    template = compile_classic(cloud)
-    body = rendered(template.to_dict())
-    return CompiledTemplate(body=body, nested=(), resources=len(template.resources))
+def _within_limits(parts: Parts, cloud: CloudStack) -> CompiledTemplate:
+    """One template, or past CloudFormation's limits one with a nested one for each type."""
+    count = len(parts.resources)
+    templates: tuple[NestedTemplate, ...] = ()
+    if count > RESOURCES_MAX:
+        ids = logical_ids(cloud).types
+        parts, templates = nested(parts, cloud, {name: f"{id}Stack" for name, id in ids.items()})
+    return CompiledTemplate(body=rendered(parts), nested=templates, resources=count)
 
 
 def vpc_parts(cloud: CloudStack) -> Parts:
     """What target vpc is made of; raises InputError."""
+    refuse_limits(cloud)
     refuse_groups(cloud)
     grounds = Grounds(cloud=cloud, ids=logical_ids(cloud))
     posts = posts_of(grounds)
@@ -100,20 +104,3 @@ def _parameters(cloud: CloudStack) -> dict[str, Body]:
             **subnets,
         },
     }
-
-
-def document_of(parts: Parts) -> dict[str, object]:
-    """The template as JSON has it."""
-    return {
-        "AWSTemplateFormatVersion": VERSION,
-        "Description": parts.description,
-        **({"Metadata": _METADATA} if parts.outputs else {}),
-        "Parameters": dict(parts.parameters),
-        "Resources": {resource.id: resource.body for resource in parts.resources},
-        **({"Outputs": dict(parts.outputs)} if parts.outputs else {}),
-    }
-
-
-def rendered(document: object) -> str:
-    """Compact JSON: CloudFormation takes only so much of it."""
-    return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
