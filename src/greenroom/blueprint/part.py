@@ -23,6 +23,4 @@ Names = Annotated[tuple[str, ...], AfterValidator(without_repeats)]
 class Part(BaseModel):
     """A part never changes, and an unknown key is a fault."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -43,6 +43,7 @@ class Entry:
 COMMANDS = {
     "create": Entry("create", "create", "Boot a branch: machines, data, firewall, proof."),
     "plan": Entry("plan", "plan", "Print what create would boot; touch nothing."),
+    "template": Entry("template", "template", "Print the CloudFormation template of a create."),
     "list": Entry("list", "list_environments", "List the environments."),
     "show": Entry("show", "show", "Show an environment: machines, phases, restores, proof."),
     "open": Entry("open", "open_environment", "Print an environment's URL and open it."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack, Target
 from greenroom.providers.aws.template.compiled import (
     Body,
@@ -14,7 +13,7 @@ from greenroom.providers.aws.template.compiled import (
     Parts,
     Resource,
 )
-from greenroom.providers.aws.template.document import RESOURCES_MAX, rendered
+from greenroom.providers.aws.template.document import RESOURCES_MAX, as_json, rendered
 from greenroom.providers.aws.template.groups import (
     VPC_PARAMETER,
     Grounds,
@@ -44,9 +43,18 @@ def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> Compiled
         case Target.VPC:
             return _within_limits(vpc_parts(cloud), cloud)
         case Target.CLASSIC:
-            raise InputError("E_AWS_TARGET", "target classic is not there yet")
+            return _classic(cloud)
         case _:
             assert_never(target)
+
+
+def _classic(cloud: CloudStack) -> CompiledTemplate:
+    # Whoever compiles target vpc need not import it.
+    from greenroom.providers.aws.classic import compile_classic
+
+    document = compile_classic(cloud).to_dict()
+    body = as_json(document)
+    return CompiledTemplate(body=body, nested=(), resources=len(document["Resources"]))
 
 
 def _within_limits(parts: Parts, cloud: CloudStack) -> CompiledTemplate:

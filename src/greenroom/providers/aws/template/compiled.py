@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Body = Mapping[str, object]
 """A part of a template, ready for JSON."""
@@ -36,6 +37,12 @@ class Resource:
     id: str
     home: str | None
     body: Body
+
+
+def resource_of(made: Any, home: str | None) -> Resource:
+    """What troposphere has made, checked by it, in the order in which people write resources."""
+    body = made.to_dict()
+    return Resource(id=made.title, home=home, body={"Type": body.pop("Type"), **body})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,10 +32,15 @@ def rendered(parts: Parts) -> str:
         "Resources": {resource.id: resource.body for resource in parts.resources},
         **({"Outputs": dict(parts.outputs)} if parts.outputs else {}),
     }
-    body = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+    body = as_json(document)
     if len(body) > BODY_BYTES_MAX:
         raise _too_much(parts, f"{len(body)} bytes", BODY_BYTES_MAX)
     return body
+
+
+def as_json(document: object) -> str:
+    """Compact JSON in ASCII; the same document gives the same bytes."""
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
 
 def _refuse_too_much(parts: Parts) -> None:

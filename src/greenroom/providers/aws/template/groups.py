@@ -17,7 +17,7 @@ from greenroom.model.cloud import CloudStack
 from greenroom.model.stack import IngressRule, SecurityGroup
 from greenroom.providers.aws.tags import PREFIX
 from greenroom.providers.aws.template.ami import is_bare
-from greenroom.providers.aws.template.compiled import Resource
+from greenroom.providers.aws.template.compiled import Resource, resource_of
 from greenroom.providers.aws.template.names import LogicalIds
 
 VPC_PARAMETER = "VpcId"
@@ -93,7 +93,7 @@ def _group(grounds: Grounds, group: SecurityGroup) -> Resource:
         SecurityGroupEgress=list(_outward(grounds, group.name)),
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )
-    return Resource(id=resource.title, home=None, body=resource.to_dict())
+    return resource_of(resource, home=None)
 
 
 def _outward(grounds: Grounds, group: str) -> Iterator[object]:
@@ -126,7 +126,7 @@ def _ingress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Resou
         **_traffic(rule),
         **source,
     )
-    return Resource(id=resource.title, home=grounds.home_of(group.name), body=resource.to_dict())
+    return resource_of(resource, home=grounds.home_of(group.name))
 
 
 def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterator[Resource]:
@@ -143,7 +143,7 @@ def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterat
             Description=_described(f"{source} to {group.name}"),
             **_traffic(rule),
         )
-        yield Resource(id=resource.title, home=grounds.home_of(source), body=resource.to_dict())
+        yield resource_of(resource, home=grounds.home_of(source))
 
 
 def _traffic(rule: IngressRule) -> dict[str, object]:

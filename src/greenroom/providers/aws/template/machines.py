@@ -17,7 +17,7 @@ from greenroom.model.cloud import CloudMachine, CloudStack, DataVolume
 from greenroom.model.stack import Machine
 from greenroom.providers.aws.tags import Tags, instance_tags, kept_tags
 from greenroom.providers.aws.template.ami import image_id
-from greenroom.providers.aws.template.compiled import Body, Resource
+from greenroom.providers.aws.template.compiled import Body, Resource, resource_of
 from greenroom.providers.aws.template.groups import Grounds
 from greenroom.providers.aws.template.order import waited_for
 from greenroom.providers.aws.template.roles import profile_id
@@ -85,7 +85,7 @@ def machine_resources(
     """What each machine is made of; ``zone`` is the private zone's id, or its Ref."""
     for post in posts.values():
         for resource in _resources(grounds, post, posts, zone):
-            yield Resource(id=resource.title, home=post.machine.type, body=resource.to_dict())
+            yield resource_of(resource, home=post.machine.type)
 
 
 def machine_outputs(post: Post) -> Iterator[tuple[str, Body]]:

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from troposphere.cloudformation import Stack
 
 from greenroom.model.cloud import CloudStack
-from greenroom.providers.aws.template.compiled import Body, NestedTemplate, Parts, Resource
+from greenroom.providers.aws.template.compiled import (
+    Body,
+    NestedTemplate,
+    Parts,
+    Resource,
+    resource_of,
+)
 from greenroom.providers.aws.template.document import rendered
 
 
@@ -202,4 +208,4 @@ def _stack(
         Parameters=dict(arguments),
         **after,
     )
-    return Resource(id=child.title, home=None, body=stack.to_dict())
+    return resource_of(stack, home=None)

@@ -12,7 +12,7 @@ from troposphere.iam import InstanceProfile, Policy, Role
 from greenroom.errors import InputError
 from greenroom.model.cloud import CloudMachine, CloudStack, ObjectPrefix
 from greenroom.model.stack import Machine
-from greenroom.providers.aws.template.compiled import Resource
+from greenroom.providers.aws.template.compiled import Resource, resource_of
 from greenroom.providers.aws.template.groups import Grounds
 
 _SESSION_ACTIONS = (
@@ -40,7 +40,7 @@ def role_resources(grounds: Grounds, zone: object) -> Iterator[Resource]:
     for machine_type in grounds.ids.types:
         machines = [m for m in grounds.cloud.stack.machines if m.type == machine_type]
         for resource in _resources(grounds, machines, zone):
-            yield Resource(id=resource.title, home=machine_type, body=resource.to_dict())
+            yield resource_of(resource, home=machine_type)
 
 
 def _resources(grounds: Grounds, machines: Sequence[Machine], zone: object) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from troposphere.route53 import HostedZone, HostedZoneConfiguration, HostedZoneV
 
 from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack
-from greenroom.providers.aws.template.compiled import Body, Resource
+from greenroom.providers.aws.template.compiled import Body, Resource, resource_of
 from greenroom.providers.aws.template.groups import VPC_PARAMETER, Grounds
 from greenroom.providers.aws.template.machines import Post
 from greenroom.providers.aws.template.names import alphanumeric
@@ -36,7 +36,7 @@ def name_resources(grounds: Grounds, posts: Mapping[str, Post]) -> Iterator[Reso
             HostedZoneConfig=HostedZoneConfiguration(Comment=f"{cloud.stack.environment}"),
             VPCs=[HostedZoneVPCs(VPCId=Ref(VPC_PARAMETER), VPCRegion=cloud.region)],
         )
-        yield Resource(id=ZONE_ID, home=None, body=zone.to_dict())
+        yield resource_of(zone, home=None)
     private = _private_names(posts)
     for name, title in _titles("Name", private).items():
         yield _record(title, name, private_zone(cloud), private[name], "PrivateIp")
@@ -100,4 +100,4 @@ def _record(title: str, name: str, zone: object, machines: list[Post], attribute
     )
     types = {post.machine.type for post in machines}
     home = machines[0].machine.type if len(types) == 1 else None
-    return Resource(id=title, home=home, body=resource.to_dict())
+    return resource_of(resource, home=home)
