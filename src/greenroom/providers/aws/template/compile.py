@@ -50,7 +50,7 @@ def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> Compiled
 
 def _classic(cloud: CloudStack) -> CompiledTemplate:
     # Whoever compiles target vpc need not import it.
-    from greenroom.providers.aws.classic import compile_classic
+    from greenroom.providers.aws.template.classic import compile_classic
 
     document = compile_classic(cloud).to_dict()
     body = as_json(document)
