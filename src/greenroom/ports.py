@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from greenroom.model.incidents import Ended
@@ -157,3 +158,16 @@ class Steps(Protocol):
 
     def run(self, name: str, step: Callable[[], str]) -> str:
         """Run ``step`` once and remember its result (a string: JSON or empty); at-least-once."""
+
+
+class ArtifactStore(Protocol):
+    """A bucket that machines fetch their code from, as the one who pushes sees it."""
+
+    def put(self, key: str, archive: Path, sha256: str) -> str:
+        """Put the file and its checksum ``KEY.sha256`` (as sha256sum writes it) into the bucket;
+        where it lies now, for people.
+
+        A reader gets the old archive or the new one, never a part. The archive comes first and the
+        checksum at once after it: a machine that reads in between is told that they do not fit.
+        Raises GreenroomError.
+        """

@@ -53,6 +53,7 @@ COMMANDS = {
     "logs": Entry("logs", "logs", "Print the logs of an environment's services."),
     "flows": Entry("flows", "flows", "Probe who reaches whom, and judge it."),
     "deploy": Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
+    "artifact": Entry("artifact", "artifact", "Push the code that machines deploy."),
     "recover": Entry("recover", "recover", "Boot what does not run any more, from its own disks."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),

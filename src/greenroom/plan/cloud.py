@@ -63,7 +63,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
     Pure. The Stack's addresses and instance ids mean nothing: AWS gives others. Raises InputError
     for what does not fit the blueprint, or AWS.
     """
-    spec = _spec(blueprint)
+    spec = aws_section(blueprint)
     _refuse_what_is_local(request)
     # Addresses are AWS's, and the wait handles' URLs CloudFormation's: nothing here is a secret.
     allocation = Allocation(index=0, secret="", taken=ask.taken, agent_sha256=ask.agent_sha256)
@@ -122,7 +122,8 @@ def architecture_of(instance_type: str) -> str:
     return "arm64" if instance_type.partition(".")[0] in _ARM_FAMILIES else "amd64"
 
 
-def _spec(blueprint: Blueprint) -> AwsSpec:
+def aws_section(blueprint: Blueprint) -> AwsSpec:
+    """Where the stack stands on AWS; raises InputError E_AWS_SECTION if the file does not say."""
     if blueprint.aws is None:
         raise InputError(
             "E_AWS_SECTION",
@@ -181,15 +182,20 @@ def _buckets(blueprint: Blueprint, spec: AwsSpec, selection: Selection) -> dict[
         if machine.data and choice and choice.source:
             named.append(machine.data.restore[choice.source].bucket)
         for bucket in named:
-            if bucket not in spec.buckets:
-                raise InputError(
-                    "E_AWS_BUCKET",
-                    f"the machine type {name!r} reads the bucket {bucket!r}, "
-                    "of which the blueprint does not say what it is called in S3",
-                    hint=f"add it: aws.buckets.{bucket}",
-                )
-            used[bucket] = spec.buckets[bucket]
+            used[bucket] = s3_name(spec, bucket, name)
     return used
+
+
+def s3_name(spec: AwsSpec, bucket: str, machine_type: str) -> str:
+    """What S3 calls the blueprint's ``bucket``, which ``machine_type`` reads; raises InputError."""
+    if bucket not in spec.buckets:
+        raise InputError(
+            "E_AWS_BUCKET",
+            f"the machine type {machine_type!r} reads the bucket {bucket!r}, "
+            "of which the blueprint does not say what it is called in S3",
+            hint=f"add it: aws.buckets.{bucket}",
+        )
+    return spec.buckets[bucket]
 
 
 def _existing_groups(blueprint: Blueprint, stack: Stack) -> Iterator[ExistingGroup]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from greenroom.blueprint.fields import shown
 from greenroom.blueprint.instance_types import INSTANCE_TYPES
 from greenroom.blueprint.schema import Blueprint, CheckSpec, DeploySpec, MachineTypeSpec
 from greenroom.errors import InputError
@@ -25,6 +24,7 @@ from greenroom.model.stack import (
 )
 from greenroom.plan import addresses
 from greenroom.plan.allocation import Allocation
+from greenroom.plan.artifacts import artifact_key
 from greenroom.plan.images import image_of
 from greenroom.plan.place import NamesAsked, Place
 from greenroom.plan.selection import RestoreChoice, Selection
@@ -195,15 +195,7 @@ def _deploy(site: Site, spec: DeploySpec | None) -> Deploy | None:
     if spec is None:
         return None
     branches = (site.branch, site.blueprint.default_branch)
-    keys = dict.fromkeys(spec.artifact.replace("{branch}", branch) for branch in branches)
-    for key in keys:
-        # Git refuses such branches too; here they would name another folder than the bucket's.
-        if any(part in ("", ".", "..") for part in key.split("/")):
-            raise InputError(
-                "E_BRANCH",
-                f"the artifact's key {shown(key)} would leave its place in the bucket",
-                hint="give the branch a name without '..' and empty parts",
-            )
+    keys = dict.fromkeys(artifact_key(spec.artifact, branch) for branch in branches)
     return Deploy(
         bucket=spec.bucket,
         keys=tuple(keys),
