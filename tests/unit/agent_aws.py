@@ -38,6 +38,7 @@ class Account(Region):
         self.keys = dict(KEYS)
         self.spent: set[str] = set()
         self.listing = False
+        self.missing_buckets: set[str] = set()
         self.credentials_asked = 0
         self.changes: list[str] = []
         self.change_failures: list[tuple[int, bytes]] = []
@@ -90,6 +91,8 @@ class _AccountHandler(_Handler):
         refusal = self._genuine("s3", REGION, b"")
         if refusal is not None:
             self._answer(400 if refusal == EXPIRED else 403, refusal)
+        elif key.partition("/")[0] in self.region.missing_buckets:
+            self._answer(404, b"<Error><Code>NoSuchBucket</Code></Error>")
         elif key in self.region.objects:
             self._answer(200, self.region.objects[key])
         elif self.region.listing and key not in self.region.forbidden:

@@ -60,6 +60,10 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     report: dict[str, object] | None = None
     deployed: Deployed | None = None
     account = _account(config, paths)
+    if config.aws is not None and account is not None:
+        from .instance import prepare
+
+        prepare(config, config.aws, account, paths, progress)
     watch = Watch(supervisor(paths))
     with progress.phase("facts"):
         facts = _facts(config, paths)
@@ -85,7 +89,12 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     with progress.phase("services"):
         watch.start(config.services)
     with progress.phase("checks"):
-        _check(config, facts, paths, watch, report)
+        _check(config, facts, paths, watch, report, progress)
+    if config.aws is not None and account is not None and config.aws.records:
+        from .name_records import write_records
+
+        with progress.phase("names"):
+            write_records(config.aws, config.machine, account, facts, Metadata(paths.metadata_url))
     return _success(config, progress, report, deployed)
 
 
@@ -111,13 +120,22 @@ def _facts(config: Boot, paths: Paths) -> Facts:
 
 
 def _check(
-    config: Boot, facts: Facts, paths: Paths, watch: Watch, report: dict[str, object] | None
+    config: Boot,
+    facts: Facts,
+    paths: Paths,
+    watch: Watch,
+    report: dict[str, object] | None,
+    progress: Progress,
 ) -> None:
     if config.restore is not None and report is not None:
         from .restore_mariadb import check_tables
 
         deadline = time.monotonic() + TABLES_S
         check_tables(config.restore, report, paths, deadline, watch.fail_if_dead)
+        if config.aws is not None and config.restore.mode == "clone":
+            from .snapshot import count_snapshot
+
+            count_snapshot(config.restore, report, paths, progress)
     if not config.checks and config.services:
         time.sleep(SETTLE_S)
     run_checks(config.checks, facts.address, watch.fail_if_dead)

@@ -83,6 +83,11 @@ def restore(
             raise AgentError(f"{place.current} is missing: the volume is no clone of a restore")
         bucket = Bucket(url=config.bucket_url or "", account=account)
         return _restore_anew(config, bucket, place, progress)
+    if config.mode == "clone" and account is not None:
+        from .snapshot import expected_of_snapshot
+
+        bucket = Bucket(url=config.bucket_url or "", account=account)
+        return expected_of_snapshot(config, bucket, place, paths, progress)
     if config.mode == "cold":
         progress.notice(f"{place.current} is already there: not restored again")
     return {**read_report(place), "mode": config.mode}
@@ -91,15 +96,32 @@ def restore(
 def read_report(place: Place) -> dict[str, object]:
     """restore.json; raises AgentError if the volume has none."""
     try:
-        with open(place.report, encoding="utf-8") as file:
-            report: object = loads(file.read())
+        return parse_report(place.report)
     except (OSError, ValueError) as error:
         raise AgentError(
             f"{place.current} is there, but {place.report} cannot be read ({error}): "
             "it is unknown what is in it"
         ) from error
+
+
+def known_report(config: Restore, paths: Paths) -> dict[str, object]:
+    """What a former boot found in the database; raises AgentError."""
+    place = Place(directory=paths.at(config.directory))
+    if config.mode == "clone" and not os.path.exists(place.report):
+        from .snapshot import kept_report
+
+        kept = kept_report(paths)
+        if kept is not None:
+            return kept
+    return read_report(place)
+
+
+def parse_report(path: str) -> dict[str, object]:
+    """A report as a restore has left it; raises OSError, ValueError and AgentError."""
+    with open(path, encoding="utf-8") as file:
+        report: object = loads(file.read())
     if not isinstance(report, dict) or not isinstance(report.get("tables"), list):
-        raise AgentError(f"{place.report} is not the report of a restore")
+        raise AgentError(f"{path} is not the report of a restore")
     return report
 
 
@@ -237,7 +259,7 @@ def utc_now() -> str:
 
 def recheck_tables(config: Restore, paths: Paths) -> None:
     """Ask the running server for what the restore left, once; raises AgentError."""
-    report = read_report(Place(directory=paths.at(config.directory)))
+    report = known_report(config, paths)
     check_tables(config, report, paths, time.monotonic(), lambda: None)
 
 

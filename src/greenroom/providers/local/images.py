@@ -30,6 +30,9 @@ _NO_MIRROR = ("Could not connect to", "Could not resolve", "Temporary failure re
 """What apt says of a mirror that is not there."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SERVICE_DIR = "etc/greenroom/service"
+_MARKER = "etc/greenroom/image"
+"""Tells the agent which image it runs in, so that it does not make one itself, as on a bare
+instance of AWS. Not in the archive: archives of before are as good."""
 _BUILD_SCRIPT = "greenroom-build.sh"
 _UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -231,6 +234,7 @@ def _unpack(layout: Layout, image: Image, archive: Path) -> None:
     try:
         argv = ["tar", "-x", "-p", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
         run([*argv, "-f", str(archive), "-C", str(partial / "root")], timeout_s=300)
+        _write(partial / "root" / _MARKER, f"{image.digest}\n", 0o644)
         record = {
             "name": image.name,
             "bytes": archive.stat().st_size,
