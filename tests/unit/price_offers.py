@@ -22,6 +22,7 @@ COLUMNS = (
     "Product Family",
     "serviceCode",
     "Location",
+    "Location Type",
     "Instance Type",
     "Tenancy",
     "Operating System",
@@ -34,6 +35,7 @@ COLUMNS = (
     "Volume API Name",
 )
 API_NAMES = {
+    "Location Type": "locationType",
     "Instance Type": "instanceType",
     "Tenancy": "tenancy",
     "Operating System": "operatingSystem",
@@ -57,6 +59,7 @@ def instance(name: str, price: str, region: str = "eu-west-1", **changes: str) -
         "PricePerUnit": price,
         "Currency": "USD",
         "Product Family": "Compute Instance",
+        "Location Type": "AWS Region",
         "Instance Type": name,
         "Tenancy": "Shared",
         "Operating System": "Linux",
@@ -78,6 +81,7 @@ def volume(name: str, price: str, region: str = "eu-west-1", **changes: str) -> 
         "PricePerUnit": price,
         "Currency": "USD",
         "Product Family": "Storage",
+        "Location Type": "AWS Region",
         "usageType": f"EU-EBS:VolumeUsage.{name}",
         "Region Code": region,
         "Volume API Name": name,

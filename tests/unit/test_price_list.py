@@ -30,7 +30,9 @@ OTHERS = (
     instance("t3.small", "0.0100", TermType="Reserved"),
     instance("t3.small", "0.0300", MarketOption="CapacityBlock"),
     instance("t3.small", "0.0300", region="eu-west-1-lhr-1"),
+    instance("t3.small", "0.0300", Location_Type="AWS Local Zone"),
     instance("x9.large", "9.0000"),
+    volume("gp3", "0.2000", Location_Type="AWS Outposts"),
     volume("gp3", "0.0050", Unit="IOPS-Mo", Product_Family="System Operation"),
     volume("gp3", "0.0440", usageType="EU-EBS:VolumeP-Throughput.gp3"),
 )
@@ -129,7 +131,7 @@ def test_a_region_that_the_list_does_not_have_is_named() -> None:
         (csv_text(GOOD).replace("v1.0", "v2.0"), "not a price list of format v1.0"),
         (csv_text(GOOD, COLUMNS[:-1]), "missing: Volume API Name"),
         (csv_text(GOOD).replace("2026-01-02T", "yesterday"), "no publication date"),
-        (csv_text(GOOD)[:-60], "fields instead of 24"),
+        (csv_text(GOOD)[:-60], "fields instead of 25"),
     ],
 )
 def test_a_file_of_another_form_is_refused(text: str, words: str) -> None:
@@ -194,5 +196,5 @@ def test_the_script_writes_nothing_unless_every_region_is_whole(tmp_path: Path) 
     out = tmp_path / "prices.json"
     done = make_prices("--from", str(tmp_path), "--out", str(out), "eu-west-1", "us-east-1")
     assert done.returncode == 1
-    assert "fields instead of 24" in done.stderr
+    assert "fields instead of 25" in done.stderr
     assert not out.exists()

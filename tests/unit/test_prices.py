@@ -255,3 +255,19 @@ def test_the_shipped_table_is_of_types_that_a_blueprint_may_name() -> None:
         assert set(region.instances) <= set(INSTANCE_TYPES)
         assert region.source
         assert date(2014, 1, 1) < region.as_of <= datetime.now(UTC).date()
+
+
+def test_the_shipped_prices_of_a_family_are_in_proportion_to_its_sizes() -> None:
+    # AWS prices the sizes of a family by the vCPU (the burstable ones by their memory), rounded
+    # to four decimals: a figure that was copied wrongly stands out.
+    for name, region in shipped_table().regions.items():
+        for family in {each.partition(".")[0] for each in region.instances}:
+            per_gib = {
+                instance_type: (usd, usd / INSTANCE_TYPES[instance_type].memory_mib * 1024)
+                for instance_type, usd in region.instances.items()
+                if instance_type.partition(".")[0] == family
+            }
+            _, best = max(per_gib.values())  # the largest size is rounded least
+            for instance_type, (usd, _) in per_gib.items():
+                gib = Decimal(INSTANCE_TYPES[instance_type].memory_mib) / 1024
+                assert abs(usd - best * gib) <= Decimal("0.0001"), (name, instance_type)

@@ -26,10 +26,15 @@ _FAMILY_MEMORY_GIB_PER_VCPU = {
     "m5": 4,
     "m6i": 4,
     "m7g": 4,
+    "m7i": 4,
     "c5": 2,
     "c6i": 2,
+    "c7g": 2,
+    "c7i": 2,
     "r5": 8,
     "r6i": 8,
+    "r7g": 8,
+    "r7i": 8,
 }
 
 _BURSTABLE = {
@@ -45,8 +50,10 @@ _BURSTABLE = {
 
 def _instance_types() -> dict[str, InstanceType]:
     types = {f"{family}.{size}": it for family in ("t3", "t4g") for size, it in _BURSTABLE.items()}
-    # m7g is the one family here whose smallest size is below "large".
-    types["m7g.medium"] = InstanceType(vcpu=1, memory_mib=4096)
+    # Of these families only Graviton's have a size below "large".
+    for family in ("m7g", "c7g", "r7g"):
+        memory_mib = _FAMILY_MEMORY_GIB_PER_VCPU[family] * 1024
+        types[f"{family}.medium"] = InstanceType(vcpu=1, memory_mib=memory_mib)
     for family, gib_per_vcpu in _FAMILY_MEMORY_GIB_PER_VCPU.items():
         for size, vcpu in _FAMILY_SIZES.items():
             memory_mib = vcpu * gib_per_vcpu * 1024

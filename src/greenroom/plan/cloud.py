@@ -33,7 +33,7 @@ from greenroom.plan.selection import RestoreChoice, Selection, select
 
 _DEBIAN_RELEASES = {"bookworm": 12, "trixie": 13}
 """Older ones have a curl that cannot sign, which boot scripts need."""
-_ARM_FAMILIES = ("t4g", "m7g")
+_ARM_FAMILIES = ("t4g", "m7g", "c7g", "r7g")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

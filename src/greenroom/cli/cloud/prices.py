@@ -50,7 +50,13 @@ def refresh(
 def table_lines(prices: PriceTable) -> list[str]:
     """One line for each region, then what costs the same everywhere."""
     rows = [
-        (name, str(region.as_of), str(len(region.instances)), _volumes(region), region.source)
+        (
+            name,
+            str(region.as_of),
+            str(len(region.instances)),
+            _volumes(region),
+            _short(region.source),
+        )
         for name, region in prices.regions.items()
     ]
     return [
@@ -100,6 +106,11 @@ def _of(prices: PriceTable, region: str) -> RegionPrices:
             hint=f"greenroom prices refresh --region {region} fetches them",
         )
     return prices.regions[region]
+
+
+def _short(source: str) -> str:
+    """Its first clause; a region's own page has the whole."""
+    return source.partition(";")[0]
 
 
 def _volumes(region: RegionPrices) -> str:

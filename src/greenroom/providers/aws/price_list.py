@@ -20,8 +20,12 @@ from greenroom.model.costs import RegionPrices
 
 VOLUME_TYPES = ("gp2", "gp3", "io1", "io2", "st1", "sc1", "standard")
 
+_IN_REGION = "AWS Region"
+"""Not a Local Zone, a Wavelength Zone or an Outpost, which have prices of their own."""
+
 INSTANCE_FILTERS = {
     "productFamily": "Compute Instance",
+    "locationType": _IN_REGION,
     "operatingSystem": "Linux",
     "tenancy": "Shared",
     "preInstalledSw": "NA",
@@ -33,6 +37,7 @@ hours of a capacity reservation come as well, without ``operation`` BYOL and RHE
 
 _CSV_ATTRIBUTES = {
     "Product Family": "productFamily",
+    "Location Type": "locationType",
     "Operating System": "operatingSystem",
     "Tenancy": "tenancy",
     "Pre Installed S/W": "preInstalledSw",
@@ -173,6 +178,7 @@ def _is_volume(offer: Offer) -> bool:
         usage = "EBS:VolumeUsage.piops"
     return (
         offer.attributes.get("productFamily") == "Storage"
+        and offer.attributes.get("locationType") == _IN_REGION
         and name in VOLUME_TYPES
         and offer.attributes.get("usagetype", "").endswith(usage)
         and offer.unit == "GB-Mo"
