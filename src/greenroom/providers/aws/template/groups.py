@@ -166,7 +166,7 @@ def _traffic_id(rule: IngressRule) -> str:
 
 def _described(text: str) -> str:
     """``text`` in the characters and the length that EC2 takes in a description."""
-    return _NOT_IN_DESCRIPTIONS.sub(" ", text)[:_DESCRIPTION_MAX]
+    return " ".join(_NOT_IN_DESCRIPTIONS.sub(" ", text).split())[:_DESCRIPTION_MAX]
 
 
 def refuse_groups(cloud: CloudStack) -> None:

@@ -7,11 +7,15 @@ id changes is made anew, so an id depends on nothing but the name that it stands
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from greenroom.model.cloud import CloudStack
+
+_OF_A_MACHINE = re.compile(r"(Template|Scaling|Volume|Attachment|(Handle|Ready)[0-9a-f]+)?")
+"""What follows the machine's own part in the ids of its resources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +28,8 @@ class LogicalIds:
 
     def machine_of(self, logical_id: str) -> str | None:
         """The machine that a resource belongs to; None for what serves several."""
-        # The longest first: the ids of backend11 begin with that of backend1.
-        for name, base in sorted(self.machines.items(), key=lambda each: -len(each[1])):
-            if logical_id.startswith(base) and not logical_id[len(base) :][:1].isdigit():
+        for name, base in self.machines.items():
+            if logical_id.startswith(base) and _OF_A_MACHINE.fullmatch(logical_id, len(base)):
                 return name
         return None
 

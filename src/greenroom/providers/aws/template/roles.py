@@ -139,11 +139,11 @@ def _object_arn(cloud: CloudStack, read: ObjectPrefix) -> str:
 def _literal(key: str) -> str:
     """A key in a policy's resource, where ``*``, ``?`` and ``$`` mean something: a branch may be
     called so (IAM guide, "Policy variables", special characters)."""
-    if not re.fullmatch(r"[ -~]*", key):
+    if not re.fullmatch(r"[ -~\u00a1-\u00ff]*", key):
         raise InputError(
             "E_AWS_KEY",
             f"the object {key!r} has characters that an IAM policy cannot name",
-            hint="give the branch a name in ASCII, or the machines an existing role "
+            hint="give the branch a name in Latin letters, or the machines an existing role "
             "(instance_profiles.NAME.role)",
         )
     return re.sub(r"[*?$]", lambda match: f"${{{match[0]}}}", key)
