@@ -6,14 +6,24 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from tests.cloud.fake.account import Account
+from tests.cloud.fake.server import Server
 
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[Account]:
     """One server for all tests of this process: starting moto costs about a second."""
     made = Account()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Server]:
+    """moto alone, its own CloudFormation included; it shares the account with the fake."""
+    made = Server(DomainDispatcherApplication(create_backend_app))
     yield made
     made.close()
 

@@ -32,6 +32,8 @@ VPC_NAME = "staging"
 PUBLIC_ZONE = "example.com"
 BUCKETS = ("photos-greenroom", "photos-code", "photos-extracts")
 DEBIAN_AMI = "/aws/service/debian/release/{release}/latest/{architecture}"
+DEBIAN = "136693071363"
+"""The account that publishes Debian's images."""
 SERVICE_ROLE = "greenroom-cloudformation"
 """A role that CloudFormation may take, and no other."""
 
@@ -168,11 +170,10 @@ class Account:
         self._client("iam", REGION, OWN_KEY).create_role(
             RoleName=SERVICE_ROLE, AssumeRolePolicyDocument=_TRUST
         )
-        image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-        for release in (11, 12, 13):
-            for architecture in ("amd64", "arm64"):
-                name = DEBIAN_AMI.format(release=release, architecture=architecture)
-                put_public_parameter(name, image)
+        for image in ec2.describe_images(Owners=[DEBIAN])["Images"]:
+            _, release, architecture = image["Name"].split("-")
+            name = DEBIAN_AMI.format(release=release, architecture=architecture)
+            put_public_parameter(name, image["ImageId"])
 
 
 _TRUST = (

@@ -184,18 +184,21 @@ def _value(engine: Engine, region: str, spec: Mapping[str, Any], text: str) -> A
     if kind.startswith(_SSM_VALUE):
         text = read_parameter(engine, region, text)
         kind = kind.removeprefix(_SSM_VALUE).removesuffix(">")
-    if kind == "CommaDelimitedList" or kind.startswith("List<"):
-        return [item.strip() for item in text.split(",")] if text else []
-    _refuse_missing(engine, region, kind, text)
-    return text
+    values = [item.strip() for item in text.split(",")] if text else []
+    match kind:
+        case "AWS::EC2::VPC::Id":
+            _refuse_missing(engine, region, "describe_vpcs", VpcIds=[text])
+        case "AWS::EC2::Subnet::Id":
+            _refuse_missing(engine, region, "describe_subnets", SubnetIds=[text])
+        case "List<AWS::EC2::Subnet::Id>":
+            _refuse_missing(engine, region, "describe_subnets", SubnetIds=values)
+    return values if kind == "CommaDelimitedList" or kind.startswith("List<") else text
 
 
-def _refuse_missing(engine: Engine, region: str, kind: str, text: str) -> None:
+def _refuse_missing(engine: Engine, region: str, operation: str, **asked: list[str]) -> None:
     """Parameters of an AWS type must name what exists."""
-    if kind != "AWS::EC2::VPC::Id":
-        return
     try:
-        engine.client("ec2", region).describe_vpcs(VpcIds=[text])
+        getattr(engine.client("ec2", region), operation)(**asked)
     except ClientError as exc:
         raise invalid(exc.response["Error"]["Message"]) from exc
 

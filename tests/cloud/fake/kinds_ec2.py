@@ -371,6 +371,11 @@ def _template_instance_tags(properties: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _groups_to_ids(ask: Ask, properties: Mapping[str, Any], asked: dict[str, Any]) -> None:
+    if "NetworkInterfaces" in properties and ({"SubnetId", "SecurityGroupIds"} & set(properties)):
+        raise ResourceFailedError(
+            "Network interfaces and an instance-level subnet ID or security groups may not be "
+            "specified on the same request"
+        )
     by_name = properties.get("SecurityGroups", [])
     if by_name and "SecurityGroupIds" in properties:
         raise ResourceFailedError(
