@@ -33,7 +33,7 @@ def test_a_failure_signal_fails_the_stack_with_its_reason(account: Account) -> N
 def test_a_condition_times_out(account: Account) -> None:
     begin(account, template(WAIT))
     handle_url(account)
-    account.clock.wait(10, lambda: "w" in account.stack("s").resources)
+    account.wait_for_start("s", "w")
     account.clock.advance(1801)
     stack = account.wait_for("s", "ROLLBACK_COMPLETE")
     reasons = [event.reason for event in stack.events if event.status == "CREATE_FAILED"]

@@ -136,6 +136,18 @@ class Account:
             raise AssertionError(f"{name} is {stack.status}, not {statuses}: {history}")
         return stack
 
+    def wait_for_start(self, name: str, logical_id: str) -> None:
+        """Until a resource's creation is initiated: from then on its time runs."""
+        stack = self.stack(name)
+
+        def begun() -> bool:
+            return any(
+                event.logical_id == logical_id and event.reason == "Resource creation Initiated"
+                for event in stack.events
+            )
+
+        assert self.clock.wait(10.0 * self.clock.pace, begun), f"{logical_id} does not begin"
+
     def _client(self, service: str, region: str, key: str) -> Any:
         """Making one costs some 50 ms, hence kept. The lock of boto3's loader is not ours."""
         known = self._clients.get((service, region, key))

@@ -55,9 +55,12 @@ class ChangeSetActions:
 
     def _same(self, stack: Stack, values: Values) -> ChangeSet | None:
         """The change set that an earlier call with this token made, or refuse its name."""
-        for one in self.engine.change_sets.values():
-            if one.stack_id != stack.stack_id or one.name != values["ChangeSetName"]:
-                continue
+        same_name = [
+            one
+            for one in self.engine.change_sets.values()
+            if one.stack_id == stack.stack_id and one.name == values["ChangeSetName"]
+        ]
+        for one in same_name:
             if values.get("ClientToken") and one.token == values["ClientToken"]:
                 if one.request == values:
                     return one
@@ -65,6 +68,8 @@ class ChangeSetActions:
                     "TokenAlreadyExistsException",
                     f"Token {one.token} was used with other parameters",
                 )
+        # The name of one that was executed is free again.
+        if any(not one.execution.startswith("EXECUTE") for one in same_name):
             raise ApiError(
                 "AlreadyExistsException", f"ChangeSet {values['ChangeSetName']} already exists"
             )
@@ -174,7 +179,7 @@ class ChangeSetActions:
         with engine.lock:
             token = values.get("ClientRequestToken")
             one, stack = self._find(region, values)
-            if one.execution == "EXECUTE_IN_PROGRESS" and token and token == stack.token:
+            if one.execution.startswith("EXECUTE_") and token and token == stack.token:
                 return {}
             if one.execution != "AVAILABLE":
                 status = one.execution if one.status == "CREATE_COMPLETE" else one.status
@@ -195,20 +200,23 @@ class ChangeSetActions:
     def _start(self, one: ChangeSet, stack: Stack, token: str | None) -> None:
         engine = self.engine
         operation = Operation(engine, stack, start_nested)
+        rollback = stack.on_failure != "DO_NOTHING"
+
+        def work() -> None:
+            if one.kind == "CREATE":
+                operation.create()
+            else:
+                operation.update(one.desired, rollback=rollback)
+            done = stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+            one.execution = "EXECUTE_COMPLETE" if done else "EXECUTE_FAILED"
+
         if one.kind == "CREATE":
             stack.desired = one.desired
             stack.abandon = operation.abandon
-            engine.begin(stack, "CREATE_IN_PROGRESS", token, operation.create)
-            return
-        stack.abandon = None
-        stack.updated_at = engine.clock.now()
-        rollback = stack.on_failure != "DO_NOTHING"
-        engine.begin(
-            stack,
-            "UPDATE_IN_PROGRESS",
-            token,
-            lambda: operation.update(one.desired, rollback=rollback),
-        )
+        else:
+            stack.abandon = None
+            stack.updated_at = engine.clock.now()
+        engine.begin(stack, f"{one.kind}_IN_PROGRESS", token, work)
 
     def delete(self, region: str, values: Values) -> Mapping[str, Any]:
         """Drop a change set; the stack in REVIEW_IN_PROGRESS stays, as on AWS."""
@@ -242,7 +250,7 @@ class ChangeSetActions:
             one = next(
                 (
                     each
-                    for each in self.engine.change_sets.values()
+                    for each in reversed(self.engine.change_sets.values())
                     if each.stack_id == stack.stack_id and each.name == name
                 ),
                 None,

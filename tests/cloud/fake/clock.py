@@ -42,7 +42,10 @@ class Clock:
 
     def wait(self, timeout_s: float, until: Callable[[], bool]) -> bool:
         """Whether ``until()`` became true within ``timeout_s`` seconds of the account."""
-        deadline_s = self.now_s() + timeout_s
+        return self.wait_till(self.now_s() + timeout_s, until)
+
+    def wait_till(self, deadline_s: float, until: Callable[[], bool]) -> bool:
+        """Whether ``until()`` became true before ``now_s`` reached ``deadline_s``."""
         with self._changed:
             while not until():
                 left_s = deadline_s - self.now_s()

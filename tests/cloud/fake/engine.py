@@ -253,14 +253,14 @@ def ask_of(
     )
 
 
-def failure_reason(exc: Exception, operation: str) -> str:
+def failure_reason(exc: Exception, operation: str, type_: str) -> str:
     """A resource's status reason for what went wrong, in the words of AWS's resource handlers."""
     match exc:
         case CancelledError():
             return f"Resource {operation} cancelled"
         case ClientError():
             error = exc.response["Error"]
-            service = exc.response.get("Service", "")
+            service = type_.split("::")[1].capitalize()
             status = exc.response["ResponseMetadata"]["HTTPStatusCode"]
             return (
                 f'Resource handler returned message: "{error["Message"]} (Service: {service}, '

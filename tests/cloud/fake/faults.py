@@ -20,13 +20,15 @@ USER_ARN = "arn:aws:iam::123456789012:user/ci"
 class CallFault:
     """Hits calls whose "service:Action" is ``name`` ("cloudformation:*": any of a service, "*":
     any). ``times`` left, None for as long as until_s, None for ever. ``error`` None: the
-    connection is cut, after the call had its effect if ``late``."""
+    connection is cut, after the call had its effect if ``late``, in the middle of the answer if
+    ``half``."""
 
     name: str
     error: Callable[[str, str], ApiError] | None
     times: int | None = None
     until_s: float | None = None
     late: bool = False
+    half: bool = False
     hits: int = 0
 
     def matches(self, name: str) -> bool:
@@ -96,10 +98,12 @@ class Faults:
         """Any other answer, such as an instance that is not found right after its launch."""
         return self._add(name, lambda *_: ApiError(code, message, status), times, None)
 
-    def cut(self, name: str, times: int = 1, *, late: bool = True) -> CallFault:
-        """The connection breaks off in the middle of the answer; ``late``: the call was done."""
+    def cut(self, name: str, times: int = 1, *, late: bool = True, half: bool = False) -> CallFault:
+        """The connection is closed instead of an answer; ``late``: the call was done. With
+        ``half`` of an answer botocore raises its ResponseParserError, which is no BotoCoreError.
+        """
         fault = self._add(name, None, times, None)
-        fault.late = late
+        fault.late, fault.half = late, half
         return fault
 
     def go_away(self, seconds: float | None = None) -> CallFault:

@@ -288,7 +288,8 @@ def _make_instance(ask: Ask) -> Made:
     tags = {**_template_instance_tags(properties), **ask.all_tags()}
     _refuse_tags_in_metadata(properties, tags)
     own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-    asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tag_list(own)}]
+    if own:
+        asked["TagSpecifications"] = [{"ResourceType": "instance", "Tags": tag_list(own)}]
     run = ec2.run_instances(**api_input(ec2, "RunInstances", asked), MinCount=1, MaxCount=1)
     instance_id = run["Instances"][0]["InstanceId"]
     ec2.create_tags(Resources=[instance_id], Tags=tag_list(tags))

@@ -32,9 +32,13 @@ def make_condition(ask: Ask) -> Made:
 
 
 def await_condition(
-    engine: Engine, properties: Mapping[str, Any], cancel: threading.Event
+    engine: Engine, properties: Mapping[str, Any], begun_s: float, cancel: threading.Event
 ) -> Mapping[str, Any]:
-    """Wait for the signals; raises ResourceFailedError for a failure or when the time is over."""
+    """Wait for the signals, the time running since ``begun_s``.
+
+    Raises ResourceFailedError for a failure or when the time is over, CancelledError if the
+    operation gave up.
+    """
     handle = engine.handles.find(properties["Handle"])
     if handle is None:
         raise ResourceFailedError(f"WaitCondition handle {properties['Handle']} is not valid")
@@ -46,7 +50,7 @@ def await_condition(
     def over() -> bool:
         return cancel.is_set() or engine.closing.is_set() or _told(handle, count)
 
-    told = engine.clock.wait(timeout_s, over)
+    told = engine.clock.wait_till(begun_s + timeout_s, over)
     failure = next((signal for signal in handle.signals if not signal.success), None)
     if failure is not None:
         raise ResourceFailedError(

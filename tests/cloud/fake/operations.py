@@ -156,7 +156,7 @@ class Operation:
             work()
         except EXPECTED as exc:
             noun = {"CREATE": "creation", "UPDATE": "update", "DELETE": "deletion"}[verb]
-            reason = failure_reason(exc, noun)
+            reason = failure_reason(exc, noun, resource.type)
         except Exception as exc:  # noqa: BLE001 - else the stack would hang and not say why
             self.engine.bugs.append(traceback.format_exc())
             reason = f"a bug of the fake: {exc!r}"
@@ -182,6 +182,8 @@ class Operation:
             resource.properties = properties
             resource.tags = self._tags(block.type)
         shown = json.dumps(properties, separators=(",", ":"))
+        # Before the event: who sees it may move the clock.
+        begun_s = engine.clock.now_s()
         engine.emit(
             stack,
             f"{verb}_IN_PROGRESS",
@@ -189,7 +191,7 @@ class Operation:
             resource=resource,
             properties=shown,
         )
-        self._settle(resource, properties)
+        self._settle(resource, properties, begun_s)
 
     def _begin(self, block: ResourceBlock, properties: Mapping[str, Any]) -> Made:
         engine = self.engine
@@ -207,14 +209,14 @@ class Operation:
             case _:
                 return engine.kinds[block.type].create(ask)
 
-    def _settle(self, resource: Resource, properties: Mapping[str, Any]) -> None:
+    def _settle(self, resource: Resource, properties: Mapping[str, Any], begun_s: float) -> None:
         """What a resource needs after it is there: time, signals, its own resources."""
         engine = self.engine
         delay_s = engine.faults.delay_of(resource.logical_id, "create")
-        if delay_s and engine.clock.wait(delay_s, self._given_up):
+        if delay_s and engine.clock.wait_till(begun_s + delay_s, self._given_up):
             raise CancelledError
         if resource.type == natives.CONDITION_TYPE:
-            told = natives.await_condition(engine, properties, self.cancel)
+            told = natives.await_condition(engine, properties, begun_s, self.cancel)
             resource.attributes = {**resource.attributes, **told}
         if resource.type == STACK_TYPE:
             child = engine.stacks[resource.physical_id or ""]
@@ -251,7 +253,7 @@ class Operation:
         try:
             properties = resolve(block.properties, StackScope(self.engine, self.stack))
         except EXPECTED as exc:
-            reason = failure_reason(exc, "update")
+            reason = failure_reason(exc, "update", resource.type)
             self.engine.emit(self.stack, "UPDATE_FAILED", reason, resource=resource)
             return False
         changed = changed_properties(resource.properties, properties)
@@ -259,10 +261,12 @@ class Operation:
             return self._replace_one(resource, block)
         if not changed and dict(resource.tags) == dict(self._tags(block.type)):
             return True
-        with self.engine.lock:
-            self.undo.append(
-                Undo(logical_id=block.logical_id, before=_copy(resource), replaced=False)
-            )
+        if kind.update is not None or block.type == STACK_TYPE:
+            # A type that AWS does not update has nothing to be put back.
+            with self.engine.lock:
+                self.undo.append(
+                    Undo(logical_id=block.logical_id, before=_copy(resource), replaced=False)
+                )
         return self._attempt(
             resource, "UPDATE", lambda: self._modify(resource, properties, "update")
         )

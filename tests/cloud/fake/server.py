@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -116,7 +117,7 @@ class Site:
         if fault.error is None:
             if fault.late:
                 self._answer(call, environ, lambda *_: None, body)
-            return _cut(environ, start)
+            return _cut(environ, start, half=fault.half)
         error = fault.error(call.name, call.resource)
         return _error(call, error, start)
 
@@ -159,11 +160,12 @@ def _error(call: Call, error: wire.ApiError, start: StartResponse) -> Iterable[b
     return _xml(start, error.status, text)
 
 
-def _cut(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-    """Half an answer, then nothing: the client's socket is closed under it."""
+def _cut(environ: dict[str, Any], start: StartResponse, *, half: bool) -> Iterable[bytes]:
+    """No answer or half of one: the client's socket is closed under it."""
     connection = environ["werkzeug.socket"]
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n<CreateCh")
-    connection.shutdown(2)
+    if half:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n<CreateCh")
+    connection.shutdown(socket.SHUT_RDWR)
     start(_STATUS[200], [])
     return []
 
