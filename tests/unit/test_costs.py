@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 from cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenroom.model.cloud import DataVolume
@@ -220,6 +220,7 @@ def part_of(cost: Cost, machines: frozenset[str | None]) -> Cost:
     return replace(cost, items=tuple(item for item in cost.items if item.machine in machines))
 
 
+@settings(max_examples=40)
 @given(cost=priced(), chosen=st.sets(st.sampled_from([m.name for m in CLOUD.machines])))
 def test_a_cost_is_the_sum_over_its_machines(cost: Cost, chosen: set[str]) -> None:
     everything = frozenset(item.machine for item in cost.items)
@@ -232,6 +233,7 @@ def test_a_cost_is_the_sum_over_its_machines(cost: Cost, chosen: set[str]) -> No
     assert abs(days_differ) < Decimal("1E-20")
 
 
+@settings(max_examples=40)
 @given(cost=priced())
 def test_an_unknown_price_is_never_a_zero(cost: Cost) -> None:
     hourly = [item for item in cost.items if item.per is Per.HOUR]
@@ -239,6 +241,7 @@ def test_an_unknown_price_is_never_a_zero(cost: Cost) -> None:
     assert set(cost.per_hour().unknown) == {item.name for item in hourly if item.usd is None}
 
 
+@settings(max_examples=40)
 @given(cost=priced(), seconds=st.tuples(SECONDS, SECONDS))
 def test_who_lives_longer_never_pays_less(cost: Cost, seconds: tuple[float, float]) -> None:
     for shorter, longer in combinations(sorted(seconds), 2):

@@ -153,7 +153,7 @@ def test_a_file_of_any_size_needs_hardly_any_memory() -> None:
 
     def lines() -> Iterable[str]:
         yield from head.splitlines(True)
-        for _ in range(500):
+        for _ in range(100):
             yield from rows
 
     tracemalloc.start()
@@ -162,7 +162,7 @@ def test_a_file_of_any_size_needs_hardly_any_memory() -> None:
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(prices.instances) == 2
-    assert peak_bytes < 2_000_000  # of a file of 5 MB
+    assert peak_bytes < 200_000  # of a file of 1 MB
 
 
 def make_prices(*words: str) -> subprocess.CompletedProcess[str]:

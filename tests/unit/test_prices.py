@@ -16,9 +16,13 @@ from price_api import PriceApi, serving
 from price_offers import instance, volume
 
 from greenroom.blueprint.instance_types import INSTANCE_TYPES
+from greenroom.blueprint.parse import load_blueprint
 from greenroom.cli.commands.prices import prices as prices_command
 from greenroom.errors import GreenroomError, HostError
 from greenroom.model.costs import PriceTable, RegionPrices
+from greenroom.model.requests import CreateRequest
+from greenroom.plan.cloud import CloudAsk, plan_cloud
+from greenroom.plan.costs import costs_of
 from greenroom.providers.aws import price_table
 from greenroom.providers.aws.price_table import (
     known_prices,
@@ -271,3 +275,24 @@ def test_the_shipped_prices_of_a_family_are_in_proportion_to_its_sizes() -> None
             for instance_type, (usd, _) in per_gib.items():
                 gib = Decimal(INSTANCE_TYPES[instance_type].memory_mib) / 1024
                 assert abs(usd - best * gib) <= Decimal("0.0001"), (name, instance_type)
+
+
+def test_without_credentials_refresh_says_how_to_get_some(
+    api: PriceApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    error = prices("refresh", "--region", REGION).exception
+    assert isinstance(error, GreenroomError)
+    assert error.code == "E_AWS_CREDENTIALS"
+    assert api.asked == []
+
+
+def test_the_shipped_table_prices_the_photos_example_wholly() -> None:
+    path = Path(__file__).resolve().parents[2] / "examples" / "photos" / "greenroom.yaml"
+    wanted = CreateRequest(blueprint=path, machines=(), branch="feature_x", restore=(), mounts=())
+    ask = CloudAsk(agent_sha256="ab" * 32, owner="ann", now=datetime.now(UTC), taken={})
+    cost = costs_of(plan_cloud(load_blueprint(path), wanted, ask), shipped_table())
+    assert (cost.per_day() + cost.once()).unknown == ()
+    assert Decimal(1) < cost.per_day().usd < Decimal(3)
