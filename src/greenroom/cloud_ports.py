@@ -58,13 +58,14 @@ class Attention(Protocol):
     """The person at the keyboard: waits that end when they press Ctrl-C."""
 
     def wait(self, seconds: float) -> None:
-        """Sleep; ends early at the first Ctrl-C. Raises LeftAloneError at the second."""
+        """Sleep; a Ctrl-C ends it early."""
 
     def check(self) -> None:
-        """Raises CancelledError after the first Ctrl-C, as long as it was not forgiven."""
+        """Raises CancelledError if somebody pressed Ctrl-C."""
 
-    def forgive(self) -> None:
-        """From now on ``check`` passes: what is asked for is being done."""
+    def obey(self, left: str, hint: str) -> None:
+        """What was asked for is being done now: the Ctrl-C so far are answered. After another one
+        ``check`` and ``wait`` raise an error that says what is ``left`` to whom."""
 
 
 class CloudAccount(Protocol):
@@ -76,6 +77,9 @@ class CloudAccount(Protocol):
     @property
     def region(self) -> str:
         """The region's name."""
+
+    def caller(self) -> str:
+        """Who asks, as AWS knows them: the end of their ARN."""
 
     def environments(self) -> tuple[FoundStack, ...]:
         """Every stack of ours that is not deleted: one listing, however many there are."""
@@ -98,7 +102,7 @@ class CloudAccount(Protocol):
     def require_parameters(self, paths: Sequence[str]) -> None:
         """Refuse (E_AWS_AMI_PARAMETER) SSM parameters that are not there."""
 
-    def upload(self, bucket: str, blobs: Sequence[Blob]) -> int:
+    def upload(self, bucket_name: str, blobs: Sequence[Blob]) -> int:
         """Put what is missing into the bucket; how many that were."""
 
     def stack_tags(self, cloud: CloudStack, request: str) -> Mapping[str, str]:
@@ -119,6 +123,9 @@ class CloudAccount(Protocol):
 
     def execute(self, proposed: ProposedChanges, *, keep_failed: bool) -> None:
         """Let CloudFormation do it."""
+
+    def cancel_update(self, stack_id: str) -> None:
+        """Begin to take back the update that runs."""
 
     def protect(self, stack_id: str) -> None:
         """Forbid the stack's deletion."""

@@ -54,6 +54,9 @@ COMMANDS = {
     "flows": Entry("flows", "flows", "Probe who reaches whom, and judge it."),
     "deploy": Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
     "artifact": Entry("artifact", "artifact", "Push the code that machines deploy."),
+    "update": Entry(
+        "update", "update", "Change an environment on AWS to what the blueprint says now."
+    ),
     "recover": Entry("recover", "recover", "Boot what does not run any more, from its own disks."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +36,15 @@ def report_of(name: str, data: dict[str, Any]) -> MachineReport:
         ),
         notices=tuple(text(notice) for notice in items(data.get("notices"))),
     )
+
+
+def object_of(said: str) -> dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    try:
+        value = json.loads(said)
+    except (json.JSONDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 class _RestoreData(BaseModel):

@@ -9,21 +9,43 @@ from typing import Any
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, Option, command
 from greenroom.cli.follow import run_operation
+from greenroom.cli.provider import (
+    AWS,
+    KEEP_FAILED,
+    MAX_COST,
+    ROLE,
+    on_aws,
+    refuse_aws_options,
+)
 from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.summary import environment_summary
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.words import rewrite_words
-from greenroom.errors import NotProvedError
+from greenroom.errors import NotProvedError, UsageError
 
 
 @command(
     "create",
     *REQUEST,
     Option("--detach", flag=True, help="Print the operation's id and leave."),
+    *AWS,
+    ROLE,
+    KEEP_FAILED,
+    MAX_COST,
     JSON,
     rewrite=rewrite_words,
 )
-def create(detach: bool, as_json: bool, **asked: Any) -> None:
+def create(
+    detach: bool,
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    role: str | None,
+    keep_failed: bool,
+    max_cost_usd_per_day: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """Boot a branch: machines, data, firewall, proof.
 
     The words are those of the seed:
@@ -37,6 +59,17 @@ def create(detach: bool, as_json: bool, **asked: Any) -> None:
       greenroom create --shared metrics
     """
     started = time.monotonic()
+    aws = {
+        "region": region,
+        "profile": profile,
+        "role": role,
+        "keep_failed": keep_failed,
+        "max_cost_usd_per_day": max_cost_usd_per_day,
+    }
+    if on_aws(provider):
+        _create_on_aws(asked, aws, detach=detach, as_json=as_json)
+        return
+    refuse_aws_options(aws)
     wanted = Wanted(**asked)
     client = connect()
     if detach:
@@ -60,3 +93,18 @@ def create(detach: bool, as_json: bool, **asked: Any) -> None:
                 say(line)
     if error is not None:
         raise error
+
+
+def _create_on_aws(
+    asked: dict[str, Any], aws: dict[str, Any], *, detach: bool, as_json: bool
+) -> None:
+    if detach:
+        raise UsageError(
+            "E_USAGE",
+            "--detach is for this host, where a daemon goes on",
+            hint="on AWS CloudFormation goes on whoever leaves: press Ctrl-C twice",
+        )
+    from greenroom.cli.cloud.asked import AwsAsked
+    from greenroom.cli.cloud.create import create_on_aws
+
+    create_on_aws(Wanted(**asked), AwsAsked(**aws), as_json=as_json)

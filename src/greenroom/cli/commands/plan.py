@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from greenroom.cli.declare import JSON, command
+from greenroom.cli.provider import AWS, ROLE, on_aws, refuse_aws_options
 from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.words import rewrite_words
@@ -15,16 +16,32 @@ if TYPE_CHECKING:
     from greenroom.region import Region
 
 
-@command("plan", *REQUEST, JSON, rewrite=rewrite_words)
-def plan(as_json: bool, **asked: Any) -> None:
+@command("plan", *REQUEST, *AWS, ROLE, JSON, rewrite=rewrite_words)
+def plan(
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    role: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """Print what create would boot; touch nothing.
 
     Takes the words of create. The addresses and the ids are those of a region where nothing runs.
+    On AWS a change set is made and removed again; without credentials the template has to do.
     """
+    aws: dict[str, Any] = {"region": region, "profile": profile, "role": role}
+    if on_aws(provider):
+        from greenroom.cli.cloud.asked import AwsAsked
+        from greenroom.cli.cloud.plan import plan_on_aws
+
+        plan_on_aws(Wanted(**asked), AwsAsked(**aws), as_json=as_json)
+        return
+    refuse_aws_options(aws)
     from greenroom.region import Region
 
-    region = Region.from_environment()
-    stack = _planned(Wanted(**asked), region)
+    here = Region.from_environment()
+    stack = _planned(Wanted(**asked), here)
     if as_json:
         from greenroom.plan.render import plan_to_dict
 
@@ -32,7 +49,7 @@ def plan(as_json: bool, **asked: Any) -> None:
         return
     from greenroom.cli.planned import plan_lines
 
-    for line in plan_lines(stack, region.proxy_port, Paint(sys.stdout)):
+    for line in plan_lines(stack, here.proxy_port, Paint(sys.stdout)):
         say(line)
 
 

@@ -5,7 +5,6 @@ Source of the body's shape: AWS CloudFormation user guide, «Wait condition sign
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from greenroom.model.views import MachineReport
 from greenroom.providers.hearsay import text
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.residents import Resident
-from greenroom.providers.reports import report_of
+from greenroom.providers.reports import object_of, report_of
 
 BODY_LIMIT_BYTES = 16384
 
@@ -80,7 +79,7 @@ class Signals:
             parsed = SignalBody.model_validate_json(place.signal.read_bytes())
         except FileNotFoundError:
             return None
-        return Signal(parsed.Status == "SUCCESS", text(parsed.Reason), _object(parsed.Data))
+        return Signal(parsed.Status == "SUCCESS", text(parsed.Reason), object_of(parsed.Data))
 
     def wait(self, timeout_s: float) -> None:
         """Wait until any signal arrives, or the time is over."""
@@ -106,11 +105,3 @@ def deploy_report(machine: Machine, data: dict[str, Any], bucket: Path) -> Machi
             hint=f"mend the artifact and its .sha256 in {bucket}, and deploy again",
         )
     return report_of(machine.name, data)
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

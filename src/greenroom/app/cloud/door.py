@@ -1,0 +1,71 @@
+"""What is refused because of the stack that is there already; each with the next step."""
+
+from __future__ import annotations
+
+from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
+from greenroom.model.cloud_account import REVIEW_IN_PROGRESS, FoundStack
+from greenroom.model.names import EnvironmentName
+
+STANDING = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
+"""A stack that CloudFormation is done with and that can be updated."""
+
+_DOING = {
+    "CREATE_IN_PROGRESS": "is being created",
+    "DELETE_IN_PROGRESS": "is being destroyed",
+    "ROLLBACK_IN_PROGRESS": "is being taken back: its create failed",
+    "UPDATE_IN_PROGRESS": "is being updated",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "is being updated",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "is being taken back: its update failed",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "is being taken back: its update failed",
+}
+
+
+def refuse_existing(found: FoundStack | None, environment: EnvironmentName) -> None:
+    """A create needs a free name. What a failed create left that holds nothing is no hindrance."""
+    if found is None or found.status in (REVIEW_IN_PROGRESS, "ROLLBACK_COMPLETE"):
+        return
+    if found.status in STANDING:
+        raise InputError(
+            "E_ENVIRONMENT_EXISTS",
+            f"environment {environment} exists already on AWS ({found.status} since "
+            f"{found.updated_at or found.created_at:%Y-%m-%d %H:%M} UTC)",
+            hint=f"greenroom update --provider aws {environment}, or "
+            f"greenroom destroy --provider aws {environment} first",
+        )
+    raise _unusable(found, environment)
+
+
+def refuse_unless_standing(found: FoundStack | None, environment: EnvironmentName) -> FoundStack:
+    """An update needs an environment whose last operation has ended well, or was taken back."""
+    if found is None or found.status in (REVIEW_IN_PROGRESS, "ROLLBACK_COMPLETE"):
+        raise InputError(
+            "E_NO_ENVIRONMENT",
+            f"there is no environment {environment} on AWS to update",
+            hint="greenroom create --provider aws makes it, with the same words",
+        )
+    if found.status not in STANDING:
+        raise _unusable(found, environment)
+    return found
+
+
+def _unusable(found: FoundStack, environment: EnvironmentName) -> GreenroomError:
+    if found.moving:
+        doing = _DOING.get(found.status, "is being worked on")
+        return RefusedError(
+            "E_AWS_BUSY",
+            f"{environment} is busy: it {doing} ({found.status})",
+            hint=f"wait for it: greenroom show --provider aws {environment}",
+        )
+    because = f": {found.reason}" if found.reason else ""
+    return OperationError(
+        "E_AWS_STACK_FAILED",
+        f"{environment} is there, and broken: its stack {found.name} is {found.status}{because}",
+        hint=f"greenroom show --provider aws {environment} tells what is left of it, "
+        f"greenroom destroy --provider aws {environment} removes it",
+    )

@@ -1,0 +1,140 @@
+"""Following CloudFormation to the end of what it does, by the id of the stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenroom.app.cloud.draft import CloudPorts
+from greenroom.app.cloud.tale import Tale
+from greenroom.errors import CancelledError, GreenroomError, OperationError
+from greenroom.model.cloud_account import ChangeSet, ProposedChanges, StackEvent
+from greenroom.model.names import EnvironmentName
+
+POLL_FIRST_S = 0.5
+POLL_S = 1.5
+"""Seconds between two looks. Their sum with the last look is all that a person waits longer than
+the stack: under 2 s."""
+_SOON_S = 10.0
+
+CONNECTION_PATIENCE_S = 120.0
+"""How long a connection may be gone before we leave the stack to CloudFormation."""
+_CONNECTION_PAUSE_S = 5.0
+_GONE = ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE")
+
+_NESTED = "AWS::CloudFormation::Stack"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watched:
+    """A stack that is looked at; ``after`` is the id of the last event that was told."""
+
+    id: str
+    after: str | None
+
+
+def await_changes(ports: CloudPorts, proposed: ProposedChanges) -> ChangeSet:
+    """The change set, when CloudFormation has made it; taken back if it is not wanted any more."""
+    pause_s = 0.2
+    try:
+        while True:
+            changes = ports.account.changes(proposed)
+            if changes is not None:
+                return changes
+            ports.attention.check()
+            ports.attention.wait(pause_s)
+            pause_s = min(POLL_S, pause_s * 1.3)
+    except CancelledError:
+        ports.account.withdraw(proposed)
+        raise
+
+
+def follow(
+    ports: CloudPorts,
+    environment: EnvironmentName,
+    stack_id: str,
+    after: str | None,
+    tale: Tale,
+    *,
+    ending: str = "",
+) -> str:
+    """Tell every event of the stack after the one with the id ``after``, and return the status
+    that it ends in; ``ending`` is how that status begins, if another may come before it.
+
+    Raises CancelledError when somebody asks for it; and if AWS cannot be asked any more, an error
+    that says that CloudFormation goes on.
+    """
+    began_s = ports.clock.monotonic_s()
+    watched = {stack_id: _Watched(id=stack_id, after=after)}
+    try:
+        while True:
+            for event in _news(ports, watched):
+                tale.take(event)
+                if _is_end(event, stack_id, ending):
+                    tale.close()
+                    return event.status
+                _watch_nested(watched, event)
+            ports.attention.check()
+            soon = ports.clock.monotonic_s() - began_s < _SOON_S
+            ports.attention.wait(POLL_FIRST_S if soon else POLL_S)
+    except CancelledError:
+        tale.close()
+        raise
+    except GreenroomError as error:
+        raise left_to_cloudformation(error, environment, stack_id) from error
+
+
+def left_to_cloudformation(
+    error: GreenroomError, environment: EnvironmentName, stack_id: str
+) -> GreenroomError:
+    """What begins with AWS not answering us does not end there: how to pick it up again."""
+    code = "E_AWS_CONNECTION_LOST" if error.code in _GONE else error.code
+    hint = f"greenroom show --provider aws {environment} tells where it stands"
+    return OperationError(
+        code,
+        f"{error.message}; CloudFormation goes on with {environment} without us ({stack_id})",
+        hint=f"{error.hint}; then {hint}" if error.hint else hint,
+    )
+
+
+def _news(ports: CloudPorts, watched: dict[str, _Watched]) -> list[StackEvent]:
+    """New events of all stacks that are looked at, in the order of their time."""
+    news: list[StackEvent] = []
+    for each in list(watched.values()):
+        events = _patiently(ports, each)
+        if events:
+            each.after = events[-1].id
+        news += events
+    return sorted(news, key=lambda event: event.at) if len(watched) > 1 else news
+
+
+def _patiently(ports: CloudPorts, each: _Watched) -> tuple[StackEvent, ...]:
+    """The stack's new events, also after a while without a connection."""
+    began_s = ports.clock.monotonic_s()
+    told = False
+    while True:
+        try:
+            return ports.account.events(each.id, each.after)
+        except GreenroomError as error:
+            gone_s = ports.clock.monotonic_s() - began_s
+            if error.code not in _GONE or gone_s > CONNECTION_PATIENCE_S:
+                raise
+            if not told:
+                ports.telling.notice(f"{error.message}; CloudFormation goes on meanwhile")
+                told = True
+            ports.attention.check()
+            ports.attention.wait(_CONNECTION_PAUSE_S)
+
+
+def _watch_nested(watched: dict[str, _Watched], event: StackEvent) -> None:
+    """A nested stack has events of its own, for as long as it moves."""
+    if event.type != _NESTED or event.of_stack or not event.physical_id:
+        return
+    if event.status.endswith("_IN_PROGRESS"):
+        watched.setdefault(event.physical_id, _Watched(id=event.physical_id, after=None))
+    else:
+        watched.pop(event.physical_id, None)
+
+
+def _is_end(event: StackEvent, stack_id: str, ending: str) -> bool:
+    of_it = event.of_stack and event.stack_id == stack_id
+    return of_it and event.status.startswith(ending) and not event.status.endswith("_IN_PROGRESS")

@@ -1,0 +1,83 @@
+"""``greenroom plan --provider aws``: what create or update would do, and its price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenroom.app.cloud.create import propose
+from greenroom.app.cloud.door import STANDING
+from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of, plan_offline
+from greenroom.cloud_ports import Template
+from greenroom.errors import GreenroomError
+from greenroom.model.cloud import CloudStack
+from greenroom.model.cloud_account import REVIEW_IN_PROGRESS, Change, FoundStack
+from greenroom.model.costs import Cost
+from greenroom.plan.costs import costs_of
+
+_WITHOUT = ("E_AWS_CREDENTIALS", "E_AWS_EXPIRED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudPlan:
+    """What would be made. ``changes`` is the account's own answer; None: it was not asked, and
+    ``unasked`` says why. ``found`` is the environment that would be updated, if there is one."""
+
+    cloud: CloudStack
+    template: Template
+    cost: Cost
+    changes: tuple[Change, ...] | None
+    found: FoundStack | None
+    unasked: str
+
+
+def plan(ports: CloudPorts, wish: Wish) -> CloudPlan:
+    """The account's answer to a change set that is removed again; without credentials what the
+    template says by itself.
+
+    A template too big to be sent is put into the bucket; else nothing is left of a plan.
+    """
+    try:
+        draft = draft_of(ports, wish)
+    except GreenroomError as error:
+        if error.code not in _WITHOUT:
+            raise
+        return plan_from_template(ports, wish, error.message)
+    if draft.found is not None and not can_be_asked(draft.found):
+        why = f"its stack {draft.found.name} is {draft.found.status}"
+        return plan_from_template(ports, wish, why)
+    changes = _changes(ports, draft, wish.role)
+    return CloudPlan(
+        cloud=draft.cloud,
+        template=draft.template,
+        cost=draft.cost,
+        changes=changes,
+        found=draft.found,
+        unasked="",
+    )
+
+
+def can_be_asked(found: FoundStack) -> bool:
+    """Whether CloudFormation takes a change set for the stack."""
+    return found.status in STANDING or found.status == REVIEW_IN_PROGRESS
+
+
+def plan_from_template(ports: CloudPorts, wish: Wish, why: str) -> CloudPlan:
+    """The plan without the account."""
+    cloud = plan_offline(ports, wish, "", {})
+    return CloudPlan(
+        cloud=cloud,
+        template=ports.compile(cloud),
+        cost=costs_of(cloud, ports.prices()),
+        changes=None,
+        found=None,
+        unasked=why,
+    )
+
+
+def _changes(ports: CloudPorts, draft: Draft, role: str | None) -> tuple[Change, ...]:
+    if draft.template.blobs:
+        ports.account.upload(draft.cloud.bucket, draft.template.blobs)
+    changes = propose(ports, draft, role)
+    if changes.changes:
+        ports.account.withdraw(changes.proposed)
+    return changes.changes

@@ -1,0 +1,137 @@
+"""``greenroom update --provider aws``: a table of contents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from greenroom.app.cloud.create import Booted, execute, propose, prove, upload
+from greenroom.app.cloud.door import refuse_unless_standing
+from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of
+from greenroom.app.cloud.failure import error_of
+from greenroom.app.cloud.follow import follow
+from greenroom.app.cloud.tale import Tale
+from greenroom.app.cloud.words import with_words
+from greenroom.blueprint.schema import Blueprint
+from greenroom.errors import CancelledError, GreenroomError, InputError, RefusedError
+from greenroom.model.cloud_account import Change, ChangeSet
+from greenroom.model.requests import CreateRequest
+from greenroom.plan.costs import check_limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """What an update did; without ``changes`` there was nothing to do."""
+
+    booted: Booted
+    changes: tuple[Change, ...]
+
+
+def environment_asked(
+    ports: CloudPorts, blueprint: Blueprint, named: str | None, request: CreateRequest
+) -> CreateRequest:
+    """The request of the environment that is meant: by ``named`` (a slug, a branch or
+    ``stack/slug``) or by the request's branch. Its own words stand where ``request`` has none.
+
+    Raises InputError E_NO_ENVIRONMENT.
+    """
+    ours = [s.identity for s in ports.account.environments() if s.identity is not None]
+    ours = [each for each in ours if each.environment.stack == blueprint.stack]
+    wanted = named or request.branch or blueprint.default_branch
+    for each in ours:
+        names = (each.branch, each.environment.slug, str(each.environment))
+        if wanted in names or wanted == f"{blueprint.stack}/{each.branch}":
+            return with_words(replace(request, branch=each.branch), each.request)
+    known = ", ".join(sorted(str(each.environment) for each in ours))
+    raise InputError(
+        "E_NO_ENVIRONMENT",
+        f"there is no environment {wanted!r} of {blueprint.stack} in {ports.account.region}",
+        hint=f"there is {known}" if known else "greenroom create --provider aws makes one",
+    )
+
+
+def update(ports: CloudPorts, wish: Wish) -> Updated:
+    """Change the environment to what the blueprint says now; raises GreenroomError, and then it
+    is as it was, unless the error says otherwise."""
+    with ports.telling.phase("plan"):
+        draft = draft_of(ports, wish)
+        found = refuse_unless_standing(draft.found, draft.environment)
+        if wish.max_usd_per_day is not None:
+            check_limit(draft.cost, wish.max_usd_per_day)
+    ports.attention.check()
+    upload(ports, draft)
+    changes = propose(ports, draft, wish.role)
+    if not changes.changes:
+        ports.telling.notice(f"{draft.environment} is as the blueprint says: nothing to do")
+        return Updated(booted=prove(ports, draft, found.id), changes=())
+    for change in changes.changes:
+        ports.telling.notice(change_words(change), draft.template.machine_of(change.logical_id))
+    _refuse_unconfirmed(ports, draft, changes, wish.confirm)
+    after = ports.account.last_event(found.id)
+    execute(ports, draft, changes, keep_failed=wish.keep_failed)
+    _follow(ports, draft, changes, after)
+    return Updated(booted=prove(ports, draft, found.id), changes=changes.changes)
+
+
+def change_words(change: Change) -> str:
+    """``replace backend1 (AWS::EC2::Instance): LaunchTemplate``."""
+    details = f": {', '.join(change.details)}" if change.details else ""
+    return f"{change.kind} {change.logical_id} ({change.type}){details}"
+
+
+def _refuse_unconfirmed(
+    ports: CloudPorts, draft: Draft, changes: ChangeSet, confirm: str | None
+) -> None:
+    """Production loses nothing unless its name was typed."""
+    destructive = [change for change in changes.changes if change.destructive]
+    name = draft.environment
+    if not draft.cloud.stack.production or not destructive or confirm in (name.slug, str(name)):
+        return
+    ports.account.withdraw(changes.proposed)
+    what = ", ".join(change_words(change) for change in destructive)
+    raise RefusedError(
+        "E_PRODUCTION",
+        f"{name} is production, and this update replaces or removes {len(destructive)} of its "
+        f"resources: {what}",
+        hint=f"type its name to do it: greenroom update --provider aws {name} --confirm {name}",
+    )
+
+
+def _follow(ports: CloudPorts, draft: Draft, changes: ChangeSet, after: str | None) -> None:
+    """Wait for the end; raises the first failure. Ctrl-C takes the update back."""
+    tale = Tale(ports.telling, changes.changes, draft.template.machine_of)
+    stack_id = changes.proposed.stack_id
+    try:
+        status = follow(ports, draft.environment, stack_id, after, tale)
+    except CancelledError as error:
+        raise _take_back(ports, draft, stack_id, tale) from error
+    if status == "UPDATE_COMPLETE":
+        return
+    failure = tale.failure
+    machine = draft.template.machine_of(failure.logical_id) if failure else None
+    raise _after(error_of(failure, draft.cloud, machine, status), draft, status)
+
+
+def _take_back(ports: CloudPorts, draft: Draft, stack_id: str, tale: Tale) -> GreenroomError:
+    """Ask CloudFormation to undo the update, and wait until it has."""
+    name = draft.environment
+    ports.attention.obey(
+        f"CloudFormation goes on taking back the update of {name} ({stack_id})",
+        f"greenroom show --provider aws {name} tells where it stands",
+    )
+    ports.account.cancel_update(stack_id)
+    status = follow(ports, name, stack_id, tale.last.get(stack_id), tale)
+    error = CancelledError("E_CANCELLED", f"update of {name} was cancelled")
+    if status == "UPDATE_COMPLETE":
+        return CancelledError("E_CANCELLED", f"{error.message} too late: it is done")
+    return _after(error, draft, status)
+
+
+def _after(error: GreenroomError, draft: Draft, status: str) -> GreenroomError:
+    name = draft.environment
+    if status == "UPDATE_ROLLBACK_COMPLETE":
+        became, hint = f"{name} is as it was before", ""
+    else:
+        became = f"{name} is half updated: its stack is {status}"
+        hint = f"greenroom show --provider aws {name} tells what became of each resource"
+    hints = [each for each in (error.hint, hint) if each]
+    return type(error)(error.code, f"{error.message}; {became}", hint="\n".join(hints))

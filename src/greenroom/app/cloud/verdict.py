@@ -1,0 +1,142 @@
+"""The proof on AWS: what machines reported, and what the account's rules are.
+
+No packet is sent. Who reaches whom is concluded from EC2's own rules, which are held against the
+declared ones; that they are enforced is AWS's word, and is said to be not verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from greenroom.errors import GreenroomError, NotProvedError
+from greenroom.model.cloud import CloudStack
+from greenroom.model.cloud_account import CloudRule
+from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Claim, Proof, Verdict
+from greenroom.model.stack import Machine, RestoreMode
+from greenroom.model.views import MachineReport
+
+PACKETS = "packets pass only where a rule allows it"
+"""The claim that is never verified on AWS."""
+
+
+def judge(
+    cloud: CloudStack,
+    reports: Mapping[str, MachineReport],
+    rules: Iterable[CloudRule] | GreenroomError,
+    at: datetime,
+) -> Proof:
+    """Pure. ``rules`` are those of the account, or why they could not be read."""
+    claims = [
+        claim
+        for machine in cloud.stack.machines
+        for claim in _of_machine(machine, reports.get(machine.name))
+    ]
+    return Proof(at=at, claims=(*claims, _rules_claim(cloud, rules), _packets_claim()), flows=())
+
+
+def not_proved(environment: EnvironmentName, proof: Proof) -> NotProvedError | None:
+    """The error of a proof that does not hold. What nobody can verify on AWS does not count."""
+    open_claims = [
+        claim
+        for verdict in (Verdict.FAILED, Verdict.NOT_VERIFIED)
+        for claim in proof.claims
+        if claim.verdict is verdict and claim.claim != PACKETS
+    ]
+    if not open_claims:
+        return None
+    first = open_claims[0]
+    return NotProvedError(
+        "E_NOT_PROVED",
+        f"{environment} runs but is not proved: {first.subject}: {first.claim}: {first.verdict} "
+        f"({first.evidence})",
+        hint=f"greenroom show --provider aws {environment} shows the proof; "
+        "the environment was kept",
+    )
+
+
+def declared_rules(cloud: CloudStack) -> frozenset[CloudRule]:
+    """The rules that the Stack declares for groups of its own."""
+    existing = {group.name: group.ref for group in cloud.existing_groups}
+    return frozenset(
+        CloudRule(
+            group=group.name,
+            protocol=rule.protocol.value,
+            first=rule.ports.first,
+            last=rule.ports.last,
+            source=existing.get(rule.group, rule.group) if rule.group else str(rule.network),
+        )
+        for group in cloud.stack.groups
+        if group.name not in existing
+        for rule in group.ingress
+    )
+
+
+def _of_machine(machine: Machine, report: MachineReport | None) -> Iterator[Claim]:
+    yield _health(machine, report)
+    if machine.volume is not None:
+        yield _data(machine, machine.volume.mode is RestoreMode.EMPTY, report)
+
+
+def _health(machine: Machine, report: MachineReport | None) -> Claim:
+    count = len(machine.checks)
+    if report is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "its signal holds no report"
+    elif not count:
+        verdict, evidence = Verdict.NOT_VERIFIED, "it signalled, but the blueprint checks nothing"
+    else:
+        checks = f"{count} check{'s' if count != 1 else ''}"
+        verdict, evidence = Verdict.PROVED, f"it signalled SUCCESS after {checks} at its boot"
+    return Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+
+
+def _data(machine: Machine, empty: bool, report: MachineReport | None) -> Claim:
+    source = machine.volume.source if machine.volume else None
+    claim = "empty database made" if empty else f"{source} restored and verified"
+    restore = report.restore if report is not None else None
+    if restore is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
+    elif empty:
+        verdict, evidence = Verdict.PROVED, "a new data directory answers"
+    elif not restore.table_count or restore.verified_at is None:
+        verdict, evidence = Verdict.NOT_VERIFIED, "no table was verified"
+    else:
+        verdict = Verdict.PROVED
+        evidence = (
+            f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
+            f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
+        )
+    return Claim(subject=machine.name, claim=claim, verdict=verdict, evidence=evidence)
+
+
+def _rules_claim(cloud: CloudStack, rules: Iterable[CloudRule] | GreenroomError) -> Claim:
+    claim = "the account's rules are exactly the declared ones"
+    if isinstance(rules, GreenroomError):
+        evidence = f"they could not be read: {rules.message}"
+        return Claim(subject="flows", claim=claim, verdict=Verdict.NOT_VERIFIED, evidence=evidence)
+    declared, there = declared_rules(cloud), frozenset(rules)
+    missing = sorted(str(rule) for rule in declared - there)
+    extra = sorted(str(rule) for rule in there - declared)
+    if missing or extra:
+        parts = [f"missing: {', '.join(missing)}"] if missing else []
+        parts += [f"not declared: {', '.join(extra)}"] if extra else []
+        return Claim(
+            subject="flows", claim=claim, verdict=Verdict.FAILED, evidence="; ".join(parts)
+        )
+    count = f"{len(declared)} rule{'s' if len(declared) != 1 else ''}"
+    return Claim(
+        subject="flows",
+        claim=claim,
+        verdict=Verdict.PROVED,
+        evidence=f"{count}, read back from EC2",
+    )
+
+
+def _packets_claim() -> Claim:
+    return Claim(
+        subject="flows",
+        claim=PACKETS,
+        verdict=Verdict.NOT_VERIFIED,
+        evidence="no packets are sent on AWS: that EC2 enforces its rules is AWS's word",
+    )

@@ -1,0 +1,46 @@
+"""The composition root for AWS, as ``daemon`` is for this host. Importing it imports boto3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from greenroom.agent_archive import build_agent
+from greenroom.app.clock import SystemClock
+from greenroom.app.cloud.draft import CloudPorts
+from greenroom.app.cloud.telling import Telling
+from greenroom.cloud_ports import Attention, Blob
+from greenroom.model.cloud import agent_key
+from greenroom.model.events import Event
+from greenroom.providers.aws.driver import AwsDriver, compiled
+from greenroom.providers.aws.price_table import known_prices
+from greenroom.providers.aws.session import Access, Account
+
+
+def access_of(region: str | None, profile: str | None, blueprint_region: str | None) -> Access:
+    """Who asks and where: the flag, the environment, then the blueprint. Credentials and the
+    profile's own region are left to boto3."""
+    return Access(
+        region=region or os.environ.get("AWS_REGION") or blueprint_region, profile=profile
+    )
+
+
+def cloud_ports(access: Access, attention: Attention, sink: Callable[[Event], None]) -> CloudPorts:
+    """Everything that a use case on AWS works through; ``sink`` gets its events."""
+    clock = SystemClock()
+    telling = Telling(sink, clock)
+    account = Account(access, wait=attention.wait, tell=telling.notice)
+    agent = build_agent()
+    return CloudPorts(
+        account=AwsDriver(account),
+        compile=compiled,
+        agent=Blob(
+            key=agent_key(agent.sha256), content=agent.content, content_type="application/zip"
+        ),
+        agent_sha256=agent.sha256,
+        attention=attention,
+        telling=telling,
+        clock=clock,
+        prices=lambda: known_prices(os.environ),
+        s3_endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+    )

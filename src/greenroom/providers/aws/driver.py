@@ -1,0 +1,157 @@
+"""An AWS account as the use cases know it: the port, and who does what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from greenroom.cloud_ports import Blob, Proposal, Template
+from greenroom.model.cloud import CloudStack
+from greenroom.model.cloud_account import (
+    ChangeSet,
+    CloudRule,
+    FoundStack,
+    Network,
+    ProposedChanges,
+    StackEvent,
+)
+from greenroom.model.names import EnvironmentName
+from greenroom.model.views import MachineReport
+from greenroom.providers.aws import bucket, change_sets, network, stacks
+from greenroom.providers.aws.errors import AnswerError
+from greenroom.providers.aws.session import Account
+from greenroom.providers.aws.tags import VALUE_MAX, stack_tags, tag_value
+from greenroom.providers.aws.template import compile_template
+from greenroom.providers.aws.template.names import logical_ids
+from greenroom.providers.reports import object_of, report_of
+
+
+class AwsDriver:
+    """The CloudAccount port on boto3."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    @property
+    def region(self) -> str:
+        """See CloudAccount."""
+        return self._account.region
+
+    def caller(self) -> str:
+        """See CloudAccount. Nobody needs a right for this question (STS, GetCallerIdentity)."""
+        reply = self._account.call("sts", "GetCallerIdentity")
+        return str(reply["Arn"]).partition("/")[2] or str(reply["Arn"]).rpartition(":")[2]
+
+    def environments(self) -> tuple[FoundStack, ...]:
+        """See CloudAccount."""
+        return stacks.environments(self._account)
+
+    def stack(self, name_or_id: str) -> FoundStack | None:
+        """See CloudAccount."""
+        return stacks.find_stack(self._account, name_or_id)
+
+    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
+        """See CloudAccount."""
+        return stacks.events_after(self._account, stack_id, after)
+
+    def last_event(self, stack_id: str) -> str | None:
+        """See CloudAccount."""
+        return stacks.last_event(self._account, stack_id)
+
+    def network(self, vpc: str | None, subnets: Sequence[str]) -> Network:
+        """See CloudAccount."""
+        return network.resolve_network(self._account, vpc, subnets)
+
+    def require_parameters(self, paths: Sequence[str]) -> None:
+        """See CloudAccount."""
+        network.require_parameters(self._account, paths)
+
+    def upload(self, bucket_name: str, blobs: Sequence[Blob]) -> int:
+        """See CloudAccount."""
+        return bucket.put_missing(self._account, bucket_name, blobs)
+
+    def stack_tags(self, cloud: CloudStack, request: str) -> Mapping[str, str]:
+        """See CloudAccount. A request too long for a tag is not kept: update asks for it then."""
+        kept = tag_value(request)
+        whole = bool(request) and len(kept) < VALUE_MAX
+        return {**dict(stack_tags(cloud)), **({stacks.REQUEST_TAG: kept} if whole else {})}
+
+    def propose(self, proposal: Proposal) -> ProposedChanges:
+        """See CloudAccount."""
+        template, cloud = proposal.template, proposal.cloud
+        url = None
+        if change_sets.is_too_big(template.body):
+            blob = template_blob(template.body)
+            bucket.put_missing(self._account, cloud.bucket, [blob])
+            url = f"{cloud.s3_url}/{cloud.bucket}/{blob.key}"
+        return change_sets.propose(self._account, proposal, url)
+
+    def changes(self, proposed: ProposedChanges) -> ChangeSet | None:
+        """See CloudAccount."""
+        return change_sets.read_changes(self._account, proposed)
+
+    def withdraw(self, proposed: ProposedChanges) -> None:
+        """See CloudAccount."""
+        change_sets.withdraw(self._account, proposed)
+
+    def execute(self, proposed: ProposedChanges, *, keep_failed: bool) -> None:
+        """See CloudAccount."""
+        change_sets.execute(self._account, proposed, keep_failed=keep_failed)
+
+    def cancel_update(self, stack_id: str) -> None:
+        """See CloudAccount."""
+        about = f"stack {change_sets.stack_name_of(stack_id)}"
+        try:
+            self._account.call(stacks.SERVICE, "CancelUpdateStack", about=about, StackName=stack_id)
+        except AnswerError as error:
+            # It has ended meanwhile; how, its events tell.
+            if "cannot be called" not in error.aws_message:
+                raise
+
+    def protect(self, stack_id: str) -> None:
+        """See CloudAccount."""
+        self._account.call(
+            stacks.SERVICE,
+            "UpdateTerminationProtection",
+            about=f"stack {change_sets.stack_name_of(stack_id)}",
+            StackName=stack_id,
+            EnableTerminationProtection=True,
+        )
+
+    def delete(self, stack_id: str) -> None:
+        """See CloudAccount."""
+        about = f"stack {change_sets.stack_name_of(stack_id)}"
+        self._account.call(stacks.SERVICE, "DeleteStack", about=about, StackName=stack_id)
+
+    def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
+        """See CloudAccount."""
+        return network.read_rules(self._account, environment)
+
+    def report(self, machine: str, signalled: str) -> MachineReport | None:
+        """See CloudAccount. The condition's Data maps each signal's UniqueId to what came with
+        it, which is JSON in JSON (user guide, AWS::CloudFormation::WaitCondition)."""
+        said = object_of(signalled).get(machine)
+        return report_of(machine, object_of(said)) if isinstance(said, str) else None
+
+
+def compiled(cloud: CloudStack) -> Template:
+    """The template of ``cloud``, and what the use cases must know of it."""
+    template = compile_template(cloud)
+    ids = logical_ids(cloud)
+    return Template(
+        body=template.body,
+        blobs=tuple(
+            Blob(key=nested.key, content=nested.body.encode(), content_type="application/json")
+            for nested in template.nested
+        ),
+        resources=template.resources,
+        machine_of=ids.machine_of,
+        reports={machine: f"{base}Report" for machine, base in ids.machines.items()},
+    )
+
+
+def template_blob(body: str) -> Blob:
+    """A template that CloudFormation fetches from the bucket."""
+    content = body.encode()
+    digest = hashlib.sha256(content).hexdigest()
+    return Blob(key=f"templates/{digest}.json", content=content, content_type="application/json")
