@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import measure_big
+import measure_cloud
 import measure_create
 import measure_many
 import measure_network
@@ -29,6 +30,7 @@ _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "ten": measure_many.ten_at_once,
     "thirty": measure_many.thirty_beside,
     "network": measure_network.measure,
+    "cloud": measure_cloud.measure,
 }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from greenroom.cli.beside import Compiler
 from greenroom.cli.declare import JSON, Option, command
 from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.terminal import note, say, say_json
@@ -16,7 +18,6 @@ from greenroom.errors import UsageError
 
 if TYPE_CHECKING:
     from greenroom.model.cloud import CloudStack, Target
-    from greenroom.providers.aws.template import CompiledTemplate
 
 REGION_VARIABLE = "AWS_REGION"
 FORMATS = ("json", "yaml")
@@ -44,15 +45,21 @@ def template(
     Takes the words of create. It asks nothing of AWS: the ids of VPC and subnets are parameters,
     unless the blueprint gives them.
     """
-    _be_quick()
-    agent = _agent_sha256()
+    with _in_haste():
+        _print(target, format, region, as_json, asked)
+
+
+def _print(
+    target: str | None, format: str | None, region: str | None, as_json: bool, asked: dict[str, Any]
+) -> None:
+    compiler = Compiler()
     written = one_of("--format", format, FORMATS)
     from greenroom.model.cloud import Target
 
     shape = Target(one_of("--target", target, TARGETS))
     place = region or os.environ.get(REGION_VARIABLE) or None
-    cloud = _planned(Wanted(**asked), shape, place, agent)
-    compiled = _compiled(cloud, shape)
+    cloud = _planned(Wanted(**asked), shape, place, compiler)
+    compiled = compiler.compiled(cloud, shape)
     document = json.loads(compiled.body)
     if as_json:
         nested = {each.key: json.loads(each.body) for each in compiled.nested}
@@ -77,44 +84,19 @@ def one_of(option: str, value: str | None, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _be_quick() -> None:
-    """What follows is nearly all import, and then the process ends: no garbage is worth being
-    looked for, and no plugin of pydantic either. Together a tenth of the time."""
-    gc.disable()
+@contextmanager
+def _in_haste() -> Iterator[None]:
+    """What is done here is nearly all import, and then the process ends: no garbage is worth
+    being looked for, and no plugin of pydantic either. Together a tenth of the time."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
-def _agent_sha256() -> Callable[[], str]:
-    """What gives the agent's hash. A child packs the agent while this process imports: a sixth of
-    the time, where there are two cores."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            from greenroom.agent_archive import build_agent
-
-            os.write(write, build_agent().sha256.encode())
-        finally:
-            # No handler, no buffer and no error of the parent's is the child's to end.
-            os._exit(0)
-    os.close(write)
-
-    def sha256() -> str:
-        with os.fdopen(read) as pipe:
-            found = pipe.read()
-        os.waitpid(child, 0)
-        if found:
-            return found
-        from greenroom.agent_archive import build_agent
-
-        return build_agent().sha256
-
-    return sha256
-
-
-def _planned(
-    wanted: Wanted, target: Target, region: str | None, agent_sha256: Callable[[], str]
-) -> CloudStack:
+def _planned(wanted: Wanted, target: Target, region: str | None, compiler: Compiler) -> CloudStack:
     from datetime import UTC, datetime
 
     from greenroom.blueprint.parse import load_blueprint
@@ -122,7 +104,7 @@ def _planned(
 
     blueprint = load_blueprint(wanted.blueprint)
     ask = CloudAsk(
-        agent_sha256=agent_sha256(),
+        agent_sha256=compiler.agent_sha256(),
         # Owner and end of life are tags of the stack, which its template does not hold.
         owner="",
         now=datetime.now(UTC),
@@ -131,12 +113,6 @@ def _planned(
         target=target,
     )
     return plan_cloud(blueprint, wanted.create_request(), ask)
-
-
-def _compiled(cloud: CloudStack, target: Target) -> CompiledTemplate:
-    from greenroom.providers.aws.template import compile_template
-
-    return compile_template(cloud, target)
 
 
 def _as_yaml(body: str) -> str:
