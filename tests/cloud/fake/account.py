@@ -15,7 +15,7 @@ from botocore.config import Config
 from moto.moto_api._internal import moto_api_backend
 from moto.ssm.models import Parameter, ssm_backends
 
-from tests.cloud.fake import kinds_account, kinds_ec2, natives
+from tests.cloud.fake import kinds_account, kinds_ec2, kinds_groups, kinds_iam, natives
 from tests.cloud.fake.actions import Actions
 from tests.cloud.fake.calls import OWN_KEY, CallLog
 from tests.cloud.fake.clock import Clock
@@ -37,7 +37,13 @@ DEBIAN = "136693071363"
 SERVICE_ROLE = "greenroom-cloudformation"
 """A role that CloudFormation may take, and no other."""
 
-KINDS: Mapping[str, Kind] = {**kinds_ec2.KINDS, **kinds_account.KINDS, **natives.KINDS}
+KINDS: Mapping[str, Kind] = {
+    **kinds_groups.KINDS,
+    **kinds_ec2.KINDS,
+    **kinds_iam.KINDS,
+    **kinds_account.KINDS,
+    **natives.KINDS,
+}
 
 
 class Account:

@@ -1,7 +1,7 @@
-"""EC2's resource types, made in moto through boto3.
+"""EC2's instances, launch templates and volumes, made in moto through boto3.
 
 What moto does not do is done here: an instance takes its launch template's data (moto ignores
-most of it), groups by name become ids, and the ``aws:cloudformation:…`` tags are put on.
+most of it), and the ``aws:cloudformation:…`` tags are put on.
 VolumeInitializationRate is taken out of launch templates and volumes: moto refuses or drops it.
 """
 
@@ -23,160 +23,13 @@ from tests.cloud.fake.kinds import (
     names,
     tag_list,
 )
+from tests.cloud.fake.kinds_groups import group_id_of, retag
 
 _RUN_KEYS = names(
     """BlockDeviceMappings CreditSpecification DisableApiTermination EbsOptimized ImageId
     InstanceInitiatedShutdownBehavior InstanceType KeyName MetadataOptions Monitoring
     NetworkInterfaces PrivateIpAddress SecurityGroupIds SubnetId UserData"""
 )
-
-
-def _make_group(ask: Ask) -> Made:
-    ec2 = ask.client("ec2")
-    properties = ask.properties
-    asked = {
-        "GroupName": properties.get("GroupName", ask.generated_name),
-        "Description": properties["GroupDescription"],
-    }
-    if "VpcId" in properties:
-        asked["VpcId"] = properties["VpcId"]
-    group_id = ec2.create_security_group(**asked)["GroupId"]
-    ec2.create_tags(Resources=[group_id], Tags=tag_list(ask.all_tags()))
-    if "SecurityGroupEgress" in properties:
-        everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-        ec2.revoke_security_group_egress(GroupId=group_id, IpPermissions=[everything])
-    _authorize(ask, group_id, "ingress", properties.get("SecurityGroupIngress", []))
-    _authorize(ask, group_id, "egress", properties.get("SecurityGroupEgress", []))
-    found = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
-    attributes = {"GroupId": group_id, "Id": group_id, "VpcId": found.get("VpcId", "")}
-    if "VpcId" in properties:
-        return Made(physical_id=group_id, attributes=attributes)
-    # A group that names no VPC is known by its name, as EC2-Classic's were.
-    return Made(physical_id=found["GroupName"], attributes=attributes)
-
-
-def _update_group(ask: Ask, physical_id: str, before: Mapping[str, Any]) -> Made:
-    ec2 = ask.client("ec2")
-    group_id = _group_id(ask, physical_id)
-    for way, key in (("ingress", "SecurityGroupIngress"), ("egress", "SecurityGroupEgress")):
-        old, new = before.get(key, []), ask.properties.get(key, [])
-        if old == new:
-            continue
-        gone = [_permission(ask, rule) for rule in old if rule not in new]
-        if gone:
-            getattr(ec2, f"revoke_security_group_{way}")(GroupId=group_id, IpPermissions=gone)
-        _authorize(ask, group_id, way, [rule for rule in new if rule not in old])
-    _retag(ask, group_id)
-    return Made(physical_id=physical_id)
-
-
-def _observe_group(ask: Ask, physical_id: str) -> Mapping[str, Any] | None:
-    try:
-        found = ask.client("ec2").describe_security_groups(GroupIds=[_group_id(ask, physical_id)])
-    except ClientError:
-        return None
-    group = found["SecurityGroups"][0]
-    return {
-        "GroupDescription": group["Description"],
-        "VpcId": group.get("VpcId"),
-        "Tags": [tag for tag in group.get("Tags", []) if tag["Key"] not in ask.tags],
-    }
-
-
-def _group_id(ask: Ask, name_or_id: str) -> str:
-    if name_or_id.startswith("sg-"):
-        return name_or_id
-    filters = [{"Name": "group-name", "Values": [name_or_id]}]
-    found = ask.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
-    if not found:
-        raise ResourceFailedError(f"The security group '{name_or_id}' does not exist")
-    return str(found[0]["GroupId"])
-
-
-def _delete_group(ask: Ask, physical_id: str) -> None:
-    ask.client("ec2").delete_security_group(GroupId=_group_id(ask, physical_id))
-
-
-def _authorize(ask: Ask, group_id: str, way: str, rules: list[Mapping[str, Any]]) -> None:
-    if rules:
-        permissions = [_permission(ask, rule) for rule in rules]
-        call = getattr(ask.client("ec2"), f"authorize_security_group_{way}")
-        call(GroupId=group_id, IpPermissions=permissions)
-
-
-def _permission(ask: Ask, rule: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule of CloudFormation's as EC2's API takes it."""
-    described = {"Description": rule["Description"]} if "Description" in rule else {}
-    permission: dict[str, Any] = {"IpProtocol": str(rule["IpProtocol"])}
-    for key in ("FromPort", "ToPort"):
-        if key in rule:
-            permission[key] = int(rule[key])
-    other = rule.get("SourceSecurityGroupId") or rule.get("DestinationSecurityGroupId")
-    if name := rule.get("SourceSecurityGroupName"):
-        other = _group_id(ask, name)
-    if other:
-        permission["UserIdGroupPairs"] = [{"GroupId": other, **described}]
-    if "CidrIp" in rule:
-        permission["IpRanges"] = [{"CidrIp": rule["CidrIp"], **described}]
-    if "CidrIpv6" in rule:
-        permission["Ipv6Ranges"] = [{"CidrIpv6": rule["CidrIpv6"], **described}]
-    if prefix := rule.get("SourcePrefixListId") or rule.get("DestinationPrefixListId"):
-        permission["PrefixListIds"] = [{"PrefixListId": prefix, **described}]
-    return permission
-
-
-def _rule_kind(way: str) -> Kind:
-    def group_of(ask: Ask) -> str:
-        properties = ask.properties
-        return _group_id(ask, properties.get("GroupId") or properties["GroupName"])
-
-    def make(ask: Ask) -> Made:
-        call = getattr(ask.client("ec2"), f"authorize_security_group_{way}")
-        permission = _permission(ask, ask.properties)
-        made = call(GroupId=group_of(ask), IpPermissions=[permission])
-        rules = made.get("SecurityGroupRules") or []
-        rule_id = rules[0]["SecurityGroupRuleId"] if rules else ask.generated_name
-        return Made(physical_id=rule_id, attributes={"Id": rule_id})
-
-    def delete(ask: Ask, physical_id: str) -> None:
-        call = getattr(ask.client("ec2"), f"revoke_security_group_{way}")
-        call(GroupId=group_of(ask), IpPermissions=[_permission(ask, ask.properties)])
-
-    def update(ask: Ask, physical_id: str, before: Mapping[str, Any]) -> Made:
-        # Only a description changes in place; moto's rule keeps its old one.
-        return Made(physical_id=physical_id)
-
-    def observe(ask: Ask, physical_id: str) -> Mapping[str, Any] | None:
-        rules = ask.client("ec2").describe_security_group_rules(
-            Filters=[{"Name": "group-id", "Values": [group_of(ask)]}]
-        )["SecurityGroupRules"]
-        found = [rule for rule in rules if rule["SecurityGroupRuleId"] == physical_id]
-        return {"IpProtocol": found[0]["IpProtocol"]} if found else None
-
-    return Kind(
-        create=make,
-        delete=delete,
-        update=update,
-        observe=observe,
-        attributes=names("Id"),
-        replaced_by=names(
-            """GroupName IpProtocol SourceSecurityGroupId SourcePrefixListId ToPort CidrIp
-            SourceSecurityGroupName SourceSecurityGroupOwnerId FromPort GroupId CidrIpv6
-            DestinationSecurityGroupId DestinationPrefixListId"""
-        ),
-    )
-
-
-def _retag(ask: Ask, resource_id: str) -> None:
-    """Give the resource exactly these tags."""
-    ec2 = ask.client("ec2")
-    filters = [{"Name": "resource-id", "Values": [resource_id]}]
-    there = {tag["Key"]: tag["Value"] for tag in ec2.describe_tags(Filters=filters)["Tags"]}
-    wanted = ask.all_tags()
-    gone = [{"Key": key} for key in there if key not in wanted and not key.startswith("aws:")]
-    if gone:
-        ec2.delete_tags(Resources=[resource_id], Tags=gone)
-    ec2.create_tags(Resources=[resource_id], Tags=tag_list(wanted))
 
 
 def _make_launch_template(ask: Ask) -> Made:
@@ -383,7 +236,7 @@ def _groups_to_ids(ask: Ask, properties: Mapping[str, Any], asked: dict[str, Any
             "The parameter groupName cannot be used with the parameter subnet"
         )
     if by_name:
-        asked["SecurityGroupIds"] = [_group_id(ask, name) for name in by_name]
+        asked["SecurityGroupIds"] = [group_id_of(ask, name) for name in by_name]
 
 
 def _instance_made(ask: Ask, instance_id: str) -> Made:
@@ -414,7 +267,7 @@ def _update_instance(ask: Ask, physical_id: str, before: Mapping[str, Any]) -> M
     groups = ask.properties.get("SecurityGroupIds")
     if groups and groups != before.get("SecurityGroupIds"):
         ec2.modify_instance_attribute(InstanceId=physical_id, Groups=groups)
-    _retag(ask, physical_id)
+    retag(ask, physical_id)
     return _instance_made(ask, physical_id)
 
 
@@ -454,7 +307,7 @@ def _update_volume(ask: Ask, physical_id: str, before: Mapping[str, Any]) -> Mad
         raise ResourceFailedError("New size cannot be smaller than existing size")
     if size > old:
         ask.client("ec2").modify_volume(VolumeId=physical_id, Size=size)
-    _retag(ask, physical_id)
+    retag(ask, physical_id)
     return Made(physical_id=physical_id)
 
 
@@ -487,17 +340,6 @@ def _delete_attachment(ask: Ask, physical_id: str) -> None:
 
 
 KINDS = {
-    "AWS::EC2::SecurityGroup": Kind(
-        create=_make_group,
-        delete=_delete_group,
-        update=_update_group,
-        observe=_observe_group,
-        attributes=names("GroupId Id VpcId"),
-        replaced_by=names("GroupDescription GroupName VpcId"),
-        taggable=True,
-    ),
-    "AWS::EC2::SecurityGroupIngress": _rule_kind("ingress"),
-    "AWS::EC2::SecurityGroupEgress": _rule_kind("egress"),
     "AWS::EC2::LaunchTemplate": Kind(
         create=_make_launch_template,
         delete=_delete_launch_template,
