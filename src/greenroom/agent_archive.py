@@ -1,4 +1,4 @@
-"""Packing the agent into one zipapp, the same bytes for the same sources and Python.
+"""Packing the agent into one zipapp, the same bytes for the same sources, Python and zlib.
 
 Each module is there twice: as source, which every Python can run, and compiled by this Python, so
 that a machine with the same one (Debian 12 has 3.11) need not compile at each boot. `zipimport`
@@ -24,6 +24,24 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 """PEP 552: a compiled file that is not compared with its source. The kind that bears a time would
 be compared through the machine's time zone, since zip entries have local times."""
+
+ON_AWS_ONLY = frozenset(
+    {
+        "account",
+        "aws_config",
+        "data_volume",
+        "host_names",
+        "instance",
+        "name_records",
+        "provision",
+        "recipe",
+        "session_manager",
+        "sigv4",
+        "snapshot",
+        "systemd_units",
+    }
+)
+"""Modules of the agent that no local boot imports."""
 
 MARSHAL_VERSION = 2
 """Without references between objects, which later versions write depending on reference counts:
@@ -69,15 +87,23 @@ def pack_agent(sources: dict[str, str]) -> AgentArchive:
         entries[name] = text.encode()
         entries[f"{name}c"] = compiled(text, name)
     buffer = io.BytesIO()
-    # Stored, not deflated: the machine saves the import of zlib and the inflating.
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, date_time=EPOCH)
             entry.create_system = 3  # Unix, also where it is not: the byte is in the archive
             entry.external_attr = 0o100644 << 16
+            entry.compress_type = _compression(name)
             archive.writestr(entry, entries[name])
     content = buffer.getvalue()
     return AgentArchive(sha256=hashlib.sha256(content).hexdigest(), content=content)
+
+
+def _compression(name: str) -> int:
+    """What a local boot reads is stored: it saves the import of zlib and the inflating. The rest
+    is only hashed there, with 0.6 ms of a core for 160 KB."""
+    module, _, kind = name.rpartition("/")[2].partition(".")
+    rare = kind == "py" or module in ON_AWS_ONLY
+    return zipfile.ZIP_DEFLATED if rare else zipfile.ZIP_STORED
 
 
 def compiled(text: str, name: str) -> bytes:

@@ -38,6 +38,7 @@ class Account(Region):
         self.keys = dict(KEYS)
         self.spent: set[str] = set()
         self.listing = False
+        self.public: dict[str, bytes] = {}
         self.missing_buckets: set[str] = set()
         self.credentials_asked = 0
         self.changes: list[str] = []
@@ -88,6 +89,9 @@ class _AccountHandler(_Handler):
             self._answer(404)
 
     def _object(self, key: str) -> None:
+        if key in self.region.public:
+            self._answer(200, self.region.public[key])
+            return
         refusal = self._genuine("s3", REGION, b"")
         if refusal is not None:
             self._answer(400 if refusal == EXPIRED else 403, refusal)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from greenroom.agent.host_names import set_search_domain, with_search
 from greenroom.agent.metadata import Metadata
 from greenroom.agent.provision import provision, write_image_files
 from greenroom.agent.recipe import parse_recipe
+from greenroom.agent.session_manager import install_session_manager, package_url
 from greenroom.agent.systemd_units import (
     LATER_BOOTS,
     LATER_BOOTS_UNIT,
@@ -84,10 +86,18 @@ case "$*" in
 *)
     mkdir -p "$ROOT/etc/systemd/system/multi-user.target.wants" "$ROOT/etc/rc2.d"
     ln -sf /lib/systemd/system/nginx.service "$ROOT/etc/systemd/system/multi-user.target.wants/"
+    ln -sf /lib/systemd/system/nginx.service "$ROOT/etc/systemd/system/www.service"
     ln -sf ../init.d/old "$ROOT/etc/rc2.d/S01old" ;;
 esac
 exit 0
 """
+
+
+@dataclass(frozen=True)
+class Host:
+    """What uname says."""
+
+    machine: str
 
 
 class Bare:
@@ -184,6 +194,7 @@ def test_services_of_the_distribution_start_neither_now_nor_at_a_reboot(bare):
     assert not (bare.root / "usr/sbin/policy-rc.d").exists()
     wants = bare.root / "etc/systemd/system/multi-user.target.wants"
     assert [path.name for path in wants.iterdir()] == ["ssh.service"]
+    assert not (wants.parent / "www.service").is_symlink()
     assert [path.name for path in (bare.root / "etc/rc2.d").iterdir()] == ["K01old"]
 
 
@@ -308,6 +319,63 @@ def test_under_systemd_s6_runs_now_and_the_agent_at_later_boots(bare):
     units = bare.root / "etc/systemd/system"
     assert (units / LATER_BOOTS).read_text() == LATER_BOOTS_UNIT
     assert (units / SUPERVISOR).read_text() == SUPERVISOR_UNIT
+
+
+SSM_KEY = f"amazon-ssm-{REGION}/latest/debian_amd64/amazon-ssm-agent.deb"
+
+
+def install_ssm(bare: Bare) -> None:
+    (bare.root / "opt/greenroom").mkdir(parents=True, exist_ok=True)
+    install_session_manager(bare.aws(image()), bare.paths, bare.progress)
+
+
+def test_session_managers_agent_is_installed_from_aws_if_it_is_missing(bare, monkeypatch):
+    (bare.root / "run/systemd/system").mkdir(parents=True)
+    monkeypatch.setattr("greenroom.agent.session_manager.os.uname", lambda: Host("x86_64"))
+    bare.account.public[SSM_KEY] = b"a package"
+    install_ssm(bare)
+    package = f"{bare.root}/opt/greenroom/amazon-ssm-agent.deb"
+    assert bare.calls == [f"dpkg --install {package}"]
+    assert not Path(package).exists()
+    assert bare.progress.notices == []
+    install_command(bare.root / "usr/bin", "amazon-ssm-agent", "")
+    install_ssm(bare)
+    assert len(bare.calls) == 1
+
+
+def test_a_machine_without_session_manager_is_told_and_not_failed(bare, monkeypatch):
+    install_ssm(bare)
+    assert bare.progress.notices == []  # systemd does not run: nothing could run it
+    (bare.root / "run/systemd/system").mkdir(parents=True)
+    monkeypatch.setattr("greenroom.agent.session_manager.os.uname", lambda: Host("x86_64"))
+    install_ssm(bare)
+    assert bare.progress.notices == [
+        f"no shell by Session Manager on this machine: GET {bare.account.url}/s3/{SSM_KEY} "
+        "answered 403"
+    ]
+    assert bare.calls == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")]
+)
+def test_the_package_lies_in_the_regions_own_bucket(machine, architecture):
+    source = {"digest": "ab" * 32, "sha256": "cd" * 32}
+    source["url"] = "https://s3.eu-west-1.amazonaws.com/photos-greenroom/images/x.json"
+    aws = parse_aws(
+        {
+            "region": "eu-west-1",
+            "image": source,
+            "domain": "d",
+            "data_volume": False,
+            "records": [],
+            "route53_url": "u",
+        }
+    )
+    assert package_url(aws, machine) == (
+        "https://s3.eu-west-1.amazonaws.com/amazon-ssm-eu-west-1/latest/"
+        f"debian_{architecture}/amazon-ssm-agent.deb"
+    )
 
 
 def test_a_resolver_of_systemd_gets_the_domain_once(bare):

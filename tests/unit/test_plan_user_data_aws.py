@@ -7,16 +7,19 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from agent_aws import KEYS, REGION, running_account
+from blueprint_values import blueprint_of, request, stack_of
 from hypothesis import given
 from hypothesis import strategies as st
 from test_plan_user_data import CONFIG, boot_json_in
 
 from greenroom.agent.config import parse_boot
 from greenroom.agent.errors import AgentError
+from greenroom.plan.cloud import CloudAsk, plan_cloud
 from greenroom.plan.user_data import (
     AwsBoot,
     BootConfig,
@@ -188,3 +191,25 @@ def test_whatever_the_domain_is_called_the_script_holds_it_whole(domain):
     config = replace(CONFIG, aws=replace(AWS, domain=domain))
     text = boot_json_in(render_user_data(config))
     assert json.loads(text)["aws"]["domain"] == domain
+
+
+@pytest.mark.parametrize(("timeout_s", "deadline_s"), [(1800, 1680.0), (300, 225.0), (60, 45.0)])
+def test_on_aws_the_agents_time_ends_before_the_wait_conditions(timeout_s, deadline_s):
+    text = (
+        "stack: s\nzone: s.greenroom\nimages: {web: {}}\n"
+        "machines: {web: {image: web, instance_type: t3.nano, deadline_s: 33.0, "
+        f"aws: {{timeout_s: {timeout_s}}}}}}}\naws: {{region: {REGION}, bucket: own-bucket}}\n"
+    )
+    ask = CloudAsk(agent_sha256="ab" * 32, owner="ann", now=datetime.now(UTC), taken={})
+    cloud = plan_cloud(blueprint_of(text), request("web"), ask)
+    (machine,) = cloud.stack.machines
+    boot = parse_boot(json.loads(boot_json_in(machine.user_data)))
+    assert boot.deadline_s == deadline_s
+    assert boot.aws is not None
+    assert boot.aws.route53_url == "https://route53.amazonaws.com"
+
+
+def test_locally_the_agents_time_is_the_machines_deadline():
+    for machine in stack_of().machines:
+        boot = parse_boot(json.loads(boot_json_in(machine.user_data)))
+        assert (boot.deadline_s, boot.aws) == (machine.deadline_s, None)

@@ -98,8 +98,8 @@ def _fetch(
         if fetched is not None:
             _verify(bucket, key, fetched.sha256)
             if key != keys[0]:
-                why = f"no artifact for branch {branch}" if denied is None else str(denied)
-                progress.notice(f"{why}: using {key}")
+                seen = "" if denied is None else " that this machine may read (S3 answered 403)"
+                progress.notice(f"no artifact for branch {branch}{seen}: using {key}")
             return key, fetched
     if denied is not None:
         raise AgentError(f"no artifact: {denied}")

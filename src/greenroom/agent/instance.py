@@ -17,6 +17,7 @@ def prepare(config: Boot, aws: Aws, account: Account, paths: Paths, progress: Pr
     """Whatever of it is there already stays as it is. Raises AgentError."""
     from .host_names import set_hostname, set_search_domain
     from .provision import provision
+    from .session_manager import install_session_manager
     from .systemd_units import boot_again_after_a_reboot, start_supervisor
 
     with progress.phase("image"):
@@ -26,6 +27,7 @@ def prepare(config: Boot, aws: Aws, account: Account, paths: Paths, progress: Pr
         boot_again_after_a_reboot(paths)
         provision(aws, account, paths, progress)
         start_supervisor(paths)
+        install_session_manager(aws, paths, progress)
     if aws.data_volume and config.restore is not None:
         from .data_volume import mount_data_volume
 

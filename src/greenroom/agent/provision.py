@@ -160,7 +160,8 @@ def _starts(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if "/etc/rc" in folder:
         return name.startswith("S")
-    return folder.endswith((".wants", ".requires"))
+    # The last is a unit's other name, which goes when it is disabled.
+    return folder.endswith((".wants", ".requires", ENABLED_BELOW[0]))
 
 
 def _disable(links: set[str], paths: Paths) -> None:
