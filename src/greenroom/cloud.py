@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
 from greenroom.agent_archive import build_agent
@@ -13,6 +14,7 @@ from greenroom.cloud_ports import Attention, Blob
 from greenroom.model.cloud import agent_key
 from greenroom.model.events import Event
 from greenroom.providers.aws.driver import AwsDriver, compiled
+from greenroom.providers.aws.inventory import AwsInventory
 from greenroom.providers.aws.price_table import known_prices
 from greenroom.providers.aws.session import Access, Account
 
@@ -44,3 +46,14 @@ def cloud_ports(access: Access, attention: Attention, sink: Callable[[Event], No
         prices=lambda: known_prices(os.environ),
         s3_endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
     )
+
+
+def cloud_inventory(
+    access: Access,
+    *,
+    wait: Callable[[float], None] = time.sleep,
+    tell: Callable[[str], None] = lambda _: None,
+) -> AwsInventory:
+    """What stands in the account, for what only looks, reaches into machines or destroys."""
+    account = Account(access, wait=wait, tell=tell)
+    return AwsInventory(account, lambda: known_prices(os.environ), access.profile)

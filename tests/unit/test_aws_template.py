@@ -308,7 +308,7 @@ def test_the_photo_feed_has_what_its_blueprint_says() -> None:
         f"{machine}{what}"
         for machine in ("backend1", "db1", "feed1")
         for what in ("Report", "Id", "PrivateIp")
-    }
+    } | {"backend1Endpoint"}
 
 
 def test_a_wait_condition_starts_when_the_machine_is_there_and_waits_for_one_signal() -> None:

@@ -23,6 +23,10 @@ INTERRUPTED = 130
 COMPLETE_VARIABLE = "_GREENROOM_COMPLETE"
 
 
+_EXEC_VALUED = ("--provider", "--region", "--profile")
+"""Options of ``exec`` that take the next word."""
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run ``argv`` (default: the process's own) and exit."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -78,6 +82,7 @@ def wants_json(words: Sequence[str]) -> bool:
             return False
         if word == "--json":
             return True
-        if position > 0 and words[0] == "exec" and not word.startswith("-"):
+        valued = words[position - 1] in _EXEC_VALUED
+        if position > 0 and words[0] == "exec" and not valued and not word.startswith("-"):
             return False
     return False

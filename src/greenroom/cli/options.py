@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from greenroom.cli.clicked import decorated
 from greenroom.cli.declare import ANY_ENVIRONMENT, ENVIRONMENT, FILE, JSON
+from greenroom.cli.provider import AWS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,3 +25,10 @@ def file_option(command: F) -> F:
 def environment_argument(*, required: bool) -> Callable[[F], F]:
     """``ENV``: a slug, a branch or ``stack/slug``; arrives as ``environment``."""
     return decorated(ENVIRONMENT if required else ANY_ENVIRONMENT)
+
+
+def aws_options(command: F) -> F:
+    """``--provider``, ``--region`` and ``--profile``; they arrive by these names."""
+    for option in reversed(AWS):
+        command = decorated(option)(command)
+    return command

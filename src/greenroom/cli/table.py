@@ -52,6 +52,7 @@ COMMANDS = {
     "exec": Entry("exec", "exec_command", "Run a command in a machine."),
     "logs": Entry("logs", "logs", "Print the logs of an environment's services."),
     "flows": Entry("flows", "flows", "Probe who reaches whom, and judge it."),
+    "drift": Entry("drift", "drift", "Name what differs between an environment and the account."),
     "deploy": Entry("deploy", "deploy", "Deploy the current artifacts to a running environment."),
     "artifact": Entry("artifact", "artifact", "Push the code that machines deploy."),
     "update": Entry(

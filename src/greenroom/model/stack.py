@@ -147,6 +147,12 @@ class Endpoint:
     local_host: str
     public_host: str | None = None
 
+    @property
+    def url(self) -> str:
+        """Where it answers on AWS: by its public name, if there is one."""
+        port = "" if self.port == 80 else f":{self.port}"
+        return f"http://{self.public_host or self.internal_host}{port}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFolder:

@@ -79,11 +79,8 @@ def booted_json(booted: Booted) -> dict[str, Any]:
 
 def urls_of(cloud: CloudStack) -> tuple[str, ...]:
     """Where the endpoints answer: by their public names where there are any."""
-    ends = [machine.endpoint for machine in cloud.stack.machines if machine.endpoint is not None]
-    urls = (
-        f"http://{end.public_host or end.internal_host}{'' if end.port == 80 else f':{end.port}'}"
-        for end in ends
-    )
+    ends = (machine.endpoint for machine in cloud.stack.machines)
+    urls = (end.url for end in ends if end is not None)
     return tuple(dict.fromkeys(urls))
 
 

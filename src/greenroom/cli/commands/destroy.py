@@ -8,6 +8,7 @@ from greenroom.cli.client import Client
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, Option, command
 from greenroom.cli.follow import run_operation
+from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.summary import receipt_lines
 from greenroom.cli.terminal import Paint, interactive, say, say_json
 from greenroom.cli.text import clean, count
@@ -18,14 +19,37 @@ from greenroom.errors import OperationError
     "destroy",
     ENVIRONMENT,
     Option("--confirm", metavar="NAME", help="The name again; production asks for it."),
+    Option(
+        "--retain",
+        multiple=True,
+        metavar="RESOURCE",
+        help="AWS: leave a resource in the account that the last destroy could not delete.",
+    ),
+    *AWS,
     JSON,
 )
-def destroy(environment: str, confirm: str | None, as_json: bool) -> None:
+def destroy(
+    environment: str,
+    confirm: str | None,
+    retain: tuple[str, ...],
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
     """Remove an environment and print the receipt.
 
     Production (the default branch's environment) is removed only if its name is typed: at the
     prompt, or with --confirm.
     """
+    if on_aws(provider):
+        from greenroom.cli.cloud.destroy import destroy_on_aws
+
+        destroy_on_aws(
+            region, profile, environment, confirm=confirm, retain=retain, as_json=as_json
+        )
+        return
+    refuse_aws_options({"region": region, "profile": profile, "retain": retain or None})
     client = connect()
     if confirm is None and not as_json and interactive():
         confirm = _typed_confirmation(client, environment)

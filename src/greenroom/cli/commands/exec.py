@@ -8,7 +8,8 @@ import click
 
 from greenroom.cli.connect import connect
 from greenroom.cli.inside import become, captured, command_argv
-from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.options import aws_options, environment_argument, json_option
+from greenroom.cli.provider import on_aws, refuse_aws_options
 from greenroom.cli.terminal import say_json
 from greenroom.errors import UsageError
 
@@ -17,10 +18,18 @@ from greenroom.errors import UsageError
 @environment_argument(required=True)
 @click.argument("machine")
 @click.argument("words", metavar="COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@aws_options
 @json_option
 @click.pass_context
 def exec_command(
-    ctx: click.Context, environment: str, machine: str, words: tuple[str, ...], as_json: bool
+    ctx: click.Context,
+    environment: str,
+    machine: str,
+    words: tuple[str, ...],
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    as_json: bool,
 ) -> None:
     """Run a command in a machine.
 
@@ -36,6 +45,11 @@ def exec_command(
             f"there is no command to run in {machine}",
             hint=f"greenroom exec {environment} {machine} -- uptime",
         )
+    if on_aws(provider):
+        from greenroom.cli.cloud.inside import exec_on_aws
+
+        ctx.exit(exec_on_aws(region, profile, environment, machine, command, as_json=as_json))
+    refuse_aws_options({"region": region, "profile": profile})
     tty = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     argv = connect().command(
         environment, machine, command_argv(environment, machine, command), tty=tty

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, command
+from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import age, count, table
 
@@ -14,9 +15,17 @@ if TYPE_CHECKING:
     from greenroom.cli.shapes import EnvironmentReply
 
 
-@command("list", JSON)
-def list_environments(as_json: bool) -> None:
+@command("list", *AWS, JSON)
+def list_environments(
+    provider: str | None, region: str | None, profile: str | None, as_json: bool
+) -> None:
     """List the environments."""
+    if on_aws(provider):
+        from greenroom.cli.cloud.look import list_on_aws
+
+        list_on_aws(region, profile, as_json=as_json)
+        return
+    refuse_aws_options({"region": region, "profile": profile})
     environments = connect().environments()
     if as_json:
         say_json(environments)

@@ -7,7 +7,8 @@ import sys
 import click
 
 from greenroom.cli.connect import chosen_environment, connect
-from greenroom.cli.options import environment_argument, json_option
+from greenroom.cli.options import aws_options, environment_argument, json_option
+from greenroom.cli.provider import on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say_json
 from greenroom.cli.text import clean, pad, width
 
@@ -17,14 +18,36 @@ from greenroom.cli.text import clean, pad, width
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
 @click.option("--machine", help="Only this machine.")
 @click.option("--service", help="Only this service.")
+@aws_options
 @json_option
 def logs(
-    environment: str | None, follow: bool, machine: str | None, service: str | None, as_json: bool
+    environment: str | None,
+    follow: bool,
+    machine: str | None,
+    service: str | None,
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    as_json: bool,
 ) -> None:
     """Print the logs of an environment's services.
 
     On a terminal the lines are stripped of escape sequences; in a pipe they stay as they are.
     """
+    if on_aws(provider):
+        from greenroom.cli.cloud.inside import logs_on_aws
+
+        logs_on_aws(
+            region,
+            profile,
+            environment,
+            machine=machine,
+            service=service,
+            follow=follow,
+            as_json=as_json,
+        )
+        return
+    refuse_aws_options({"region": region, "profile": profile})
     client = connect()
     name = chosen_environment(client, environment)
     paint = Paint(sys.stdout)

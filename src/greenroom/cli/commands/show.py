@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import chosen_environment, connect
 from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, command
+from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json, style_of
 from greenroom.cli.text import age, clean, columns_of, count, duration, pad, table
 
 if TYPE_CHECKING:
-    from greenroom.cli.shapes import DetailReply, IncidentReply, PhaseTimeReply, RestoreReply
+    from greenroom.cli.shapes import (
+        DetailReply,
+        IncidentReply,
+        PhaseTimeReply,
+        ProofReply,
+        RestoreReply,
+    )
 
 
-@command("show", ANY_ENVIRONMENT, JSON)
-def show(environment: str | None, as_json: bool) -> None:
+@command("show", ANY_ENVIRONMENT, *AWS, JSON)
+def show(
+    environment: str | None,
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
     """Show an environment: machines, phases, restores, proof.
 
     ENV is a slug (feature-x), a branch (feature_x) or stack/slug; it can be left out where there
     is only one environment.
     """
+    if on_aws(provider):
+        from greenroom.cli.cloud.look import show_on_aws
+
+        show_on_aws(region, profile, environment, as_json=as_json)
+        return
+    refuse_aws_options({"region": region, "profile": profile})
     client = connect()
     detail = client.environment(chosen_environment(client, environment))
     if as_json:
@@ -34,19 +53,19 @@ def show(environment: str | None, as_json: bool) -> None:
 def detail_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
     """The whole page."""
     yield from _head_lines(detail, paint)
-    yield from _section(paint, _MACHINES, _machine_rows(detail))
-    yield from _section(paint, _PHASES, [_phase_row(phase) for phase in detail["phases"]])
-    yield from _section(paint, _RESTORES, [_restore_row(each) for each in detail["restores"]])
-    yield from _section(paint, _TABLES, _table_rows(detail))
-    yield from _section(paint, _INCIDENTS, [_incident_row(each) for each in detail["incidents"]])
-    yield from _proof_lines(detail, paint)
+    yield from section(paint, _MACHINES, _machine_rows(detail))
+    yield from section(paint, _PHASES, [_phase_row(phase) for phase in detail["phases"]])
+    yield from section(paint, RESTORES, [restore_row(each) for each in detail["restores"]])
+    yield from section(paint, TABLES, table_rows(detail["restores"]))
+    yield from section(paint, _INCIDENTS, [_incident_row(each) for each in detail["incidents"]])
+    yield from proof_lines(detail["proof"], paint)
 
 
 _MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "IMAGE", "GROUPS", "CODE")
 _PHASES = ("PHASE", "MACHINE", "TIME", "")
-_RESTORES = ("RESTORE", "SOURCE", "MODE", "AGE OF DATA", "COLD", "VERIFIED", "CLONED", "CONTENT")
+RESTORES = ("RESTORE", "SOURCE", "MODE", "AGE OF DATA", "COLD", "VERIFIED", "CLONED", "CONTENT")
 _INCIDENTS = ("INCIDENT", "OF", "AWAY", "WHAT HAPPENED")
-_TABLES = ("TABLE", "MACHINE", "ROWS", "CHECKSUM")
+TABLES = ("TABLE", "MACHINE", "ROWS", "CHECKSUM")
 
 
 def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
@@ -68,7 +87,8 @@ def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
         yield f"  running  operation {clean(summary['operation'])}"
 
 
-def _section(paint: Paint, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def section(paint: Paint, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table with an empty line before it; nothing if it has no rows."""
     if rows:
         first, *lines = table(head, rows)
         yield from ("", paint("dim", first), *lines)
@@ -98,7 +118,8 @@ def _phase_row(phase: PhaseTimeReply) -> tuple[str, ...]:
     )
 
 
-def _restore_row(restore: RestoreReply) -> tuple[str, ...]:
+def restore_row(restore: RestoreReply) -> tuple[str, ...]:
+    """A line of the table ``RESTORES``."""
     content = f"{count(restore['table_count'], 'table')}, {count(restore['row_count'], 'row')}"
     return (
         restore["machine"],
@@ -122,16 +143,17 @@ def _incident_row(incident: IncidentReply) -> tuple[str, ...]:
     )
 
 
-def _table_rows(detail: DetailReply) -> list[tuple[str, ...]]:
+def table_rows(restores: Sequence[RestoreReply]) -> list[tuple[str, ...]]:
+    """The restored tables."""
     return [
         (each["name"], restore["machine"], str(each["rows"]).rjust(9), each["checksum"])
-        for restore in detail["restores"]
+        for restore in restores
         for each in restore["tables"]
     ]
 
 
-def _proof_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
-    proof = detail["proof"]
+def proof_lines(proof: ProofReply | None, paint: Paint) -> Iterator[str]:
+    """Every claim with its verdict and evidence."""
     if proof is None:
         yield from ("", "proof: not verified yet")
         return

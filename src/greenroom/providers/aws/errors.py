@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from greenroom.errors import GreenroomError, HostError, InputError, OperationError, RefusedError
 
@@ -168,7 +169,8 @@ _EXPIRED_SIGN_IN = (
     exceptions.TokenRetrievalError,
     exceptions.SSOError,
 )
-_UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError)
+# An answer that breaks off in its middle is no error of the connection to botocore.
+_UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError, ResponseParserError)
 
 
 def _from_answer(error: exceptions.ClientError, asked: Asked) -> GreenroomError:

@@ -17,6 +17,7 @@ import boto3
 import botocore.session
 from botocore import exceptions, xform_name
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from greenroom import __version__
 from greenroom.errors import GreenroomError, OperationError
@@ -136,7 +137,7 @@ class Account:
         for pause_s in backoff():
             try:
                 return ask()
-            except (exceptions.ClientError, exceptions.BotoCoreError) as error:
+            except (exceptions.ClientError, exceptions.BotoCoreError, ResponseParserError) as error:
                 ours = self._judged(error, asked)
                 if not isinstance(ours, ThrottledError):
                     raise ours from error

@@ -91,6 +91,8 @@ def machine_resources(
 def machine_outputs(post: Post) -> Iterator[tuple[str, Body]]:
     """What the stack tells of a machine: what it signalled, and where it is."""
     yield f"{post.base}Report", {"Value": GetAtt(post.ready_id, "Data").to_dict()}
+    if post.machine.endpoint is not None:
+        yield f"{post.base}Endpoint", {"Value": post.machine.endpoint.url}
     if post.aws.auto_scaling:
         yield f"{post.base}Scaling", {"Value": {"Ref": post.instance_id}}
         return

@@ -1,0 +1,187 @@
+"""What differs between an environment as it was declared and the account."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from greenroom.app.cloud.choose import identity_of
+from greenroom.cloud_inventory import CloudInventory
+from greenroom.errors import OperationError, RefusedError
+from greenroom.model.cloud_account import FoundStack
+from greenroom.model.cloud_views import (
+    Compared,
+    Difference,
+    DriftKind,
+    DriftReport,
+    Power,
+    SeenInstance,
+    SeenResource,
+    SeenRule,
+    Unverified,
+)
+
+POLL_S = 1.0
+DETECTION_PATIENCE_S = 600.0
+
+_INGRESS = "AWS::EC2::SecurityGroupIngress"
+_GROUP = "AWS::EC2::SecurityGroup"
+_INSTANCE = "AWS::EC2::Instance"
+_SCALING = "AWS::AutoScaling::AutoScalingGroup"
+_WORDLESS = ("AWS::CloudFormation::WaitConditionHandle", "AWS::CloudFormation::WaitCondition")
+"""They are nothing in the account: there is nothing to compare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparer:
+    """What a comparison needs. ``pause`` sleeps."""
+
+    inventory: CloudInventory
+    pause: Callable[[float], None] = time.sleep
+    clock_s: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def compare(comparer: Comparer, stack: FoundStack) -> DriftReport:
+    """Compare the stack's resources with the account: CloudFormation's drift detection, then the
+    rules of its groups and the state of its instances, which that does not see.
+
+    Raises RefusedError E_AWS_BUSY for a stack that is moving, OperationError E_AWS_DRIFT if the
+    detection does not end.
+    """
+    name = str(identity_of(stack).environment)
+    _refuse_moving(stack)
+    inventory = comparer.inventory
+    why = _detect(comparer, stack)
+    resources = [each for each in inventory.resources(stack.id) if each.type not in _WORDLESS]
+    compared = inventory.drifts(stack.id)
+    groups = [each.physical_id for each in resources if each.type == _GROUP]
+    rules = inventory.ingress(groups) if groups else ()
+    instances = inventory.instances(name)
+    differences = (
+        *compared.differences,
+        *rule_differences(resources, rules, compared),
+        *state_differences(resources, instances, compared),
+    )
+    return DriftReport(
+        environment=name,
+        at=comparer.now(),
+        differences=differences,
+        unverified=unverified(resources, compared, why),
+        compared=len(compared.compared),
+    )
+
+
+def rule_differences(
+    resources: Sequence[SeenResource], rules: Sequence[SeenRule], compared: Compared
+) -> Iterator[Difference]:
+    """Rules in groups of ours that the stack does not know, and its own that are gone (pure).
+
+    CloudFormation knows each rule that it made by EC2's id of it.
+    """
+    declared = {each.physical_id: each for each in resources if each.type == _INGRESS}
+    groups = {each.physical_id: each.logical_id for each in resources if each.type == _GROUP}
+    told = {each.resource for each in compared.differences}
+    for rule in rules:
+        if rule.id not in declared:
+            yield Difference(
+                kind=DriftKind.ADDED,
+                resource=groups.get(rule.group, rule.group),
+                type=_GROUP,
+                physical_id=rule.group,
+                where="ingress",
+                expected="",
+                actual=f"{rule.words} ({rule.id})",
+            )
+    seen = {rule.id for rule in rules}
+    for id_, resource in declared.items():
+        if id_.startswith("sgr-") and id_ not in seen and resource.logical_id not in told:
+            yield Difference(
+                kind=DriftKind.MISSING,
+                resource=resource.logical_id,
+                type=_INGRESS,
+                physical_id=id_,
+                where="",
+                expected="there",
+                actual="deleted",
+            )
+
+
+def state_differences(
+    resources: Sequence[SeenResource], instances: Sequence[SeenInstance], compared: Compared
+) -> Iterator[Difference]:
+    """Instances that do not run (pure). CloudFormation's detection compares properties, and a
+    stopped instance has all of them."""
+    told = {each.resource for each in compared.differences if each.kind is DriftKind.MISSING}
+    powers = {each.id: each.power for each in instances}
+    for resource in resources:
+        if resource.type != _INSTANCE or resource.logical_id in told:
+            continue
+        power = powers.get(resource.physical_id)
+        if power is not Power.RUNNING:
+            yield _state(resource, power.value if power else "not there")
+    for resource in resources:
+        if resource.type == _SCALING and not any(
+            each.logical_id == resource.logical_id and each.power is Power.RUNNING
+            for each in instances
+        ):
+            yield _state(resource, "no instance runs")
+
+
+def unverified(
+    resources: Sequence[SeenResource], compared: Compared, why: str
+) -> tuple[Unverified, ...]:
+    """What nobody could compare (pure). Of a type that the detection does not support, AWS says
+    nothing at all."""
+    said = {each.resource for each in compared.unverified}
+    silent = why or "CloudFormation's drift detection does not support this type"
+    return (
+        *compared.unverified,
+        *(
+            Unverified(resource=each.logical_id, type=each.type, why=silent)
+            for each in resources
+            if each.logical_id not in said and each.logical_id not in compared.compared
+        ),
+    )
+
+
+def _state(resource: SeenResource, actual: str) -> Difference:
+    return Difference(
+        kind=DriftKind.STATE,
+        resource=resource.logical_id,
+        type=resource.type,
+        physical_id=resource.physical_id,
+        where="state",
+        expected="running",
+        actual=actual,
+    )
+
+
+def _refuse_moving(stack: FoundStack) -> None:
+    if stack.moving:
+        name = identity_of(stack).environment
+        raise RefusedError(
+            "E_AWS_BUSY",
+            f"{name} is moving ({stack.status}): there is nothing to compare with yet",
+            hint=f"wait until it is over: greenroom show --provider aws {name}",
+        )
+
+
+def _detect(comparer: Comparer, stack: FoundStack) -> str:
+    """Have CloudFormation compare; why it could not compare everything, if so."""
+    began_s = comparer.clock_s()
+    detection = comparer.inventory.begin_drift(stack.id)
+    while True:
+        ended, why = comparer.inventory.drift_ended(detection)
+        if ended:
+            return why
+        if comparer.clock_s() - began_s > DETECTION_PATIENCE_S:
+            raise OperationError(
+                "E_AWS_DRIFT",
+                f"CloudFormation compares {identity_of(stack).environment} for more than "
+                f"{DETECTION_PATIENCE_S:.0f} s",
+                hint="try again later",
+            )
+        comparer.pause(POLL_S)

@@ -1,0 +1,114 @@
+"""What is known of an environment on AWS, and how: its machines, their reports, its URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from greenroom.cloud_inventory import CloudInventory
+from greenroom.model.cloud_account import FoundStack
+from greenroom.model.cloud_views import Power, SeenInstance
+from greenroom.model.proof import Claim, Proof, RestoreReport, Verdict
+from greenroom.model.views import MachineReport
+
+REPORT = "Report"
+ENDPOINT = "Endpoint"
+"""How the outputs end that hold a machine's report, and an endpoint's URL."""
+
+
+def machines_of(stack: FoundStack, instances: Sequence[SeenInstance]) -> tuple[str, ...]:
+    """The machines by name: from their instances' tags, and from the stack's outputs, which call
+    a machine by its logical id, without dashes."""
+    seen = {each.machine for each in instances if each.machine and each.power is not _GONE}
+    bases = {key.removesuffix(REPORT) for key in stack.outputs if key.endswith(REPORT)}
+    plain = {name.replace("-", "") for name in seen}
+    return tuple(sorted(seen | (bases - plain)))
+
+
+def machine_finder(machines: Sequence[str]) -> Callable[[str], str | None]:
+    """From a logical id to the machine that it begins with; None for what serves several."""
+    bases = sorted(((name.replace("-", ""), name) for name in machines), reverse=True)
+
+    def machine_of(logical_id: str) -> str | None:
+        for base, name in bases:
+            if logical_id.startswith(base) and not logical_id[len(base) :][:1].isdigit():
+                return name
+        return None
+
+    return machine_of
+
+
+_GONE = Power.TERMINATED
+
+
+def machine_reports(
+    inventory: CloudInventory, stack: FoundStack, instances: Sequence[SeenInstance]
+) -> tuple[MachineReport, ...]:
+    """What the machines said when they signalled; nothing of one whose word cannot be read."""
+    reports = []
+    for name in machines_of(stack, instances):
+        signalled = stack.outputs.get(f"{name.replace('-', '')}{REPORT}")
+        report = inventory.report(name, signalled) if signalled else None
+        if report is not None:
+            reports.append(report)
+    return tuple(reports)
+
+
+def urls_of(stack: FoundStack) -> tuple[str, ...]:
+    """Where the endpoints answer, each once."""
+    found = [stack.outputs[key] for key in sorted(stack.outputs) if key.endswith(ENDPOINT)]
+    return tuple(dict.fromkeys(found))
+
+
+def proof_of(
+    stack: FoundStack,
+    machines: Sequence[str],
+    reports: Sequence[MachineReport],
+    now: datetime,
+) -> Proof:
+    """What can be claimed of it, and on what grounds (pure).
+
+    A machine's checks were run by its own agent when it booted, and CloudFormation took its
+    signal; nobody has looked from outside, so flows are not verified here.
+    """
+    reported = {report.machine: report for report in reports}
+    claims: list[Claim] = []
+    for name in machines:
+        claims += _claims(name, reported.get(name), stack)
+    flows = Claim(
+        subject="flows",
+        claim="who reaches whom is what the blueprint says",
+        verdict=Verdict.NOT_VERIFIED,
+        evidence="nothing probes flows on AWS; greenroom drift compares the rules",
+    )
+    return Proof(at=now, claims=(*claims, flows), flows=())
+
+
+def _claims(name: str, report: MachineReport | None, stack: FoundStack) -> Iterator[Claim]:
+    claim = "booted, and passed its own checks"
+    if report is None:
+        evidence = f"the stack has no readable report of it (it is {stack.status})"
+        yield Claim(subject=name, claim=claim, verdict=Verdict.NOT_VERIFIED, evidence=evidence)
+        return
+    done = ", ".join(phase.phase for phase in report.phases) or "no phase"
+    yield Claim(
+        subject=name,
+        claim=claim,
+        verdict=Verdict.PROVED,
+        evidence=f"its agent signalled SUCCESS when it booted: {done}; not asked since",
+    )
+    if report.restore is not None and report.restore.source is not None:
+        yield _restored(name, report.restore)
+
+
+def _restored(name: str, restore: RestoreReport) -> Claim:
+    counted = f"{restore.table_count} tables, {restore.row_count} rows"
+    verified = restore.verify_s is not None
+    return Claim(
+        subject=name,
+        claim=f"holds what {restore.source} held",
+        verdict=Verdict.PROVED if verified else Verdict.NOT_VERIFIED,
+        evidence=f"its agent compared {counted} with the manifest"
+        if verified
+        else "its agent compared nothing with a manifest",
+    )

@@ -1,0 +1,97 @@
+"""What the use cases ask about environments that stand on AWS. ``providers.aws`` implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from greenroom.model.cloud_account import FoundStack, StackEvent
+from greenroom.model.cloud_views import (
+    Compared,
+    MachineLines,
+    Ran,
+    Remainder,
+    SeenInstance,
+    SeenResource,
+    SeenRule,
+    SeenVolume,
+)
+from greenroom.model.costs import PriceTable
+from greenroom.model.views import MachineReport
+
+
+class CloudInventory(Protocol):
+    """What stands in an account in one region. Everything raises GreenroomError."""
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+
+    def environments(self) -> tuple[FoundStack, ...]:
+        """Every stack of ours that is not deleted: one listing, however many there are."""
+
+    def stack(self, name_or_id: str) -> FoundStack | None:
+        """A stack; None if there is none. By its id it is found after its deletion, too."""
+
+    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
+        """What happened since the event with the id ``after``, the oldest first."""
+
+    def report(self, machine: str, signalled: str) -> MachineReport | None:
+        """What a machine said when it signalled, from the output of its wait condition."""
+
+    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
+        """What the stack consists of; for a deleted one by its id."""
+
+    def instances(self, environment: str | None) -> tuple[SeenInstance, ...]:
+        """Instances of one environment, or of all, by tag; terminated ones too, for a while."""
+
+    def volumes(self, environment: str | None) -> tuple[SeenVolume, ...]:
+        """Volumes of one environment, or of all, by tag."""
+
+    def prices(self) -> PriceTable:
+        """What there is of prices."""
+
+    def release(self, stack_id: str) -> None:
+        """Switch the stack's protection against deletion off."""
+
+    def forget_names(self, names: Sequence[str]) -> None:
+        """Remove the address records of these names, in whatever zone of the account they are."""
+
+    def delete(self, stack_id: str, retain: Sequence[str]) -> None:
+        """Begin to delete the stack, but for the resources ``retain`` (logical ids).
+
+        Raises InputError E_AWS_RETAIN for what CloudFormation does not let stay.
+        """
+
+    def remainders(self, environment: str) -> tuple[tuple[Remainder, ...], tuple[str, ...]]:
+        """What bears the environment's tags, and the kinds that nobody may look for."""
+
+    def begin_drift(self, stack_id: str) -> str:
+        """Have CloudFormation compare the stack with the account; the comparison's id."""
+
+    def drift_ended(self, detection: str) -> tuple[bool, str]:
+        """Whether it is over, and why it could not compare everything, if so."""
+
+    def drifts(self, stack_id: str) -> Compared:
+        """What the last comparison found."""
+
+    def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
+        """The ingress rules of these groups (ids)."""
+
+    def require_online(self, machine: str, instance: str) -> None:
+        """Refuse (E_AWS_SSM) a machine that Systems Manager does not reach."""
+
+    def send(self, machine: str, instance: str, script: str, limit_s: int) -> str:
+        """Have a shell script run in the machine as root; the command's id."""
+
+    def result(self, machine: str, instance: str, command: str) -> Ran | None:
+        """What the command did; None while it runs. Raises OperationError E_AWS_COMMAND."""
+
+    def cancel(self, machine: str, command: str) -> None:
+        """Stop the command."""
+
+    def log_script(self, places: Mapping[str, tuple[int, int]] | None, service: str | None) -> str:
+        """The script that reads a machine's logs on from ``places``; None: their ends."""
+
+    def parse_look(self, text: str) -> MachineLines:
+        """What that script printed; raises ValueError."""

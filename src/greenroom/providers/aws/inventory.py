@@ -1,0 +1,147 @@
+"""What stands in an account, as the use cases ask for it: the port, and who does what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from greenroom.model.cloud_account import FoundStack, StackEvent
+from greenroom.model.cloud_views import (
+    Compared,
+    MachineLines,
+    Ran,
+    Remainder,
+    SeenInstance,
+    SeenResource,
+    SeenRule,
+    SeenVolume,
+)
+from greenroom.model.costs import PriceTable
+from greenroom.model.views import MachineReport
+from greenroom.providers.aws import (
+    drift,
+    leftovers,
+    machine_logs,
+    records,
+    removal,
+    resources,
+    seen,
+    stacks,
+    systems_manager,
+)
+from greenroom.providers.aws.session import Account
+from greenroom.providers.reports import object_of, report_of
+
+
+class AwsInventory:
+    """The CloudInventory port on boto3."""
+
+    def __init__(
+        self, account: Account, prices: Callable[[], PriceTable], profile: str | None
+    ) -> None:
+        self._account = account
+        self._prices = prices
+        self._profile = profile
+
+    @property
+    def region(self) -> str:
+        """See CloudInventory."""
+        return self._account.region
+
+    def environments(self) -> tuple[FoundStack, ...]:
+        """See CloudInventory."""
+        return stacks.environments(self._account)
+
+    def stack(self, name_or_id: str) -> FoundStack | None:
+        """See CloudInventory."""
+        return stacks.find_stack(self._account, name_or_id)
+
+    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
+        """See CloudInventory."""
+        return stacks.events_after(self._account, stack_id, after)
+
+    def report(self, machine: str, signalled: str) -> MachineReport | None:
+        """See CloudInventory. The condition's Data maps each signal's UniqueId to what came with
+        it, which is JSON in JSON (user guide, AWS::CloudFormation::WaitCondition)."""
+        said = object_of(signalled).get(machine)
+        return report_of(machine, object_of(said)) if isinstance(said, str) else None
+
+    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
+        """See CloudInventory."""
+        return resources.stack_resources(self._account, stack_id)
+
+    def instances(self, environment: str | None) -> tuple[SeenInstance, ...]:
+        """See CloudInventory."""
+        return seen.seen_instances(self._account, environment)
+
+    def volumes(self, environment: str | None) -> tuple[SeenVolume, ...]:
+        """See CloudInventory."""
+        return seen.seen_volumes(self._account, environment)
+
+    def prices(self) -> PriceTable:
+        """See CloudInventory."""
+        return self._prices()
+
+    def release(self, stack_id: str) -> None:
+        """See CloudInventory."""
+        removal.release_stack(self._account, stack_id)
+
+    def forget_names(self, names: Sequence[str]) -> None:
+        """See CloudInventory."""
+        records.forget_names(self._account, names)
+
+    def delete(self, stack_id: str, retain: Sequence[str]) -> None:
+        """See CloudInventory."""
+        removal.delete_stack(self._account, stack_id, retain)
+
+    def remainders(self, environment: str) -> tuple[tuple[Remainder, ...], tuple[str, ...]]:
+        """See CloudInventory."""
+        return leftovers.look_for(self._account, environment)
+
+    def begin_drift(self, stack_id: str) -> str:
+        """See CloudInventory."""
+        return drift.begin_detection(self._account, stack_id)
+
+    def drift_ended(self, detection: str) -> tuple[bool, str]:
+        """See CloudInventory."""
+        return drift.detection_ended(self._account, detection)
+
+    def drifts(self, stack_id: str) -> Compared:
+        """See CloudInventory."""
+        return drift.read_drifts(self._account, stack_id)
+
+    def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
+        """See CloudInventory."""
+        return drift.ingress_rules(self._account, groups)
+
+    def require_online(self, machine: str, instance: str) -> None:
+        """See CloudInventory."""
+        systems_manager.require_online(self._account, machine, instance)
+
+    def send(self, machine: str, instance: str, script: str, limit_s: int) -> str:
+        """See CloudInventory."""
+        return systems_manager.send_script(self._account, machine, instance, script, limit_s)
+
+    def result(self, machine: str, instance: str, command: str) -> Ran | None:
+        """See CloudInventory."""
+        return systems_manager.read_result(self._account, machine, instance, command)
+
+    def cancel(self, machine: str, command: str) -> None:
+        """See CloudInventory."""
+        systems_manager.cancel_command(self._account, machine, command)
+
+    def log_script(self, places: Mapping[str, tuple[int, int]] | None, service: str | None) -> str:
+        """See CloudInventory."""
+        return machine_logs.log_script(places, service)
+
+    def parse_look(self, text: str) -> MachineLines:
+        """See CloudInventory."""
+        return machine_logs.parse_look(text)
+
+    def shell(self, machine: str, instance: str) -> systems_manager.SessionCommand:
+        """The program that opens a shell in the machine.
+
+        Raises HostError E_AWS_PLUGIN, and what ``require_online`` raises.
+        """
+        plugin = systems_manager.require_plugin()
+        self.require_online(machine, instance)
+        return systems_manager.open_session(self._account, machine, instance, plugin, self._profile)

@@ -1,0 +1,205 @@
+"""``destroy`` on AWS: what is refused, what is followed, what is left, and what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from greenroom.app.clock import SystemClock
+from greenroom.app.cloud.remove import DestroyAsk, Destroyer, destroy, wanted_stack
+from greenroom.app.cloud.telling import Telling
+from greenroom.errors import GreenroomError, RefusedError
+from greenroom.model.cloud_views import CloudReceipt, Reason
+from greenroom.model.events import Event
+from tests.cloud.fake.account import Account
+from tests.cloud.standing import group_body, looking, stand, tags_of
+
+NAME = "photos/feature-x"
+
+
+class Ending:
+    """One destroy: its receipt, its error, what it told."""
+
+    def __init__(self, account: Account, environment: str = NAME, **given: Any) -> None:
+        self.events: list[Event] = []
+        # A pause lets a little of our time pass, and as much of the account's as it says.
+        inventory = looking(account)
+        clock = SystemClock()
+        destroyer = Destroyer(
+            inventory=inventory,
+            telling=Telling(self.events.append, clock),
+            pause=lambda seconds: account.clock.advance(seconds) or _breathe(),
+            clock_s=account.clock.now_s,
+        )
+        ask = DestroyAsk(environment=environment, here=None, **given)
+        stack = wanted_stack(inventory, ask)
+        self.receipt: CloudReceipt
+        self.error: GreenroomError | None
+        self.receipt, self.error = destroy(destroyer, stack, ask)
+
+    def told(self, kind: str) -> list[str]:
+        return [event.message for event in self.events if event.kind == kind]
+
+
+def _breathe() -> None:
+    import time
+
+    time.sleep(0.05)
+
+
+def ids(receipt: CloudReceipt, why: Reason) -> list[tuple[str, str]]:
+    return [(each.kind, each.id) for each in receipt.because(why)]
+
+
+def test_a_destroy_leaves_nothing_and_says_what_it_cost(account: Account) -> None:
+    stand(account)
+    account.clock.advance(600)
+    ending = Ending(account)
+    assert ending.error is None
+    assert ending.receipt.remains == ()
+    assert ending.receipt.unseen == ()
+    assert {each.logical_id for each in ending.receipt.removed} == {
+        "backendGroup",
+        "backendFromanywhere",
+        "backend1",
+        "backend1Volume",
+    }
+    cost = ending.receipt.cost_usd
+    assert cost is not None
+    assert cost.usd > 0
+    assert cost.unknown == ()
+    done = ending.told("phase-done")
+    assert "backend1 (AWS::EC2::Instance)" in done
+    assert looking(account).environments() == ()
+    with pytest.raises(GreenroomError) as gone:
+        Ending(account)
+    assert (gone.value.code, gone.value.message) == (
+        "E_NO_ENVIRONMENT",
+        f"there is no environment '{NAME}' on AWS in eu-west-1",
+    )
+    again = Ending(account, ending.receipt.stack_id)
+    assert (again.error, again.receipt.remains) == (None, ())
+
+
+def test_a_stack_that_is_not_ours_is_not_touched(account: Account) -> None:
+    stand(account, template=group_body(), tags=[])
+    for text in (NAME, "greenroom-photos-feature-x"):
+        with pytest.raises(RefusedError) as raised:
+            Ending(account, text)
+        assert (raised.value.code, raised.value.message) == (
+            "E_AWS_NOT_OURS",
+            "greenroom did not make the CloudFormation stack greenroom-photos-feature-x: "
+            "it has no tag greenroom:environment",
+        )
+    assert account.log.counts()["cloudformation:DeleteStack"] == 0
+
+
+def test_production_goes_only_by_its_name_and_keeps_its_data(account: Account) -> None:
+    stack = stand(account, tags=tags_of(production="true"), kept=True)
+    account.client("cloudformation").update_termination_protection(
+        StackName=stack.stack_id, EnableTerminationProtection=True
+    )
+    for confirm in (None, "photos/master"):
+        with pytest.raises(RefusedError) as raised:
+            Ending(account, confirm=confirm)
+        assert (raised.value.code, raised.value.message, raised.value.hint) == (
+            "E_PRODUCTION",
+            f"{NAME} is production: destroy needs its name typed once more",
+            f"greenroom destroy --provider aws {NAME} --confirm {NAME}",
+        )
+    assert stack.protected
+    volume = stack.resources["backend1Volume"].physical_id
+    ending = Ending(account, confirm=NAME)
+    assert ending.error is None
+    assert ids(ending.receipt, Reason.KEPT) == [("volume", volume)]
+    assert ids(ending.receipt, Reason.LEFT_OVER) == []
+
+
+def test_what_cannot_be_deleted_is_named_with_the_reason_and_the_way_on(account: Account) -> None:
+    stack = stand(account)
+    group = stack.resources["backendGroup"].physical_id
+    reason = f"resource {group} has a dependent object"
+    account.faults.fail_resource("backendGroup", reason, on="delete", times=1)
+    ending = Ending(account)
+    assert ending.error is not None
+    assert (ending.error.code, ending.error.message) == (
+        "E_AWS_DELETE_FAILED",
+        f"AWS could not delete all of {NAME}\n"
+        f"backendGroup (AWS::EC2::SecurityGroup) {group}: {reason}",
+    )
+    assert ending.error.hint == (
+        f"mend that, then: greenroom destroy --provider aws {NAME}\n"
+        "to leave it in the account, where it may go on costing money: "
+        f"greenroom destroy --provider aws {NAME} --retain backendGroup"
+    )
+    assert ids(ending.receipt, Reason.LEFT_OVER) == [("security group", group)]
+    assert Ending(account).error is None
+
+
+def test_what_is_to_stay_stays_and_is_told_apart(account: Account) -> None:
+    stack = stand(account)
+    group = stack.resources["backendGroup"].physical_id
+    account.faults.fail_resource("backendGroup", "it is in use", on="delete", times=1)
+    assert Ending(account).error is not None
+    ending = Ending(account, retain=("backendGroup",))
+    assert ending.error is None
+    assert ids(ending.receipt, Reason.KEPT) == [("security group", group)]
+
+
+def test_a_lost_connection_is_waited_for_and_a_destroy_picked_up(account: Account) -> None:
+    account.faults.slow_resource("baseGroup", 60, on="delete")
+    stack = stand(account, template=group_body())
+    account.faults.cut("cloudformation:DeleteStack", times=3, late=True)
+    account.faults.cut("cloudformation:DescribeStackEvents", times=3)
+    ending = Ending(account)
+    assert ending.error is None
+    assert stack.status == "DELETE_COMPLETE"
+    assert any("CloudFormation goes on meanwhile" in text for text in ending.told("notice"))
+
+
+def test_a_destroy_that_was_left_is_picked_up(account: Account) -> None:
+    account.faults.slow_resource("baseGroup", 60, on="delete")
+    stack = stand(account, template=group_body())
+    account.client("cloudformation").delete_stack(StackName=stack.stack_id)
+    ending = Ending(account)
+    assert ending.error is None
+    assert account.log.counts()["cloudformation:DeleteStack"] == 1
+    assert ending.told("notice") == [f"AWS deletes {NAME} already: following it"]
+    assert [each.logical_id for each in ending.receipt.removed] == ["baseGroup"]
+
+
+def test_what_a_failed_create_left_is_removed(account: Account) -> None:
+    account.faults.fail_resource("baseGroup", "no", times=1)
+    stack = stand(account, template=group_body())
+    assert stack.status == "ROLLBACK_COMPLETE"
+    ending = Ending(account)
+    assert (ending.error, stack.status) == (None, "DELETE_COMPLETE")
+
+
+def test_what_the_stack_does_not_know_is_left_over(account: Account) -> None:
+    stand(account, template=group_body())
+    ec2 = account.client("ec2")
+    volume = ec2.create_volume(AvailabilityZone="eu-west-1a", Size=8)["VolumeId"]
+    ec2.create_tags(Resources=[volume], Tags=[{"Key": "greenroom:environment", "Value": NAME}])
+    account.faults.deny("iam:ListRoles")
+    ending = Ending(account)
+    assert ids(ending.receipt, Reason.LEFT_OVER) == [("volume", volume)]
+    assert ending.error is not None
+    assert (ending.error.code, ending.error.message) == (
+        "E_LEFT_OVER",
+        f"the account still holds 1 of {NAME}: volume {volume}",
+    )
+    assert [text.partition(":")[0] for text in ending.receipt.unseen] == ["roles"]
+
+
+def test_a_stack_that_is_being_updated_is_refused(account: Account) -> None:
+    stack = stand(account, template=group_body())
+    stack.status = "UPDATE_IN_PROGRESS"
+    with pytest.raises(RefusedError) as raised:
+        Ending(account)
+    stack.status = "UPDATE_COMPLETE"
+    assert (raised.value.code, raised.value.message) == (
+        "E_AWS_BUSY",
+        f"{NAME} is being updated (UPDATE_IN_PROGRESS): AWS deletes it only when that is over",
+    )
