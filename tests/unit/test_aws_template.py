@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -107,7 +108,14 @@ def test_every_flow_has_one_rule_in_and_one_out_and_nothing_else_has_any(
     ]
     assert Counter(found_in) == flows_in
     assert Counter(found_out) == flows_out
+    texts = [
+        rule["Description"]
+        for kind in ("Ingress", "Egress")
+        for rule in of_type(document, f"EC2::SecurityGroup{kind}").values()
+    ]
     for group in of_type(document, "EC2::SecurityGroup").values():
+        texts.append(group["GroupDescription"])
+        texts += [rule["Description"] for rule in group["SecurityGroupEgress"]]
         assert "SecurityGroupIngress" not in group
         assert group["SecurityGroupEgress"], "or AWS would let everything out"
         for rule in group["SecurityGroupEgress"]:
@@ -117,6 +125,8 @@ def test_every_flow_has_one_rule_in_and_one_out_and_nothing_else_has_any(
                 ("0.0.0.0/0", 80),
                 ("127.0.0.1/32", None),
             }
+    # EC2 API, CreateSecurityGroup and IpRange.
+    assert all(re.fullmatch(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}", t) for t in texts)
 
 
 @drawn

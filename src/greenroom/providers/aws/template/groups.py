@@ -30,10 +30,6 @@ _NOBODY = "127.0.0.1/32"
 """A group with no egress rule of its own gets AWS's, which allows everything; one to the loopback
 address allows nothing (CloudFormation guide, AWS::EC2::SecurityGroup)."""
 
-_DESCRIPTION_MAX = 255
-_NOT_IN_DESCRIPTIONS = re.compile(r"[^A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+")
-"""EC2 API, CreateSecurityGroup and IpRange."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
@@ -86,9 +82,12 @@ def _group(grounds: Grounds, group: SecurityGroup) -> Resource:
     environment = grounds.cloud.stack.environment
     name = f"{environment}/{group.name}"
     tags = {"Name": name, **dict(group.tags), f"{PREFIX}group": group.name}
+    if group.description:
+        tags[f"{PREFIX}description"] = group.description
     resource = ec2.SecurityGroup(
         f"{grounds.ids.groups[group.name]}Group",
-        GroupDescription=_described(f"{name}: {group.description}" if group.description else name),
+        # Another description would be another group, and its machines would be replaced.
+        GroupDescription=f"{name} of greenroom",
         VpcId=Ref(VPC_PARAMETER),
         SecurityGroupEgress=list(_outward(grounds, group.name)),
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
@@ -110,7 +109,7 @@ def _outward(grounds: Grounds, group: str) -> Iterator[object]:
 def _to(network: str, protocol: str, port: int | None, description: str) -> object:
     ports = {} if port is None else {"FromPort": port, "ToPort": port}
     return ec2.SecurityGroupRule(
-        CidrIp=network, IpProtocol=protocol, Description=_described(description), **ports
+        CidrIp=network, IpProtocol=protocol, Description=description, **ports
     )
 
 
@@ -122,7 +121,7 @@ def _ingress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Resou
     resource = ec2.SecurityGroupIngress(
         f"{grounds.ids.groups[group.name]}From{_source_id(grounds, rule)}{_traffic_id(rule)}",
         GroupId=grounds.group_id(group.name),
-        Description=_described(f"{rule.source} to {group.name}"),
+        Description=f"{rule.source} to {group.name}",
         **_traffic(rule),
         **source,
     )
@@ -140,7 +139,7 @@ def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterat
             f"{grounds.ids.groups[source]}To{grounds.ids.groups[group.name]}{_traffic_id(rule)}",
             GroupId=grounds.group_id(source),
             DestinationSecurityGroupId=grounds.group_id(group.name),
-            Description=_described(f"{source} to {group.name}"),
+            Description=f"{source} to {group.name}",
             **_traffic(rule),
         )
         yield resource_of(resource, home=grounds.home_of(source))
@@ -162,11 +161,6 @@ def _source_id(grounds: Grounds, rule: IngressRule) -> str:
 
 def _traffic_id(rule: IngressRule) -> str:
     return f"{rule.protocol}{rule.ports}".replace("-", "x")
-
-
-def _described(text: str) -> str:
-    """``text`` in the characters and the length that EC2 takes in a description."""
-    return " ".join(_NOT_IN_DESCRIPTIONS.sub(" ", text).split())[:_DESCRIPTION_MAX]
 
 
 def refuse_groups(cloud: CloudStack) -> None:
