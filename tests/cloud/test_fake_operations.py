@@ -321,6 +321,30 @@ def test_a_nested_failure_fails_its_parent(account: Account) -> None:
     )
 
 
+def test_a_nested_stack_that_waits_gives_up_with_its_parent(account: Account) -> None:
+    body = template({**WAIT, "inner": group("inner")})
+    account.client("s3").put_object(Bucket="photos-greenroom", Key="c.json", Body=body)
+    url = f"{account.url}/photos-greenroom/c.json"
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    account.faults.slow_resource("late", 600)
+    account.faults.fail_resource("after", "no")
+    begin(
+        account,
+        template(
+            {"nested": nested, "late": group("late"), "after": {**group(), "DependsOn": "late"}}
+        ),
+    )
+    account.wait_for_start("s", "late")
+    account.wait_for_start("s", "nested")
+    children = [one for one in account.engine.stacks.values() if one.parent_id]
+    account.wait_for_start(children[0].name, "w")
+    account.clock.advance(601)
+    account.wait_for("s", "ROLLBACK_COMPLETE")
+    assert reasons(account, "nested")[-1] == "Resource creation cancelled"
+    assert children[0].status == "DELETE_COMPLETE"
+    assert descriptions(account) == set()
+
+
 def test_only_a_role_that_trusts_cloudformation_is_taken(account: Account) -> None:
     with pytest.raises(ClientError, match="is invalid or cannot be assumed"):
         begin(account, template(CHAIN), RoleARN="arn:aws:iam::123456789012:role/nobody")

@@ -76,7 +76,12 @@ def await_stack(engine: Engine, child: Stack, wanted: str, cancel: threading.Eve
     while child.thread is not None and child.thread.is_alive():
         if engine.closing.is_set():
             raise CancelledError
+        if cancel.is_set() and child.abandon is not None:
+            child.abandon()
         child.thread.join(timeout=0.05)
+    if cancel.is_set() and child.status == "CREATE_IN_PROGRESS":
+        # It gave up with its parent, whose rollback takes it away.
+        raise CancelledError
     if child.status != wanted:
         verb = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}[wanted[:6]]
         raise ResourceFailedError(

@@ -20,6 +20,7 @@ def start_nested(
     if child is not None:
         operation = Operation(engine, child, start_nested)
         child.updated_at = engine.clock.now()
+        child.abandon = None
         engine.begin(
             child,
             "UPDATE_IN_PROGRESS",
@@ -44,5 +45,6 @@ def start_nested(
     with engine.lock:
         engine.stacks[made.stack_id] = made
     operation = Operation(engine, made, start_nested)
+    made.abandon = operation.abandon
     engine.begin(made, "CREATE_IN_PROGRESS", parent.token, operation.create)
     return made
