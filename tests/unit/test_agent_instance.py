@@ -570,3 +570,28 @@ def test_fstab_has_one_line_for_the_directory_and_keeps_the_others(lines):
 def test_a_mount_is_known_by_its_place():
     assert is_mounted("/data", "30 23 0:50 /v /data rw - xfs /dev/x rw\n")
     assert not is_mounted("/data", "30 23 0:50 /data /database rw - xfs /dev/x rw\n")
+
+
+def test_the_real_blkid_tells_a_blank_disk_from_a_filesystem(tmp_path):
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(400 * 1024**2)
+    assert signature(str(disk)) == {}
+    subprocess.run(["mkfs.xfs", "-q", str(disk)], check=True)
+    found = signature(str(disk))
+    assert (found["TYPE"], len(found["UUID"])) == ("xfs", 36)
+    assert "DEVNAME" not in found
+
+
+def test_the_units_are_ones_that_systemd_would_take(tmp_path):
+    for name, text in ((SUPERVISOR, SUPERVISOR_UNIT), (LATER_BOOTS, LATER_BOOTS_UNIT)):
+        # The programs need not be on this host.
+        installed = text.replace("/usr/bin/s6-svscan", "/bin/true")
+        (tmp_path / name).write_text(installed.replace("/usr/bin/python3", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *map(str, tmp_path.iterdir())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
