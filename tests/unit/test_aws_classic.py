@@ -6,6 +6,8 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,17 @@ def test_the_command_of_the_talk_gives_the_template_of_the_talk() -> None:
     told = difference(without_user_data(reference), without_user_data(ours))
     assert not told, f"target classic differs from the talk's template:\n{told}"
     assert (len(ours["Resources"]), len(ours["Outputs"])) == (15, 7)
+
+
+def test_the_command_itself_prints_what_is_compared_here() -> None:
+    words = "template --target classic --machines backend db feed --restore_db extract --branch feature_x"
+    argv = [sys.executable, "-m", "greenroom.cli", *words.split()]
+    ran = subprocess.run(
+        argv, cwd=EYEEM.parent, check=True, capture_output=True, text=True, timeout=30
+    )
+    reference = with_transcription_slips_mended(json.loads(REFERENCE.read_text()))
+    told = difference(without_user_data(reference), without_user_data(json.loads(ran.stdout)))
+    assert not told, f"greenroom {words} differs from the talk's template:\n{told}"
 
 
 def test_a_difference_would_be_seen_and_shown() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from greenroom.cli.clicked import decorated
 from greenroom.cli.options import file_option, json_option
+from greenroom.cli.provider import PROFILE, PROVIDER, REGION, on_aws, refuse_aws_options
 from greenroom.cli.request import blueprint_path
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count, size
@@ -32,22 +33,16 @@ def artifact() -> None:
 @click.argument("machine_type", metavar="TYPE")
 @click.argument("path", metavar="PATH")
 @click.option("--branch", help="The branch [default: the blueprint's default branch].")
-@click.option(
-    "--provider",
-    type=click.Choice(["local", "aws"]),
-    envvar="GREENROOM_PROVIDER",
-    default="local",
-    help="Where the bucket is: a folder beside the blueprint, or S3 [default: local].",
-)
-@click.option("--region", help="The AWS region [default: AWS_REGION, then the blueprint's].")
-@click.option("--profile", help="The AWS profile [default: AWS_PROFILE, then boto3's chain].")
+@decorated(PROVIDER)
+@decorated(REGION)
+@decorated(PROFILE)
 @file_option
 @json_option
 def push(
     machine_type: str,
     path: str,
     branch: str | None,
-    provider: str,
+    provider: str | None,
     region: str | None,
     profile: str | None,
     file: str | None,
@@ -68,9 +63,10 @@ def push(
     blueprint = load_blueprint(blueprint_path(file))
     target = artifact_target(blueprint, machine_type, branch)
     source = Path(path).expanduser()
-    if provider == "aws":
+    if on_aws(provider):
         store = _s3(blueprint, target, region, profile)
     else:
+        refuse_aws_options({"region": region, "profile": profile})
         store = _folder(blueprint, target)
     pushed = push_artifact(source, target.key, store)
     if as_json:
@@ -96,14 +92,14 @@ def _folder(blueprint: Blueprint, target: ArtifactTarget) -> ArtifactStore:
 def _s3(
     blueprint: Blueprint, target: ArtifactTarget, region: str | None, profile: str | None
 ) -> ArtifactStore:
+    from greenroom.cloud import access_of
     from greenroom.plan.cloud import aws_section, s3_name
     from greenroom.providers.aws.artifacts import S3Artifacts
-    from greenroom.providers.aws.session import Access, Account
+    from greenroom.providers.aws.session import Account
 
     spec = aws_section(blueprint)
     bucket = s3_name(spec, target.bucket, target.machine_type)
-    meant = region or os.environ.get("AWS_REGION") or spec.region
-    return S3Artifacts(Account(Access(region=meant, profile=profile)), bucket)
+    return S3Artifacts(Account(access_of(region, profile, spec.region)), bucket)
 
 
 def _document(target: ArtifactTarget, pushed: Pushed) -> dict[str, object]:
