@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from greenroom.app.clock import SystemClock
 from greenroom.app.cloud.create import Booted, create
 from greenroom.app.cloud.draft import CloudPorts, Wish
 from greenroom.app.cloud.plan import CloudPlan, plan
 from greenroom.app.cloud.update import Updated, environment_asked, update
 from greenroom.app.cloud.words import words_of
 from greenroom.blueprint.parse import load_blueprint
+from greenroom.cli.follow import LeftAloneError
 from greenroom.cloud import cloud_ports
-from greenroom.errors import CancelledError, GreenroomError
+from greenroom.errors import CancelledError
 from greenroom.model.events import Event
 from greenroom.model.requests import CreateRequest
 from greenroom.providers.aws.session import Access
@@ -45,12 +47,22 @@ class Person:
         if self.presses <= self.answered:
             return
         if self.left is not None:
-            raise GreenroomError("E_LEFT_TO_AWS", self.left[0], hint=self.left[1])
+            raise LeftAloneError("E_LEFT_TO_AWS", self.left[0], hint=self.left[1])
         raise CancelledError("E_CANCELLED", "cancelled")
 
     def obey(self, left: str, hint: str) -> None:
         self.answered = self.presses
         self.left = (left, hint)
+
+
+class HurriedClock(SystemClock):
+    """Time goes by as fast as the person waits."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self._person.waited_s
 
 
 class Stage:
@@ -61,7 +73,8 @@ class Stage:
         self.person = Person()
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda _: None
-        self.ports: CloudPorts = cloud_ports(Access(region=region), self.person, self._take)
+        ports = cloud_ports(Access(region=region), self.person, self._take)
+        self.ports: CloudPorts = replace(ports, clock=HurriedClock(self.person))
 
     def wish(self, branch: str = "feature_x", **given: Any) -> Wish:
         fields = {name: given.pop(name) for name in ("machines", "restore") if name in given}

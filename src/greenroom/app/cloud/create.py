@@ -23,6 +23,8 @@ from greenroom.model.proof import Proof
 from greenroom.model.views import MachineReport
 from greenroom.plan.costs import check_limit
 
+_LOOKS = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booted:
@@ -160,11 +162,7 @@ def undone(
 def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
     """What is proved of an environment whose machines have all signalled."""
     with ports.telling.phase("proof"):
-        found = ports.account.stack(stack_id)
-        if found is None:
-            raise OperationError(
-                "E_AWS_STACK", f"the stack of {draft.environment} is gone already ({stack_id})"
-            )
+        found = _seen(ports, draft, stack_id)
         reports = _reports(ports, draft, found)
         try:
             rules = ports.account.rules(draft.environment)
@@ -172,6 +170,20 @@ def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
         except GreenroomError as error:
             proof = judge(draft.cloud, reports, error, ports.clock.now())
     return Booted(draft=draft, found=found, reports=reports, proof=proof)
+
+
+def _seen(ports: CloudPorts, draft: Draft, stack_id: str) -> FoundStack:
+    """The stack that has just been made; a new one is not told of everywhere at once."""
+    for _ in range(_LOOKS):
+        found = ports.account.stack(stack_id)
+        if found is not None:
+            return found
+        ports.attention.wait(1.0)
+    raise OperationError(
+        "E_AWS_STACK",
+        f"the stack of {draft.environment} is complete, and AWS does not show it ({stack_id})",
+        hint=f"greenroom show --provider aws {draft.environment} asks again",
+    )
 
 
 def _reports(ports: CloudPorts, draft: Draft, found: FoundStack) -> dict[str, MachineReport]:
