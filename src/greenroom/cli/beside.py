@@ -56,6 +56,7 @@ class Compiler:
             pass
         with os.fdopen(self._from_child, "rb") as pipe:
             answer = pipe.read()
+        os.waitpid(self._child, 0)
         if answer:
             # Our own child's bytes, out of a pipe that nobody else holds.
             found: CompiledTemplate = pickle.loads(answer)
