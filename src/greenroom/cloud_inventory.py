@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from greenroom.model.cloud_account import FoundStack, StackEvent
 from greenroom.model.cloud_views import (
@@ -74,6 +74,9 @@ class CloudInventory(Protocol):
 
     def drifts(self, stack_id: str) -> Compared:
         """What the last comparison found."""
+
+    def template(self, stack_id: str) -> Mapping[str, Any]:
+        """The template that the stack was last made of."""
 
     def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
         """The ingress rules of these groups (ids)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -203,3 +204,24 @@ def test_a_stack_that_is_being_updated_is_refused(account: Account) -> None:
         "E_AWS_BUSY",
         f"{NAME} is being updated (UPDATE_IN_PROGRESS): AWS deletes it only when that is over",
     )
+
+
+def test_names_that_a_machine_wrote_itself_go_with_it(account: Account) -> None:
+    route53 = account.client("route53")
+    zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
+
+    def names() -> set[str]:
+        records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+        return {record["Name"] for record in records if record["Type"] == "A"}
+
+    for name in ("api.feature-x.example.com", "api.feature-y.example.com"):
+        record = {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
+        change = {"Action": "UPSERT", "ResourceRecordSet": record}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+    own = "api.feature-x.example.com,gone.feature-x.example.com"
+    document = json.loads(group_body())
+    document["Outputs"] = {"web1PublicName": {"Value": own}}
+    stand(account, template=json.dumps(document))
+    ending = Ending(account)
+    assert ending.error is None
+    assert names() == {"api.feature-y.example.com."}

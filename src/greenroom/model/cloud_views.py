@@ -198,6 +198,8 @@ class DriftKind(StrEnum):
     ADDED = "added"
     STATE = "state"
     """An instance that does not run."""
+    BLUEPRINT = "blueprint"
+    """The blueprint at hand would make it otherwise than it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

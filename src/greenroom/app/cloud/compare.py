@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from greenroom.app.cloud.choose import identity_of
 from greenroom.cloud_inventory import CloudInventory
@@ -25,6 +27,7 @@ from greenroom.model.cloud_views import (
 
 POLL_S = 1.0
 DETECTION_PATIENCE_S = 600.0
+_SHOWN_MAX = 60
 
 _INGRESS = "AWS::EC2::SecurityGroupIngress"
 _GROUP = "AWS::EC2::SecurityGroup"
@@ -44,9 +47,12 @@ class Comparer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-def compare(comparer: Comparer, stack: FoundStack) -> DriftReport:
+def compare(
+    comparer: Comparer, stack: FoundStack, wanted: Mapping[str, Any] | None = None
+) -> DriftReport:
     """Compare the stack's resources with the account: CloudFormation's drift detection, then the
-    rules of its groups and the state of its instances, which that does not see.
+    rules of its groups and the state of its instances, which that does not see. ``wanted`` is the
+    template that the blueprint at hand gives, to be compared with the one that was deployed.
 
     Raises RefusedError E_AWS_BUSY for a stack that is moving, OperationError E_AWS_DRIFT if the
     detection does not end.
@@ -64,6 +70,7 @@ def compare(comparer: Comparer, stack: FoundStack) -> DriftReport:
         *compared.differences,
         *rule_differences(resources, rules, compared),
         *state_differences(resources, instances, compared),
+        *(blueprint_differences(wanted, inventory.template(stack.id)) if wanted else ()),
     )
     return DriftReport(
         environment=name,
@@ -144,6 +151,56 @@ def unverified(
             for each in resources
             if each.logical_id not in said and each.logical_id not in compared.compared
         ),
+    )
+
+
+def blueprint_differences(
+    wanted: Mapping[str, Any], deployed: Mapping[str, Any]
+) -> Iterator[Difference]:
+    """What an update would change, property by property, from the two templates alone (pure)."""
+    new, old = wanted.get("Resources", {}), deployed.get("Resources", {})
+    for logical_id in sorted({*new, *old}):
+        after, before = new.get(logical_id), old.get(logical_id)
+        if after is None or before is None:
+            type_ = (after or before)["Type"]
+            words = ("", "deployed") if after is None else ("to be made", "")
+            yield _of_blueprint(logical_id, type_, "", *words)
+            continue
+        for name, new_value, old_value in _properties(after, before):
+            if new_value != old_value:
+                yield _of_blueprint(
+                    logical_id, after["Type"], name, _shown(new_value), _shown(old_value)
+                )
+
+
+def _properties(
+    after: Mapping[str, Any], before: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Each property, and each attribute beside the properties, of two versions of a resource."""
+    for part, prefix in (("Properties", "/"), (None, "")):
+        new = after if part is None else after.get(part, {})
+        old = before if part is None else before.get(part, {})
+        for name in sorted({*new, *old} - {"Properties"}):
+            yield f"{prefix}{name}", new.get(name), old.get(name)
+
+
+def _shown(value: object) -> str:
+    """A value in bounded length: user data is none for a table."""
+    text = "" if value is None else json.dumps(value, sort_keys=True)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def _of_blueprint(
+    logical_id: str, type_: str, where: str, expected: str, actual: str
+) -> Difference:
+    return Difference(
+        kind=DriftKind.BLUEPRINT,
+        resource=logical_id,
+        type=type_,
+        physical_id="",
+        where=where,
+        expected=expected,
+        actual=actual,
     )
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from greenroom.app.cloud.compare import Comparer, compare
+from greenroom.app.cloud.draft import CloudPorts, Wish, plan_offline
 from greenroom.app.cloud.look import find
-from greenroom.cli.cloud.here import inventory_here
+from greenroom.app.cloud.words import with_words
+from greenroom.blueprint.parse import load_blueprint
+from greenroom.cli.cloud.here import access_here, inventory_here
+from greenroom.cli.cloud.stage import perform
 from greenroom.cli.commands.show import section
-from greenroom.cli.request import stack_here
+from greenroom.cli.request import blueprint_path, stack_here
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.errors import NotProvedError
+from greenroom.model.cloud_account import FoundStack
 from greenroom.model.cloud_views import DriftReport
+from greenroom.model.requests import CreateRequest
+from greenroom.providers.aws.session import Access
 
 _REPORT = TypeAdapter(DriftReport)
 _DIFFERENCES = ("DIFFERENCE", "RESOURCE", "PROPERTY", "EXPECTED", "ACTUAL")
@@ -29,7 +37,8 @@ def drift_on_aws(
     """Compare, print, and raise NotProvedError E_AWS_DRIFTED if anything differs."""
     inventory = inventory_here(region, profile)
     stack = find(inventory, environment, stack_here())
-    report = compare(Comparer(inventory=inventory), stack)
+    wanted = _template_here(stack, access_here(region, profile))
+    report = compare(Comparer(inventory=inventory), stack, wanted)
     if as_json:
         say_json(report_json(report))
     else:
@@ -43,6 +52,27 @@ def drift_on_aws(
             hint="greenroom update puts back what the template says, where it changes anything; "
             "what was added by hand goes by hand",
         )
+
+
+def _template_here(stack: FoundStack, access: Access) -> Mapping[str, Any] | None:
+    """The template that the blueprint in this folder or a parent gives for the environment, with
+    the words of its create; None if there is no blueprint of its stack. Raises InputError for one
+    with faults."""
+    identity = stack.identity
+    if identity is None or stack_here() != identity.environment.stack:
+        return None
+    path = blueprint_path(None)
+    asked = CreateRequest(blueprint=path, branch=identity.branch)
+    request = with_words(asked, identity.request)
+    wish = Wish(blueprint=load_blueprint(path), request=request, words=identity.request)
+
+    def work(ports: CloudPorts) -> Mapping[str, Any]:
+        taken = {identity.environment.slug: identity.branch}
+        cloud = plan_offline(ports, wish, identity.owner, taken)
+        document: Mapping[str, Any] = json.loads(ports.compile(cloud).body)
+        return document
+
+    return perform(access, work, as_json=True, quiet=True)
 
 
 def report_json(report: DriftReport) -> dict[str, Any]:

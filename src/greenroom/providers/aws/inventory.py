@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from greenroom.model.cloud_account import FoundStack, StackEvent
 from greenroom.model.cloud_views import (
@@ -18,6 +19,7 @@ from greenroom.model.cloud_views import (
 from greenroom.model.costs import PriceTable
 from greenroom.model.views import MachineReport
 from greenroom.providers.aws import (
+    deployed,
     drift,
     leftovers,
     machine_logs,
@@ -108,6 +110,10 @@ class AwsInventory:
     def drifts(self, stack_id: str) -> Compared:
         """See CloudInventory."""
         return drift.read_drifts(self._account, stack_id)
+
+    def template(self, stack_id: str) -> Mapping[str, Any]:
+        """See CloudInventory."""
+        return deployed.deployed_template(self._account, stack_id)
 
     def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
         """See CloudInventory."""
