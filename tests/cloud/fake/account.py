@@ -81,14 +81,15 @@ class Account:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         }
 
-    def reset(self, *, pace: float = 1.0) -> None:
+    def reset(self, *, pace: float = 1.0, handles_url: str | None = None) -> None:
         """An account with nothing but the seed in it, no faults, no calls, the time running at
-        ``pace``."""
+        ``pace``. ``handles_url`` is where whoever signals finds the wait handles, if that is not
+        here."""
         self.close_engine()
         moto_api_backend.reset()
         self.clock = Clock(pace)
         self.faults = Faults(self.clock)
-        handles = Handles(self.clock, self.url)
+        handles = Handles(self.clock, handles_url or self.url)
         self.engine = Engine(
             clock=self.clock,
             faults=self.faults,

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from greenroom.agent_archive import build_agent
 from greenroom.app.cancellation import CancelFlag
 from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Flow
 from greenroom.model.stack import Image, Machine, Stack
 from greenroom.providers.local import firewall, images, names, network, pool, volumes
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
@@ -24,6 +25,7 @@ from greenroom.providers.local.machine import (
     start,
 )
 from greenroom.providers.local.network import open_listener
+from greenroom.providers.local.prove_flows import prove_flows
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.region import Region
 from tests.real.site import LABEL, NET, PORT
@@ -54,14 +56,19 @@ class Ground:
 
     @contextmanager
     def opened(self) -> Iterator[Ground]:
-        """Bring the region up, and take it down at the end: no environment may be left in it."""
+        """Bring the region up, and take it down at the end, whatever a test left in it."""
         with ExitStack() as undo:
             undo.callback(self.provider.close)
+            undo.callback(self._sweep)
             undo.callback(self._user_namespaces.close)
             self.provider.open()
             for address, answering in self._answering.items():
                 undo.enter_context(served(open_listener(self.layout, address, 80), answering))
             yield self
+
+    def _sweep(self) -> None:
+        for folder in self.layout.environments.iterdir():
+            self.clear(EnvironmentName(*folder.name.split(".", 1)))
 
     def prepare(self, image: Image) -> None:
         """Have the image that stands for an AMI; it is built from packages if nobody ever did."""
@@ -96,6 +103,10 @@ class Ground:
     def clear(self, environment: EnvironmentName) -> None:
         """Remove what belongs to the environment and to none of its machines: groups, names."""
         self.provider.destroy(environment)
+
+    def flows(self, stack: Stack) -> tuple[Flow, ...]:
+        """Every flow within the environment, probed with packets."""
+        return prove_flows(self.layout, stack, (), tuple, thorough=True).flows
 
     def runs(self, environment: EnvironmentName, machine: str) -> bool:
         """Whether the machine's first process lives."""

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ ResourcesOf = Callable[[str], Iterable[Made]]
 """What there is now of the stack with this id."""
 
 _LOOK_EVERY_S = 0.1
+_ROOT_DEVICE = "/dev/xvda"
+"""Of Debian's AMIs."""
 
 
 @dataclass(slots=True)
@@ -73,18 +75,20 @@ class _Standing:
 class Instances:
     """The instances of the account. Thread-safe: instances of a stack are launched at once."""
 
-    def __init__(self, images: Iterable[Image], resources_of: ResourcesOf, region: str) -> None:
+    def __init__(self, images: Iterable[Image], resources_of: ResourcesOf) -> None:
         self.ground: Ground | None = None
         self._images = {image.digest: image for image in images}
         self._resources_of = resources_of
-        self._region = region
         self._lock = threading.RLock()
+        self._images_lock = threading.Lock()
         self._standing: dict[str, _Standing] = {}
         self._instances: dict[str, Instance] = {}
         self._callers: dict[str, Caller] = {}
         self._launched = 0
         self.stillborn: set[str] = set()
         """Machines that EC2 launches and that never come up."""
+        self.profile_delay_s = 0.0
+        """How long a new instance's metadata does not know its profile yet, as on EC2."""
 
     def launch(self, launch: Launch) -> None:
         """Boot it: what the account's launch hook calls."""
@@ -95,12 +99,14 @@ class Instances:
             boot = boot_json(launch.user_data)
             image = self._images[boot["aws"]["image"]["digest"]]
             name = launch.tags["greenroom:machine"]
-            machine = _machine(instance, name, image, boot, self._launched)
+            machine = _machine(instance, name, image, boot, _has_data_disk(launch), self._launched)
             self._launched += 1
             standing.machines[name], standing.images[name] = machine, image
             self._instances[instance.address] = instance
             stack = standing.stack()
         if name not in self.stillborn:
+            with self._images_lock:
+                self._ground.prepare(image)
             self._ground.start(stack, machine)
 
     @contextmanager
@@ -149,6 +155,11 @@ class Instances:
         assert self.ground is not None, "the region is not open"
         return self.ground
 
+    def standing(self) -> set[EnvironmentName]:
+        """The environments of which something is there."""
+        with self._lock:
+            return {standing.environment for standing in self._standing.values()}
+
     def stack(self, stack_id: str) -> Stack:
         """What stands of a CloudFormation stack; raises KeyError."""
         with self._lock:
@@ -173,6 +184,7 @@ class Instances:
         options = launch.metadata
         caller = None if launch.profile is None else self._session(launch, resources)
         tags = {key: value for key, value in launch.tags.items() if not key.startswith("aws:")}
+        now = datetime.now(UTC)
         return Instance(
             id=launch.instance_id,
             region=launch.region,
@@ -185,7 +197,8 @@ class Instances:
             tokens_required=options.get("HttpTokens") == "required",
             user_data=launch.user_data,
             caller=caller,
-            launched_at=datetime.now(UTC),
+            launched_at=now,
+            known_at=now + timedelta(seconds=self.profile_delay_s),
         )
 
     def _session(self, launch: Launch, resources: Iterable[Made]) -> Caller:
@@ -211,8 +224,19 @@ def boot_json(user_data: bytes) -> dict[str, Any]:
     return document
 
 
+def _has_data_disk(launch: Launch) -> bool:
+    """Whether EC2 attaches a disk beside the root one as it launches."""
+    devices = launch.properties.get("BlockDeviceMappings", [])
+    return any(device["DeviceName"] != _ROOT_DEVICE for device in devices)
+
+
 def _machine(
-    instance: Instance, name: str, image: Image, boot: Mapping[str, Any], position: int
+    instance: Instance,
+    name: str,
+    image: Image,
+    boot: Mapping[str, Any],
+    has_data_disk: bool,
+    position: int,
 ) -> Machine:
     """The local machine that an instance becomes."""
     return Machine(
@@ -237,7 +261,7 @@ def _machine(
         deadline_s=boot["deadline_s"],
         signal_token="",
         user_data=instance.user_data.decode("ascii"),
-        volume=_volume(boot["restore"]),
+        volume=_volume(boot["restore"]) if has_data_disk else None,
     )
 
 

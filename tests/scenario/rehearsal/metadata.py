@@ -22,7 +22,8 @@ _LIFE = timedelta(hours=6)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """What EC2 knows of one instance. ``address`` is its private IPv4 address; ``tags`` are None
-    unless the launch template lets metadata tell them; ``caller`` is None without a profile."""
+    unless the launch template lets metadata tell them; ``caller`` is None without a profile, and
+    metadata knows it only from ``known_at``."""
 
     id: str
     region: str
@@ -36,6 +37,7 @@ class Instance:
     user_data: bytes = field(repr=False)
     caller: Caller | None
     launched_at: datetime
+    known_at: datetime
 
     @property
     def zone(self) -> str:
@@ -114,7 +116,7 @@ def _pages(instance: Instance) -> dict[str, str]:
 
 def _credentials(instance: Instance) -> dict[str, str]:
     caller = instance.caller
-    if caller is None:
+    if caller is None or datetime.now(UTC) < instance.known_at:
         return {}
     profile = f"arn:aws:iam::{instance.account}:instance-profile/{caller.name}"
     document = {

@@ -66,6 +66,11 @@ class Storage:
         with self._lock:
             del self._objects[bucket, key]
 
+    def content(self, bucket: str, key: str) -> bytes:
+        """What an object holds; raises KeyError."""
+        with self._lock:
+            return self._objects[bucket, key].content
+
     def keys(self, bucket: str) -> list[str]:
         """The keys in a bucket, sorted."""
         with self._lock:
