@@ -44,7 +44,8 @@ def cloud_ports(access: Access, attention: Attention, sink: Callable[[Event], No
         telling=telling,
         clock=clock,
         prices=lambda: known_prices(os.environ),
-        s3_endpoint=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+        s3_endpoint=_endpoint("S3"),
+        route53_endpoint=_endpoint("ROUTE_53"),
     )
 
 
@@ -57,3 +58,9 @@ def cloud_inventory(
     """What stands in the account, for what only looks, reaches into machines or destroys."""
     account = Account(access, wait=wait, tell=tell)
     return AwsInventory(account, lambda: known_prices(os.environ), access.profile)
+
+
+def _endpoint(service: str) -> str | None:
+    """What boto3 calls instead of AWS, by its own variables: machines are to call it as well."""
+    environment = os.environ
+    return environment.get(f"AWS_ENDPOINT_URL_{service}") or environment.get("AWS_ENDPOINT_URL")

@@ -33,6 +33,7 @@ from tests.scenario.rehearsal.theatre import VPC, Theatre
 CREATE = "create --provider aws --machines backend db feed --restore_db"
 FEATURE = EnvironmentName("photos", "feature-x")
 BROKEN = EnvironmentName("photos", "broken")
+MOVING = EnvironmentName("photos", "moving")
 MACHINES = ("backend1", "db1", "feed1")
 CODE, EXTRACTS, OWN = "photos-code", "photos-extracts", "photos-greenroom"
 ARTIFACT = "backend-broken.tar.gz"
@@ -62,13 +63,25 @@ def feature(theatre: Theatre) -> Iterator[Theatre]:
     assert done.returncode == 0, done.stdout + done.stderr
     theatre.instances.profile_delay_s = 0.0
     yield theatre
-    name = "greenroom-photos-feature-x"
-    theatre.account.client("cloudformation").delete_stack(StackName=name)
-    theatre.account.wait_for(theatre.stack(name).stack_id, timeout_s=20)
-    assert theatre.stack("greenroom-photos-feature-x").status == "DELETE_COMPLETE"
-    theatre.wait_until_gone()
+    theatre.destroy(FEATURE)
     assert theatre.ground.provider.observe(FEATURE) == ()
     assert theatre.account.engine.bugs == []
+
+
+@pytest.fixture
+def moving(theatre: Theatre, tmp_path: Path) -> Iterator[str]:
+    """A branch whose backend stands in an Auto Scaling group; the stack's name."""
+    site = theatre.site.copied(tmp_path / "photos")
+    machine = "  backend:\n    image: web\n"
+    site.edit("greenroom.yaml", machine, f"{machine}    aws: {{auto_scaling: true}}\n")
+    theatre.stock(site)
+    done = theatre.run(site, *CREATE.split(), "none", "--branch", "moving")
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = "greenroom-photos-moving"
+    yield name
+    # Route53 removes no zone that has records, and these are not CloudFormation's.
+    theatre.destroy(MOVING)
+    assert theatre.ground.provider.observe(MOVING) == ()
 
 
 @pytest.fixture
@@ -95,9 +108,11 @@ def _remove_state() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def inside(theatre: Theatre, machine: str, *argv: str) -> str:
-    """What a command inside a machine of feature_x prints; it must succeed."""
-    command = theatre.ground.command(FEATURE, machine, argv)
+def inside(
+    theatre: Theatre, machine: str, *argv: str, environment: EnvironmentName = FEATURE
+) -> str:
+    """What a command inside a machine prints; it must succeed."""
+    command = theatre.ground.command(environment, machine, argv)
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, f"{machine}: {argv}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -229,8 +244,7 @@ def test_machines_find_each_other_by_the_templates_names(feature: Theatre) -> No
 
 
 def test_the_templates_groups_are_what_the_network_enforces(feature: Theatre) -> None:
-    stack_id = feature.stack("greenroom-photos-feature-x").stack_id
-    flows = feature.ground.flows(feature.instances.stack(stack_id))
+    flows = feature.ground.flows(feature.standing("greenroom-photos-feature-x"))
     assert [flow for flow in flows if flow.verdict is not Verdict.PROVED] == []
     between = [flow for flow in flows if flow.target in MACHINES]
     assert {(f.source, f.target, f.port) for f in between if f.declared} >= {
@@ -343,3 +357,32 @@ def _all_wait_for(theatre: Theatre, machine: str) -> bool:
         return False
     waiting = [r.logical_id for r in list(resources.values()) if r.status == "CREATE_IN_PROGRESS"]
     return len(waiting) == 1 and waiting[0].startswith(f"{machine}Ready")
+
+
+def test_a_machine_that_aws_may_replace_writes_its_own_names_and_no_others(
+    theatre: Theatre, moving: str
+) -> None:
+    (backend,) = (m for m in theatre.standing(moving).machines if m.name == "backend1")
+    for name in ("backend1", "backend", "api"):
+        full = f"{name}.moving.photos.internal"
+        found = inside(theatre, "feed1", "getent", "ahostsv4", full, environment=MOVING)
+        assert found.split()[0] == str(backend.address), name
+    for name, status in (("api", 200), ("db", 403)):
+        program = WRITE_NAME.format(zone=theatre.zone_of(moving), name=name)
+        argv = ("python3", "-I", "-c", program)
+        assert int(inside(theatre, "backend1", *argv, environment=MOVING)) == status, name
+
+
+WRITE_NAME = """
+import sys; sys.path.insert(0, '/opt/greenroom/agent.pyz')
+from greenroom_agent.account import Account
+from greenroom_agent.fetch import request
+from greenroom_agent.metadata import Metadata
+from greenroom_agent.name_records import change_batch
+account = Account('eu-west-1', Metadata('http://169.254.169.254'))
+url = 'http://169.254.169.252/2013-04-01/hostedzone/{zone}/rrset/'
+body = change_batch([('{name}.moving.photos.internal', '192.0.2.1')], 'another')
+headers = account.headers('route53', 'POST', url, body, region='us-east-1')
+headers['Content-Type'] = 'text/xml'
+print(request('POST', url, headers=headers, body=body).status)
+"""

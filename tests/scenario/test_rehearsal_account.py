@@ -15,7 +15,7 @@ from greenroom.model.stack import PortRange
 from tests.scenario.rehearsal.listening import served
 from tests.scenario.rehearsal.policy import is_allowed
 from tests.scenario.rehearsal.resolved import Made, groups_of
-from tests.scenario.rehearsal.signatures import Asked, Caller, RefusedError, caller_of
+from tests.scenario.rehearsal.signatures import Asked, Caller, RefusedError, Service, caller_of
 from tests.scenario.rehearsal.storage import Storage
 
 READ = "s3:GetObject"
@@ -66,6 +66,26 @@ def test_a_policy_allows_what_a_statement_names_and_nothing_else(
     statements: list[dict[str, Any]], action: str, resource: str, allowed: bool
 ) -> None:
     assert is_allowed([document(*statements)], action, resource, {}) is allowed
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "met"),
+    [
+        ("StringEquals", ["a"], True),
+        ("StringEquals", ["b"], False),
+        ("StringEquals", [], False),
+        ("StringLike", ["a"], True),
+        ("ForAllValues:StringEquals", ["a", "a"], True),
+        ("ForAllValues:StringEquals", ["a", "b"], False),
+        # IAM user guide, «Multivalued context keys»: also true where there is no value.
+        ("ForAllValues:StringEquals", [], True),
+    ],
+)
+def test_a_condition_is_about_all_that_the_request_names(
+    operator: str, values: list[str], met: bool
+) -> None:
+    documents = [document(allow("*", Condition={operator: {"route53:Names": ["a"]}}))]
+    assert is_allowed(documents, READ, f"{CODE}a", {"route53:names": values}) is met
 
 
 def test_a_policy_variable_stands_for_its_sign() -> None:
@@ -135,7 +155,12 @@ def test_an_unsigned_request_is_refused() -> None:
     storage = Storage(REGION, lambda key: OPERATOR)
     assert storage.answer(asked).status == 403
     with pytest.raises(RefusedError, match="AccessDenied"):
-        caller_of(asked, region=REGION, caller_with=lambda key: None, now=datetime.now(UTC))
+        caller_of(
+            asked,
+            service=Service(name="s3", region=REGION),
+            caller_with=lambda key: None,
+            now=datetime.now(UTC),
+        )
 
 
 def rule(kind: str, group: str, **properties: Any) -> Made:

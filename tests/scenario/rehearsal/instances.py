@@ -32,6 +32,9 @@ from tests.scenario.rehearsal.signatures import Caller
 ResourcesOf = Callable[[str], Iterable[Made]]
 """What there is now of the stack with this id."""
 
+Written = Callable[[Iterable[str]], Mapping[str, set[str]]]
+"""The addresses by name that machines wrote into hosted zones (ids) themselves."""
+
 _LOOK_EVERY_S = 0.1
 _ROOT_DEVICE = "/dev/xvda"
 """Of Debian's AMIs."""
@@ -47,10 +50,13 @@ class _Standing:
     known: set[str] = field(default_factory=set)
     machines: dict[str, Machine] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
+    written: Mapping[str, set[str]] = field(default_factory=dict)
 
     def stack(self) -> Stack:
         """The local provider's view of it."""
         names = addresses_by_name(self.resources)
+        for name, addresses in self.written.items():
+            names[name] = names.get(name, set()) | addresses
         machines = tuple(
             replace(m, dns_names=(m.private_dns, *_names_of(str(m.address), names)))
             for m in self.machines.values()
@@ -75,10 +81,13 @@ class _Standing:
 class Instances:
     """The instances of the account. Thread-safe: instances of a stack are launched at once."""
 
-    def __init__(self, images: Iterable[Image], resources_of: ResourcesOf) -> None:
+    def __init__(
+        self, images: Iterable[Image], resources_of: ResourcesOf, written: Written
+    ) -> None:
         self.ground: Ground | None = None
         self._images = {image.digest: image for image in images}
         self._resources_of = resources_of
+        self._written = written
         self._lock = threading.RLock()
         self._images_lock = threading.Lock()
         self._standing: dict[str, _Standing] = {}
@@ -137,9 +146,11 @@ class Instances:
                     del self._standing[stack_id]
 
     def _follow(self, standing: _Standing, resources: tuple[Made, ...]) -> None:
-        if resources == standing.resources:
+        zones = [m.physical_id for m in resources if m.type == "AWS::Route53::HostedZone"]
+        written = self._written(zones)
+        if (resources, written) == (standing.resources, standing.written):
             return
-        standing.resources = resources
+        standing.resources, standing.written = resources, written
         there = {made.physical_id for made in resources}
         standing.known |= there
         before = standing.stack()

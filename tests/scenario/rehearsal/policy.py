@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+Context = Mapping[str, Sequence[str]]
+
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
@@ -17,10 +19,10 @@ def is_allowed(
     documents: Sequence[Mapping[str, Any]],
     action: str,
     resource: str,
-    context: Mapping[str, str],
+    context: Context,
 ) -> bool:
     """Whether one statement allows it and none denies it. ``context`` holds the request's
-    condition keys in lower case."""
+    condition keys in lower case, each with all of its values."""
     effects = {
         statement["Effect"]
         for document in documents
@@ -37,31 +39,34 @@ def _statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield statement
 
 
-def _applies(
-    statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]
-) -> bool:
+def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
     return (
         # Actions are matched whatever their case, resources are not.
         any(_is_like(a.lower(), action.lower()) for a in _listed(statement["Action"]))
         and any(_is_like(r, resource) for r in _listed(statement["Resource"]))
         and all(
-            _is_met(operator, key.lower(), wanted, context)
+            _is_met(operator, _listed(wanted), context.get(key.lower(), ()))
             for operator, keys in statement.get("Condition", {}).items()
             for key, wanted in keys.items()
         )
     )
 
 
-def _is_met(operator: str, key: str, wanted: Any, context: Mapping[str, str]) -> bool:
-    if key not in context:
-        return False
-    match operator:
+def _is_met(operator: str, wanted: Sequence[str], values: Sequence[str]) -> bool:
+    """``values`` are the request's; with ForAllValues none at all will do as well."""
+    quantifier, _, plain = operator.rpartition(":")
+    match plain:
         case "StringEquals":
-            return context[key] in _listed(wanted)
+            met = [value in wanted for value in values]
         case "StringLike":
-            return any(_is_like(pattern, context[key]) for pattern in _listed(wanted))
-        case "Bool":
-            return context[key].lower() in [str(w).lower() for w in _listed(wanted)]
+            met = [any(_is_like(pattern, value) for pattern in wanted) for value in values]
+        case _:
+            raise AssertionError(f"the rehearsal does not know the condition {operator}")
+    match quantifier:
+        case "":
+            return len(met) == 1 and met[0]
+        case "ForAllValues":
+            return all(met)
         case _:
             raise AssertionError(f"the rehearsal does not know the condition {operator}")
 

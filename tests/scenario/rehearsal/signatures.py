@@ -1,8 +1,8 @@
-"""Who signed a request to S3: Signature Version 4, with botocore's own signer as the oracle.
+"""Who signed a request: Signature Version 4, with botocore's own signer as the oracle.
 
 The caller's request is signed anew with the secret that belongs to its access key; what comes out
 must be what it sent. Source: Amazon S3 API reference, «Authenticating Requests (AWS Signature
-Version 4)».
+Version 4)»; IAM user guide, «Create a signed AWS API request».
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -51,17 +51,34 @@ class Asked:
 
 
 class RefusedError(Exception):
-    """S3 says no: ``status`` and ``code`` are its own."""
+    """AWS says no: ``status`` and ``code`` are its own."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message = status, code, message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a request is signed for."""
+
+    name: str
+    region: str
+
+    @property
+    def is_s3(self) -> bool:
+        """S3 encodes paths once, and wants a header with the body's hash."""
+        return self.name == "s3"
+
+
 def caller_of(
-    asked: Asked, *, region: str, caller_with: Callable[[str], Caller | None], now: datetime
+    asked: Asked,
+    *,
+    service: Service,
+    caller_with: Callable[[str], Caller | None],
+    now: datetime,
 ) -> Caller:
-    """Who signed it, for the S3 of ``region``. Raises RefusedError as S3 would."""
+    """Who signed it. Raises RefusedError as the service would."""
     headers = asked.headers
     if "authorization" not in headers:
         raise RefusedError(403, "AccessDenied", "Access Denied")
@@ -71,23 +88,24 @@ def caller_of(
     caller = caller_with(found["key"])
     if caller is None:
         raise RefusedError(403, "InvalidAccessKeyId", f"nobody has the key {found['key']}")
-    if (found["region"], found["service"]) != (region, "s3"):
-        scope = f"the credential is for {found['service']} in {found['region']}, expected {region}"
+    if (found["region"], found["service"]) != (service.region, service.name):
+        scope = f"the credential is for {found['service']} in {found['region']}, not for {service}"
         raise RefusedError(400, "AuthorizationHeaderMalformed", scope)
     signed = found["headers"].split(";")
-    _refuse_unsigned(headers, signed)
+    _refuse_unsigned(headers, signed, service)
     _refuse_time(headers, found["day"], now)
     if headers.get("x-amz-security-token") != caller.token:
         raise RefusedError(400, "InvalidToken", "the token is not that of the key")
-    _refuse_body(headers["x-amz-content-sha256"], asked.body)
-    if not hmac.compare_digest(_signature(asked, caller, region, signed), found["signature"]):
+    if "x-amz-content-sha256" in headers:
+        _refuse_body(headers["x-amz-content-sha256"], asked.body)
+    if not hmac.compare_digest(_signature(asked, caller, service, signed), found["signature"]):
         raise RefusedError(403, "SignatureDoesNotMatch", "The request signature does not match")
     return caller
 
 
-def _refuse_unsigned(headers: Mapping[str, str], signed: list[str]) -> None:
+def _refuse_unsigned(headers: Mapping[str, str], signed: list[str], service: Service) -> None:
     """Host and every x-amz- header must be signed, and what is signed must be there."""
-    if "x-amz-content-sha256" not in headers:
+    if service.is_s3 and "x-amz-content-sha256" not in headers:
         raise RefusedError(400, "MissingSecurityHeader", "x-amz-content-sha256")
     needed = {"host", *(name for name in headers if name.startswith("x-amz-"))}
     if not needed <= set(signed) or not set(signed) <= set(headers):
@@ -112,15 +130,18 @@ def _refuse_body(said: str, body: bytes) -> None:
         raise RefusedError(400, "XAmzContentSHA256Mismatch", "the body has another hash")
 
 
-def _signature(asked: Asked, caller: Caller, region: str, signed: list[str]) -> str:
-    auth = S3SigV4Auth(Credentials(caller.access_key, caller.secret, caller.token), "s3", region)
+def _signature(asked: Asked, caller: Caller, service: Service, signed: list[str]) -> str:
+    credentials = Credentials(caller.access_key, caller.secret, caller.token)
+    kind = S3SigV4Auth if service.is_s3 else SigV4Auth
+    auth = kind(credentials, service.name, service.region)
     parts = urlsplit(asked.target)
-    # S3 encodes the path anew, so a caller must have signed just that encoding.
+    # AWS encodes the path anew, so a caller must have signed just that encoding.
     path = quote(unquote(parts.path), safe="/-._~")
     again = AWSRequest(
         method=asked.method,
         url=f"http://{asked.headers['host']}{path}?{parts.query}",
         headers={name: asked.headers[name] for name in signed},
+        data=asked.body,
     )
     again.context["timestamp"] = asked.headers["x-amz-date"]
     return str(auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again))

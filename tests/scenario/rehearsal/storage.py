@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
 from tests.scenario.rehearsal.policy import is_allowed
-from tests.scenario.rehearsal.signatures import Asked, Caller, RefusedError, caller_of
+from tests.scenario.rehearsal.signatures import Asked, Caller, RefusedError, Service, caller_of
 
 _ACTIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject"}
 
@@ -50,7 +50,7 @@ class Storage:
     """The buckets of one account in ``region``. Thread-safe."""
 
     def __init__(self, region: str, caller_with: Callable[[str], Caller | None]) -> None:
-        self._region = region
+        self._service = Service(name="s3", region=region)
         self._caller_with = caller_with
         self._lock = threading.Lock()
         self._objects: dict[tuple[str, str], _Object] = {}
@@ -88,14 +88,14 @@ class Storage:
         try:
             caller = caller_of(
                 asked,
-                region=self._region,
+                service=self._service,
                 caller_with=self._caller_with,
                 now=datetime.now(UTC),
             )
             name = caller.name
             given = self._answer(asked, caller, path)
         except RefusedError as error:
-            given = _refusal(error, path, asked.method)
+            given = refusal(error, path, asked.method)
         with self._lock:
             access = Access(caller=name, method=asked.method, path=path, status=given.status)
             self._log.append(access)
@@ -147,7 +147,8 @@ def _etag(found: _Object) -> str:
     return f'"{digest}"'
 
 
-def _refusal(error: RefusedError, path: str, method: str) -> Answer:
+def refusal(error: RefusedError, path: str, method: str) -> Answer:
+    """An error in S3's words."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{error.message}</Message>"

@@ -13,6 +13,7 @@ from typing import Any
 
 from greenroom.blueprint.parse import load_blueprint
 from greenroom.model.names import EnvironmentName
+from greenroom.model.stack import Stack
 from greenroom.plan.images import all_images
 from greenroom.providers.local.layout import SERVICE_ADDRESS
 from greenroom.providers.local.network import open_listener
@@ -23,6 +24,8 @@ from tests.scenario.rehearsal.ground import REGION, SUBNET, Ground
 from tests.scenario.rehearsal.instances import Instances
 from tests.scenario.rehearsal.listening import relayed
 from tests.scenario.rehearsal.metadata import MetadataService
+from tests.scenario.rehearsal.names import PREFIX as ROUTE53
+from tests.scenario.rehearsal.names import Names
 from tests.scenario.rehearsal.resolved import Made
 from tests.scenario.rehearsal.signatures import Asked, Caller
 from tests.scenario.rehearsal.storage import Answer, Storage
@@ -47,7 +50,8 @@ class Theatre:
         blueprint = load_blueprint(site.folder / "greenroom.yaml")
         self.site = site
         self.account = Account()
-        self.instances = Instances(all_images(blueprint), self._resources_of)
+        self.names = Names(self._caller_with, self._hand_on)
+        self.instances = Instances(all_images(blueprint), self._resources_of, self.names.written)
         self.storage = Storage(AWS_REGION, self._caller_with)
         self.signals: list[bytes] = []
         metadata = MetadataService(self.instances.at)
@@ -101,6 +105,24 @@ class Theatre:
         stacks = [s for s in self.account.engine.stacks.values() if s.name == name]
         return max(stacks, key=lambda stack: stack.created_at)
 
+    def standing(self, name: str) -> Stack:
+        """The machines of a CloudFormation stack, as the region has them."""
+        return self.instances.stack(self.stack(name).stack_id)
+
+    def zone_of(self, name: str) -> str:
+        """The id of a stack's own hosted zone."""
+        resources = self.stack(name).resources.values()
+        return str(next(r.physical_id for r in resources if r.type == "AWS::Route53::HostedZone"))
+
+    def destroy(self, environment: EnvironmentName) -> None:
+        """Destroy by the command line, and wait until the region has followed."""
+        stack = self.stack(f"greenroom-{environment.stack}-{environment.slug}")
+        done = self.run(self.site, "destroy", "--provider", "aws", str(environment))
+        history = [(event.logical_id, event.status, event.reason) for event in stack.events]
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{history}"
+        assert stack.status == "DELETE_COMPLETE", history
+        wait_until(lambda: environment not in self.instances.standing(), timeout_s=_FOLLOW_S)
+
     def wait_until_gone(self, *, but: EnvironmentName | None = None) -> None:
         """Wait until the region has followed the end of every stack, ``but`` that environment."""
         wait_until(lambda: self.instances.standing() <= {but}, timeout_s=_FOLLOW_S)
@@ -122,6 +144,7 @@ class Theatre:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{_API_PORT}",
             "AWS_ENDPOINT_URL_S3": S3_URL,
+            "AWS_ENDPOINT_URL_ROUTE_53": S3_URL,
         }
 
     def _caller_with(self, access_key: str) -> Caller | None:
@@ -144,20 +167,24 @@ class Theatre:
             ]
 
     def _serve(self, asked: Asked, address: str) -> Answer:
-        """S3, of which the bucket of the wait handles is CloudFormation's."""
+        """S3, of which the bucket of the wait handles is CloudFormation's, and Route53."""
         if asked.target.startswith(BUCKET):
-            return self._forward(asked)
+            self.signals.append(asked.body)
+            return self._hand_on(asked)
+        if asked.target.startswith(ROUTE53):
+            return self.names.answer(asked)
         return self.storage.answer(asked)
 
-    def _forward(self, asked: Asked) -> Answer:
-        """A signal, to the byte."""
-        self.signals.append(asked.body)
+    def _hand_on(self, asked: Asked) -> Answer:
+        """Let the account answer, which gets the request to the byte."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port(), timeout=10)
         try:
-            headers = {n: v for n, v in asked.headers.items() if n == "content-type"}
+            kept = ("authorization", "content-type", "x-amz-date")
+            headers = {name: asked.headers[name] for name in kept if name in asked.headers}
             connection.request(asked.method, asked.target, asked.body, headers)
             answer = connection.getresponse()
-            return Answer(status=answer.status, headers={}, body=answer.read())
+            given = {"Content-Type": answer.headers.get("Content-Type", "text/xml")}
+            return Answer(status=answer.status, headers=given, body=answer.read())
         finally:
             connection.close()
 

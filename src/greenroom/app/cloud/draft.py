@@ -26,7 +26,7 @@ from greenroom.plan.recipe import recipe_bytes, sha256_of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudPorts:
     """What every use case on AWS works through. ``agent`` is the archive that machines fetch,
-    ``s3_endpoint`` a service that speaks S3 in AWS's place."""
+    ``s3_endpoint`` a service that speaks S3 in AWS's place, ``route53_endpoint`` likewise."""
 
     account: CloudAccount
     compile: Callable[[CloudStack], Template]
@@ -37,6 +37,7 @@ class CloudPorts:
     clock: Clock
     prices: Callable[[], PriceTable]
     s3_endpoint: str | None = None
+    route53_endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ def plan_offline(ports: CloudPorts, wish: Wish, owner: str, taken: Mapping[str, 
         taken=taken,
         region=ports.account.region,
         s3_endpoint=ports.s3_endpoint,
+        route53_endpoint=ports.route53_endpoint,
     )
     return plan_cloud(wish.blueprint, wish.request, ask)
 
