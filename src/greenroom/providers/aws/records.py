@@ -7,6 +7,9 @@ from typing import Any
 
 from greenroom.providers.aws.session import Account
 
+_RECORDS_MAX = "100"
+"""Machines that share a name have a record each; an environment has 50 at the most."""
+
 
 def forget_names(account: Account, names: Sequence[str]) -> None:
     """Delete the A records of these names from every hosted zone that can hold them.
@@ -40,17 +43,18 @@ def _forget(account: Account, zone_id: str, name: str) -> None:
         HostedZoneId=zone_id,
         StartRecordName=name,
         StartRecordType="A",
-        MaxItems="1",
+        MaxItems=_RECORDS_MAX,
     )
-    for record in reply.get("ResourceRecordSets", []):
-        if _is_address_of(record, name):
-            account.call(
-                "route53",
-                "ChangeResourceRecordSets",
-                about=f"{name} in {zone_id}",
-                HostedZoneId=zone_id,
-                ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]},
-            )
+    records = [r for r in reply.get("ResourceRecordSets", []) if _is_address_of(r, name)]
+    if records:
+        changes = [{"Action": "DELETE", "ResourceRecordSet": record} for record in records]
+        account.call(
+            "route53",
+            "ChangeResourceRecordSets",
+            about=f"{name} in {zone_id}",
+            HostedZoneId=zone_id,
+            ChangeBatch={"Changes": changes},
+        )
 
 
 def _is_address_of(record: Mapping[str, Any], name: str) -> bool:
