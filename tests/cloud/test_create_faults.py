@@ -86,7 +86,7 @@ def test_a_missing_right_is_named_with_its_resource(account: Account, action: st
         f"AWS denies {action} on arn:aws:some:thing to {USER_ARN}",
         f"allow {action} on arn:aws:some:thing; {POLICY_HINT}",
     )
-    assert set(statuses(account)) <= {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}
+    assert set(statuses(account)) <= {"DELETE_COMPLETE"}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def create(ports: CloudPorts, wish: Wish) -> Booted:
     if status != "CREATE_COMPLETE":
         raise undone(ports, draft, stack_id, status, tale, kept=wish.keep_failed)
     if draft.cloud.stack.production:
-        ports.account.protect(stack_id)
+        protect(ports, draft, stack_id)
     return prove(ports, draft, stack_id)
 
 
@@ -157,6 +157,15 @@ def undone(
         f"greenroom show --provider aws {name} tells where it stands",
     )
     return _with(error, f"; {_delete(ports, draft, stack_id)}", "")
+
+
+def protect(ports: CloudPorts, draft: Draft, stack_id: str) -> None:
+    """Forbid the deletion of production."""
+    try:
+        ports.account.protect(stack_id)
+    except GreenroomError as error:
+        what = f"; {draft.environment} stands, but nothing protects it from deletion"
+        raise _with(error, what, "") from error
 
 
 def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from greenroom.app.cloud.draft import CloudPorts
@@ -43,8 +44,11 @@ def await_changes(ports: CloudPorts, proposed: ProposedChanges) -> ChangeSet:
             ports.attention.check()
             ports.attention.wait(pause_s)
             pause_s = min(POLL_S, pause_s * 1.3)
-    except CancelledError:
-        ports.account.withdraw(proposed)
+    except GreenroomError:
+        # Where this fails too, the first reason is still the one to tell; what stays is a change
+        # set that nobody executes, and a later create or a destroy removes it.
+        with suppress(GreenroomError):
+            ports.account.withdraw(proposed)
         raise
 
 

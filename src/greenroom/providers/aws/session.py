@@ -75,7 +75,6 @@ class Account:
         self.region: str = region
         self.wait = wait
         self.tell = tell
-        self.calls = 0
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -123,14 +122,9 @@ class Account:
             user_agent_extra=f"greenroom/{__version__}",
         )
         try:
-            client = self._session.client(service, region_name=self.region, config=config)
+            return self._session.client(service, region_name=self.region, config=config)
         except (exceptions.BotoCoreError, ValueError) as error:
             raise translated(error, asked) from error
-        client.meta.events.register("before-send.*", self._count)
-        return client
-
-    def _count(self, **_: object) -> None:
-        self.calls += 1
 
     def _patiently(self, asked: Asked, ask: Callable[[], Reply]) -> Reply:
         began = time.monotonic()

@@ -1,0 +1,125 @@
+"""Updates on a fake account: only what must be is replaced, and production is asked for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from greenroom.errors import GreenroomError
+from tests.cloud.fake.account import Account
+from tests.cloud.machines import Machines, booting
+from tests.cloud.stage import EXAMPLE, Stage
+
+NAME = "greenroom-photos-feature-x"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the example that a test may edit."""
+    shutil.copytree(EXAMPLE.parent / "images", tmp_path / "images")
+    for bucket in ("artifacts", "data"):
+        (tmp_path / bucket).mkdir()
+    shutil.copy(EXAMPLE, tmp_path / EXAMPLE.name)
+    return tmp_path
+
+
+def edit(folder: Path, old: str, new: str) -> Path:
+    path = folder / EXAMPLE.name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.fixture
+def machines(account: Account, folder: Path) -> Machines:
+    """feature_x stands, with two backends."""
+    machines = booting(account)
+    Stage(folder / EXAMPLE.name).create(machines=("backend=2", "db", "feed"))
+    machines.booted.clear()
+    return machines
+
+
+def test_nothing_to_do_is_a_success(account: Account, machines: Machines, folder: Path) -> None:
+    stage = Stage(folder / EXAMPLE.name)
+    updated = stage.update()
+    assert updated.changes == ()
+    assert stage.told("notice") == ["photos/feature-x is as the blueprint says: nothing to do"]
+    assert machines.booted == []
+    assert account.stack(NAME).status == "CREATE_COMPLETE"
+
+
+def test_only_the_machines_that_change_boot_anew(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    """Also two backends stay two, though nobody says so again."""
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    stage = Stage(path)
+    updated = stage.update()
+    assert machines.booted == ["db1"]
+    kinds = {change.logical_id: change.kind.value for change in updated.changes}
+    assert kinds["db1"] in ("replace", "may replace")
+    assert not any(name.startswith(("backend1", "backend2", "feed1")) for name in kinds)
+    assert updated.booted.found.status == "UPDATE_COMPLETE"
+    assert sorted(updated.booted.reports) == ["backend1", "backend2", "db1", "feed1"]
+    assert any(told.startswith(kinds["db1"]) for told in stage.told("notice"))
+
+
+def test_a_rule_changes_without_a_machine(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    path = edit(folder, "{port: 80, from: anywhere}", "{port: 80, from: 10.0.0.0/8}")
+    updated = Stage(path).update()
+    assert machines.booted == []
+    assert {change.type for change in updated.changes} == {"AWS::EC2::SecurityGroupIngress"}
+    rules = [c for c in updated.booted.proof.claims if "rules" in c.claim]
+    assert [claim.verdict.value for claim in rules] == ["proved"]
+
+
+def test_an_update_that_fails_is_taken_back_with_its_reason(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    machines.broken["db1"] = "restore: no such table"
+    with pytest.raises(GreenroomError) as caught:
+        Stage(path).update()
+    assert (caught.value.code, caught.value.message) == (
+        "E_MACHINE_FAILED",
+        "db1: restore: no such table; photos/feature-x is as it was before",
+    )
+    assert account.stack(NAME).status == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_production_is_not_replaced_without_its_name(account: Account, folder: Path) -> None:
+    machines = booting(account)
+    Stage(folder / EXAMPLE.name).create(branch="master")
+    machines.booted.clear()
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    with pytest.raises(GreenroomError) as caught:
+        Stage(path).update(branch="master")
+    assert caught.value.code == "E_PRODUCTION"
+    assert caught.value.message.startswith(
+        "photos/master is production, and this update replaces or removes "
+    )
+    assert caught.value.hint == (
+        "type its name to do it: greenroom update --provider aws photos/master "
+        "--confirm photos/master"
+    )
+    assert machines.booted == []
+    assert (
+        account.engine.change_sets == {}
+        or account.stack("greenroom-photos-master").status == "CREATE_COMPLETE"
+    )
+    Stage(path).update(branch="master", confirm="photos/master")
+    assert machines.booted == ["db1"]
+
+
+def test_what_is_not_there_cannot_be_updated(account: Account) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        Stage(EXAMPLE).update()
+    assert (caught.value.code, caught.value.message) == (
+        "E_NO_ENVIRONMENT",
+        "there is no environment 'feature_x' of photos in eu-west-1",
+    )
