@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from greenroom.app.cloud.compare import Comparer, compare
@@ -86,3 +88,18 @@ def test_a_stack_that_moves_is_not_compared(account: Account) -> None:
         "E_AWS_BUSY",
         "photos/feature-x is moving (UPDATE_IN_PROGRESS): there is nothing to compare with yet",
     )
+
+
+def test_nested_stacks_are_compared_too(account: Account) -> None:
+    account.client("s3").put_object(
+        Bucket="photos-greenroom", Key="nested.json", Body=group_body().encode()
+    )
+    url = f"{account.url}/photos-greenroom/nested.json"
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    stand(account, template=json.dumps({"Resources": {"typesStack": nested}}))
+    report = compared(account)
+    assert report.compared >= 1
+    assert ("baseGroup", "its rules: CloudFormation knows the group by its name only") in {
+        (each.resource, each.why) for each in report.unverified
+    }
+    assert report.differences == ()

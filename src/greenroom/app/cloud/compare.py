@@ -29,6 +29,7 @@ POLL_S = 1.0
 DETECTION_PATIENCE_S = 600.0
 _SHOWN_MAX = 60
 
+_STACK = "AWS::CloudFormation::Stack"
 _INGRESS = "AWS::EC2::SecurityGroupIngress"
 _GROUP = "AWS::EC2::SecurityGroup"
 _INSTANCE = "AWS::EC2::Instance"
@@ -60,10 +61,16 @@ def compare(
     name = str(identity_of(stack).environment)
     _refuse_moving(stack)
     inventory = comparer.inventory
-    why = _detect(comparer, stack)
-    resources = [each for each in inventory.resources(stack.id) if each.type not in _WORDLESS]
-    compared = inventory.drifts(stack.id)
-    groups = [each.physical_id for each in resources if each.type == _GROUP]
+    listed = inventory.resources(stack.id)
+    # The detection of a stack does not look into those that are nested in it.
+    nested = [each.physical_id for each in listed if each.type == _STACK and each.physical_id]
+    whys, found = zip(
+        *((_detect(comparer, stack, id_), inventory.drifts(id_)) for id_ in (stack.id, *nested)),
+        strict=True,
+    )
+    resources = [each for each in listed if each.type not in _WORDLESS]
+    compared = _together(found)
+    groups = [each.physical_id for each in resources if _has_group_id(each)]
     rules = inventory.ingress(groups) if groups else ()
     instances = inventory.instances(name)
     differences = (
@@ -76,7 +83,10 @@ def compare(
         environment=name,
         at=comparer.now(),
         differences=differences,
-        unverified=unverified(resources, compared, why),
+        unverified=(
+            *unverified(resources, compared, "; ".join(filter(None, whys))),
+            *unread_rules(resources),
+        ),
         compared=len(compared.compared),
     )
 
@@ -154,6 +164,18 @@ def unverified(
     )
 
 
+def unread_rules(resources: Sequence[SeenResource]) -> Iterator[Unverified]:
+    """Groups without a VPC of their own, which CloudFormation calls by their names (pure)."""
+    for each in resources:
+        if each.type == _GROUP and not _has_group_id(each):
+            why = "its rules: CloudFormation knows the group by its name only"
+            yield Unverified(resource=each.logical_id, type=each.type, why=why)
+
+
+def _has_group_id(resource: SeenResource) -> bool:
+    return resource.type == _GROUP and resource.physical_id.startswith("sg-")
+
+
 def blueprint_differences(
     wanted: Mapping[str, Any], deployed: Mapping[str, Any]
 ) -> Iterator[Difference]:
@@ -226,10 +248,18 @@ def _refuse_moving(stack: FoundStack) -> None:
         )
 
 
-def _detect(comparer: Comparer, stack: FoundStack) -> str:
+def _together(found: Sequence[Compared]) -> Compared:
+    return Compared(
+        differences=tuple(each for one in found for each in one.differences),
+        unverified=tuple(each for one in found for each in one.unverified),
+        compared=tuple(each for one in found for each in one.compared),
+    )
+
+
+def _detect(comparer: Comparer, stack: FoundStack, stack_id: str) -> str:
     """Have CloudFormation compare; why it could not compare everything, if so."""
     began_s = comparer.clock_s()
-    detection = comparer.inventory.begin_drift(stack.id)
+    detection = comparer.inventory.begin_drift(stack_id)
     while True:
         ended, why = comparer.inventory.drift_ended(detection)
         if ended:

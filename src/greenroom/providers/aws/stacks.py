@@ -33,6 +33,8 @@ def environments(account: Account) -> tuple[FoundStack, ...]:
         parse_stack(stack)
         for page in account.pages(SERVICE, "DescribeStacks")
         for stack in page.get("Stacks", ())
+        # A nested stack bears its parent's tags, and is a part of it.
+        if not stack.get("ParentId")
     )
     return tuple(stack for stack in found if stack.identity is not None)
 
