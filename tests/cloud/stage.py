@@ -35,10 +35,12 @@ class Person:
         self.answered = 0
         self.left: tuple[str, str] | None = None
         self.waited_s = 0.0
+        self.pauses_s: list[float] = []
         self.pause_s = 0.05
 
     def wait(self, seconds: float) -> None:
         self.waited_s += seconds
+        self.pauses_s.append(seconds)
         time.sleep(min(seconds, self.pause_s))
         if self.left is not None:
             self.check()

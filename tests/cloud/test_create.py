@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import pytest
@@ -14,7 +13,7 @@ from tests.cloud.machines import booting
 from tests.cloud.stage import EXAMPLE, Stage
 
 NAME = "greenroom-photos-feature-x"
-OVERHEAD_S = 2.0
+LONGEST_PAUSE_S = 1.5
 
 
 @pytest.fixture
@@ -96,21 +95,13 @@ def test_the_number_of_calls_does_not_grow_with_the_machines(account: Account) -
     }
 
 
-def test_greenroom_adds_little_to_the_stacks_own_time(account: Account) -> None:
-    """The better of two, since other tests run beside this one."""
-    booting(account)
-    overheads_s = []
-    for slug in ("a", "b"):
-        stage = Stage(EXAMPLE)
-        stage.person.pause_s = 60.0
-        began_s = time.monotonic()
-        stage.create(branch=slug)
-        spent_s = time.monotonic() - began_s
-        name = f"greenroom-photos-{slug}"
-        events = [event for event in account.stack(name).events if event.logical_id == name]
-        assert (events[1].status, events[-1].status) == ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
-        overheads_s.append(spent_s - (events[-1].at - events[1].at).total_seconds())
-    assert min(overheads_s) < OVERHEAD_S, overheads_s
+def test_the_end_of_a_stack_is_seen_soon(account: Account, stage: Stage) -> None:
+    """What greenroom adds to the stack's own time is the pause between two looks, and its own
+    calls. How long these take is measured, not tested: other tests run beside this one."""
+    booting(account, delay_s=3.0)
+    stage.create()
+    assert stage.person.pauses_s
+    assert max(stage.person.pauses_s) <= LONGEST_PAUSE_S
 
 
 def test_a_machines_own_reason_is_what_the_error_says(account: Account, stage: Stage) -> None:

@@ -40,6 +40,9 @@ STALE_AFTER = timedelta(minutes=15)
 """A change set that nobody executed for so long was left by somebody who was interrupted. The
 clocks differ by less: AWS refuses a request whose time is 5 minutes off."""
 
+_SHELL_LOOKS = 40
+_SHELL_PAUSE_S = 0.25
+
 _OVER = ("EXECUTE_COMPLETE", "EXECUTE_FAILED", "OBSOLETE")
 """What became of a change set that nobody can execute any more."""
 
@@ -112,6 +115,16 @@ def withdraw(account: Account, proposed: ProposedChanges) -> None:
     stack = find_stack(account, proposed.stack_id)
     if stack is not None and stack.status == REVIEW_IN_PROGRESS:
         account.call(SERVICE, "DeleteStack", about=f"stack {stack.name}", StackName=stack.id)
+        _await_deletion(account, stack.id)
+
+
+def _await_deletion(account: Account, stack_id: str) -> None:
+    """An empty stack is gone in a moment; whoever creates right after a plan needs its name."""
+    for _ in range(_SHELL_LOOKS):
+        stack = find_stack(account, stack_id)
+        if stack is None or stack.status != "DELETE_IN_PROGRESS":
+            return
+        account.wait(_SHELL_PAUSE_S)
 
 
 def execute(account: Account, proposed: ProposedChanges, *, keep_failed: bool) -> None:
