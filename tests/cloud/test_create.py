@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from greenroom.errors import CancelledError, GreenroomError, RefusedError
 from greenroom.model.events import Event
 from tests.cloud.fake.account import Account
+from tests.cloud.fake.kinds import Launch
 from tests.cloud.machines import booting
 from tests.cloud.stage import EXAMPLE, Stage
 
@@ -148,6 +151,39 @@ def test_a_signal_that_arrives_twice_counts_once(account: Account, stage: Stage)
     assert booted.found.status == "CREATE_COMPLETE"
     assert sorted(booted.reports) == ["backend1", "db1", "feed1"]
     assert set(machines.statuses) == {200}
+
+
+def test_what_a_machine_wrote_into_the_zone_does_not_keep_a_failed_create(
+    account: Account, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(EXAMPLE.parent, tmp_path / "photos")
+    blueprint, machine = folder / EXAMPLE.name, "  backend:\n    image: web\n"
+    text = blueprint.read_text()
+    assert machine in text
+    blueprint.write_text(text.replace(machine, f"{machine}    aws: {{auto_scaling: true}}\n"))
+
+    def write_name(launch: Launch) -> None:
+        if launch.tags["greenroom:machine"] == "backend1":
+            zone = account.stack(NAME).resources["PrivateZone"].physical_id
+            record = {
+                "Name": "backend.feature-x.photos.internal",
+                "Type": "A",
+                "SetIdentifier": "backend1",
+                "MultiValueAnswer": True,
+                "TTL": 30,
+                "ResourceRecords": [{"Value": launch.private_ip}],
+            }
+            account.client("route53").change_resource_record_sets(
+                HostedZoneId=zone,
+                ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},
+            )
+
+    account.on_instance(write_name)
+    booting(account, broken={"backend1": "it does not answer"})
+    with pytest.raises(GreenroomError) as raised:
+        Stage(blueprint).create()
+    assert raised.value.message == "backend1: it does not answer; nothing of it is left"
+    assert live_stacks(account) == []
 
 
 def test_a_failed_environment_is_kept_if_asked(account: Account, stage: Stage) -> None:

@@ -225,3 +225,30 @@ def test_names_that_a_machine_wrote_itself_go_with_it(account: Account) -> None:
     ending = Ending(account)
     assert ending.error is None
     assert names() == {"api.feature-y.example.com."}
+
+
+def test_a_zone_that_a_machine_of_a_failed_create_wrote_into_goes_as_well(
+    account: Account,
+) -> None:
+    """Such a stack has no outputs that would name the names."""
+    document = json.loads(group_body())
+    zone = {"Type": "AWS::Route53::HostedZone", "Properties": {"Name": "feature-x.internal"}}
+    document["Resources"]["PrivateZone"] = zone
+    zone_id = stand(account, template=json.dumps(document)).resources["PrivateZone"].physical_id
+    route53 = account.client("route53")
+    for machine in ("backend1", "backend2"):
+        record = {
+            "Name": "backend.feature-x.internal",
+            "Type": "A",
+            "SetIdentifier": machine,
+            "MultiValueAnswer": True,
+            "TTL": 30,
+            "ResourceRecords": [{"Value": "10.0.0.1"}],
+        }
+        change = {"Action": "UPSERT", "ResourceRecordSet": record}
+        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [change]})
+    ending = Ending(account)
+    assert ending.error is None
+    assert ("AWS::Route53::HostedZone", zone_id) in [
+        (each.type, each.physical_id) for each in ending.receipt.removed
+    ]

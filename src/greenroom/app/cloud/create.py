@@ -144,7 +144,7 @@ def undone(
             f"greenroom shell --provider aws {name} {machine or 'MACHINE'} looks inside, "
             f"greenroom destroy --provider aws {name} removes it",
         )
-    if status != "ROLLBACK_COMPLETE":
+    if status != "ROLLBACK_COMPLETE" and not _kept_by_names(draft, status):
         remains = ", ".join(tale.left) or "what is left is not known"
         return _with(
             error,
@@ -157,6 +157,12 @@ def undone(
         f"greenroom show --provider aws {name} tells where it stands",
     )
     return _with(error, f"; {_delete(ports, draft, stack_id)}", "")
+
+
+def _kept_by_names(draft: Draft, status: str) -> bool:
+    """Whether what machines wrote into the environment's zone may be all that CloudFormation
+    could not take back: the records go with our own delete."""
+    return status == "ROLLBACK_FAILED" and any(m.auto_scaling for m in draft.cloud.machines)
 
 
 def protect(ports: CloudPorts, draft: Draft, stack_id: str) -> None:

@@ -17,7 +17,7 @@ from greenroom.model.cloud_account import (
 )
 from greenroom.model.names import EnvironmentName
 from greenroom.model.views import MachineReport
-from greenroom.providers.aws import bucket, change_sets, network, stacks
+from greenroom.providers.aws import bucket, change_sets, network, records, stacks
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
 from greenroom.providers.aws.tags import VALUE_MAX, stack_tags, tag_value
@@ -120,6 +120,7 @@ class AwsDriver:
 
     def delete(self, stack_id: str) -> None:
         """See CloudAccount."""
+        records.empty_zones(self._account, stack_id)
         about = f"stack {change_sets.stack_name_of(stack_id)}"
         self._account.call(stacks.SERVICE, "DeleteStack", about=about, StackName=stack_id)
 

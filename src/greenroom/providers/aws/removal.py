@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from greenroom.errors import InputError
 from greenroom.providers.aws.errors import AnswerError
+from greenroom.providers.aws.records import empty_zones
 from greenroom.providers.aws.session import Account
 
 
@@ -23,10 +24,12 @@ def release_stack(account: Account, stack_id: str) -> None:
 def delete_stack(account: Account, stack_id: str, retain: Sequence[str] = ()) -> None:
     """Begin to delete the stack but for the resources ``retain`` (logical ids).
 
+    What machines wrote into its own zones goes first.
     CloudFormation takes ``retain`` only for a stack in DELETE_FAILED, and only of resources that
     it failed to delete (API reference, DeleteStack): raises InputError E_AWS_RETAIN for others.
     Deleting what is gone, or is being deleted, is no error.
     """
+    empty_zones(account, stack_id)
     kept = {"RetainResources": list(retain)} if retain else {}
     try:
         account.call("cloudformation", "DeleteStack", about=stack_id, StackName=stack_id, **kept)
