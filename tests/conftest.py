@@ -1,4 +1,5 @@
-"""Real machines on this host, in a region of the tests' own: for tests/real and tests/scenario."""
+"""How properties are tried; and, for tests/real and tests/scenario, real machines on this host in a
+region of the tests' own."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.real import host
 from tests.real.site import (
@@ -18,6 +20,12 @@ from tests.real.site import (
     make_site,
     stop_daemon,
 )
+
+# A busy host is no fault, so nothing here is held to a time; and what is landed must not hang on
+# the day's random numbers. `--hypothesis-profile search` looks for more.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", parent=settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
