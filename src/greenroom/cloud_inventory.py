@@ -54,8 +54,8 @@ class CloudInventory(Protocol):
     def release(self, stack_id: str) -> None:
         """Switch the stack's protection against deletion off."""
 
-    def forget_names(self, names: Sequence[str]) -> None:
-        """Remove the address records of these names, in whatever zone of the account they are."""
+    def forget_names(self, zone: str, names: Sequence[str]) -> None:
+        """Remove what machines wrote for these names in the hosted zone (id)."""
 
     def delete(self, stack_id: str, retain: Sequence[str]) -> None:
         """Begin to delete the stack, but for the resources ``retain`` (logical ids).

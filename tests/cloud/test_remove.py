@@ -13,7 +13,7 @@ from greenroom.app.cloud.telling import Telling
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.cloud_views import CloudReceipt, Reason
 from greenroom.model.events import Event
-from tests.cloud.fake.account import Account
+from tests.cloud.fake.account import REGION, Account
 from tests.cloud.standing import group_body, looking, stand, tags_of
 
 NAME = "photos/feature-x"
@@ -206,25 +206,57 @@ def test_a_stack_that_is_being_updated_is_refused(account: Account) -> None:
     )
 
 
+def zone_of(account: Account, name: str) -> str:
+    reply = account.client("route53").create_hosted_zone(
+        Name=name,
+        CallerReference=name + str(account.clock.now_s()),
+        VPC={"VPCRegion": REGION, "VPCId": "vpc-0123"},
+    )
+    return str(reply["HostedZone"]["Id"].rpartition("/")[2])
+
+
+def write(account: Account, zone: str, name: str, machine: str | None = None) -> None:
+    """A record as a machine writes it, or, without a machine, as CloudFormation does."""
+    record = {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
+    if machine is not None:
+        record |= {"SetIdentifier": machine, "MultiValueAnswer": True}
+    account.client("route53").change_resource_record_sets(
+        HostedZoneId=zone,
+        ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},
+    )
+
+
+def written(account: Account, zone: str) -> list[tuple[str, str]]:
+    """Names and set identifiers of the addresses in a zone."""
+    found = account.client("route53").list_resource_record_sets(HostedZoneId=zone)
+    records = [each for each in found["ResourceRecordSets"] if each["Type"] == "A"]
+    return sorted((each["Name"], each.get("SetIdentifier", "")) for each in records)
+
+
 def test_names_that_a_machine_wrote_itself_go_with_it(account: Account) -> None:
-    route53 = account.client("route53")
-    zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
-
-    def names() -> set[str]:
-        records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
-        return {record["Name"] for record in records if record["Type"] == "A"}
-
-    for name in ("api.feature-x.example.com", "api.feature-y.example.com"):
-        record = {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "10.0.0.1"}]}
-        change = {"Action": "UPSERT", "ResourceRecordSet": record}
-        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
-    own = "api.feature-x.example.com,gone.feature-x.example.com"
+    zone = zone_of(account, "example.com")
+    # The environment of this name in another region has a zone of this name.
+    other = zone_of(account, "example.com")
+    for machine in ("web1", "web2"):
+        write(account, zone, "web.feature-x.example.com", machine)
+        write(account, other, "web.feature-x.example.com", machine)
+    # moto deletes by the identifier alone, so this one is of another machine.
+    write(account, zone, "web.feature-y.example.com", "web3")
+    write(account, zone, "db.feature-x.example.com")
     document = json.loads(group_body())
-    document["Outputs"] = {"web1PublicName": {"Value": own}}
+    document["Outputs"] = {
+        "web1PrivateNames": {"Value": "web.feature-x.example.com,gone.feature-x.example.com"},
+        "web2PrivateNames": {"Value": "web.feature-x.example.com,db.feature-x.example.com"},
+        "PrivateNamesZone": {"Value": zone},
+    }
     stand(account, template=json.dumps(document))
     ending = Ending(account)
     assert ending.error is None
-    assert names() == {"api.feature-y.example.com."}
+    assert written(account, zone) == [
+        ("db.feature-x.example.com.", ""),
+        ("web.feature-y.example.com.", "web3"),
+    ]
+    assert len(written(account, other)) == 2
 
 
 def test_a_zone_that_a_machine_of_a_failed_create_wrote_into_goes_as_well(
@@ -235,18 +267,10 @@ def test_a_zone_that_a_machine_of_a_failed_create_wrote_into_goes_as_well(
     zone = {"Type": "AWS::Route53::HostedZone", "Properties": {"Name": "feature-x.internal"}}
     document["Resources"]["PrivateZone"] = zone
     zone_id = stand(account, template=json.dumps(document)).resources["PrivateZone"].physical_id
-    route53 = account.client("route53")
-    for machine in ("backend1", "backend2"):
-        record = {
-            "Name": "backend.feature-x.internal",
-            "Type": "A",
-            "SetIdentifier": machine,
-            "MultiValueAnswer": True,
-            "TTL": 30,
-            "ResourceRecords": [{"Value": "10.0.0.1"}],
-        }
-        change = {"Action": "UPSERT", "ResourceRecordSet": record}
-        route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": [change]})
+    assert zone_id is not None
+    # More than fits into one page, whose end is in the middle of a name.
+    for number in range(120):
+        write(account, zone_id, f"type{number // 30}.feature-x.internal", f"machine{number}")
     ending = Ending(account)
     assert ending.error is None
     assert ("AWS::Route53::HostedZone", zone_id) in [

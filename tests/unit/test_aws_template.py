@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from tests.cloud_stacks import (
+    AWS,
     BOUNDARY,
     BRANCHES,
     Document,
@@ -393,6 +394,15 @@ def test_a_group_of_one_is_replaced_by_aws_and_writes_its_own_names() -> None:
     assert document["Outputs"]["web1PrivateNames"]["Value"] == (
         "web1.feature-x.photos.internal,web.feature-x.photos.internal"
     )
+    assert "PrivateNamesZone" not in document["Outputs"], "its own zone goes with the stack"
+    there = {"private_zone": "Z0123456789", "public_addresses": True}
+    there["public_zone"] = {"id": "ZPUBLIC", "name": "example.com"}
+    spec["web"] |= {"endpoint": {"name": "front", "port": 80}}
+    spec["web"]["ingress"] = [{"port": 80, "from": "anywhere"}]
+    outputs = compiled(stack_of(blueprint(spec, aws={**AWS, **there})))["Outputs"]
+    assert outputs["PrivateNamesZone"]["Value"] == "Z0123456789"
+    assert outputs["PublicNamesZone"]["Value"] == "ZPUBLIC"
+    assert outputs["web1PublicName"]["Value"].endswith(".example.com")
 
 
 def _numbered(name: str, count: int) -> list[str]:

@@ -40,6 +40,10 @@ SETTLE_S = 30.0
 """How long AWS may take to show what it has removed as removed."""
 _SETTLE_PAUSE_S = 2.0
 
+WRITTEN_NAMES = {"PrivateNames": "PrivateNamesZone", "PublicName": "PublicNamesZone"}
+"""How the template's outputs end that list the names which a machine writes itself, and the output
+that says in which hosted zone."""
+
 DELETED = "DELETE_COMPLETE"
 DELETE_FAILED = "DELETE_FAILED"
 
@@ -194,22 +198,23 @@ def _begin(destroyer: Destroyer, stack: FoundStack, ask: DestroyAsk) -> None:
         return
     if stack.protected:
         _patiently(destroyer, lambda: destroyer.inventory.release(stack.id))
-    _patiently(destroyer, lambda: destroyer.inventory.forget_names(_own_names(stack)))
+    for zone, names in _written_names(stack).items():
+        _patiently(destroyer, partial(destroyer.inventory.forget_names, zone, names))
     # Whether a request had an effect is not known when the connection breaks; asking for the
     # delete of what is being deleted changes nothing.
     _patiently(destroyer, lambda: destroyer.inventory.delete(stack.id, ask.retain))
 
 
-def _own_names(stack: FoundStack) -> tuple[str, ...]:
-    """The names that machines have written themselves: they are no resources of the stack, and a
-    zone that is not empty cannot be deleted."""
-    return tuple(
-        name
-        for key, value in sorted(stack.outputs.items())
-        if key.endswith(("PrivateNames", "PublicName"))
-        for name in value.split(",")
-        if name
-    )
+def _written_names(stack: FoundStack) -> dict[str, tuple[str, ...]]:
+    """By hosted zone, the names that machines have written themselves into zones which are not
+    the stack's: they are no resources of it, and its end does not remove them."""
+    names: dict[str, tuple[str, ...]] = {}
+    for key, value in sorted(stack.outputs.items()):
+        for kind, zone_key in WRITTEN_NAMES.items():
+            zone = stack.outputs.get(zone_key)
+            if key.endswith(kind) and zone:
+                names[zone] = (*names.get(zone, ()), *filter(None, value.split(",")))
+    return names
 
 
 def _follow(destroyer: Destroyer, stack: FoundStack, after: str | None, course: _Course) -> None:

@@ -87,9 +87,9 @@ class AwsInventory:
         """See CloudInventory."""
         removal.release_stack(self._account, stack_id)
 
-    def forget_names(self, names: Sequence[str]) -> None:
+    def forget_names(self, zone: str, names: Sequence[str]) -> None:
         """See CloudInventory."""
-        records.forget_names(self._account, names)
+        records.forget_names(self._account, zone, names)
 
     def delete(self, stack_id: str, retain: Sequence[str]) -> None:
         """See CloudInventory."""

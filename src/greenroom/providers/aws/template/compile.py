@@ -30,7 +30,12 @@ from greenroom.providers.aws.template.machines import (
 from greenroom.providers.aws.template.names import logical_ids
 from greenroom.providers.aws.template.nesting import nested
 from greenroom.providers.aws.template.roles import role_resources
-from greenroom.providers.aws.template.zone import moving_records, name_resources, private_zone
+from greenroom.providers.aws.template.zone import (
+    moving_records,
+    moving_zones,
+    name_resources,
+    private_zone,
+)
 
 
 def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> CompiledTemplate:
@@ -85,6 +90,7 @@ def vpc_parts(cloud: CloudStack) -> Parts:
         for post in posts.values():
             yield from machine_outputs(post)
             yield from moving_records(post, cloud)
+        yield from moving_zones(posts.values(), cloud)
 
     return Parts(
         description=f"{cloud.stack.environment}, made by greenroom",

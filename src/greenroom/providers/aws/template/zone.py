@@ -56,6 +56,17 @@ def moving_records(post: Post, cloud: CloudStack) -> Iterator[tuple[str, Body]]:
         yield f"{post.base}PublicName", {"Value": endpoint.public_host}
 
 
+def moving_zones(posts: Iterable[Post], cloud: CloudStack) -> Iterator[tuple[str, Body]]:
+    """The outputs that say in which zones those names are, as far as the stack does not make
+    them."""
+    moving = [post for post in posts if post.aws.auto_scaling]
+    if moving and cloud.private_zone is not None:
+        yield "PrivateNamesZone", {"Value": cloud.private_zone}
+    endpoints = [post.machine.endpoint for post in moving]
+    if cloud.public_zone and any(each and each.public_host for each in endpoints):
+        yield "PublicNamesZone", {"Value": cloud.public_zone.id}
+
+
 def _private_names(posts: Mapping[str, Post]) -> dict[str, list[Post]]:
     """Every private name, with the machines that it stands for."""
     names: dict[str, list[Post]] = {}
