@@ -96,7 +96,7 @@ def test_production_is_not_replaced_without_its_name(account: Account, folder: P
     machines = booting(account)
     Stage(folder / EXAMPLE.name).create(branch="master")
     machines.booted.clear()
-    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    path = edit(folder, "{port: 80, from: anywhere}", "{port: 80, from: 10.0.0.0/8}")
     with pytest.raises(GreenroomError) as caught:
         Stage(path).update(branch="master")
     assert caught.value.code == "E_PRODUCTION"
@@ -113,7 +113,25 @@ def test_production_is_not_replaced_without_its_name(account: Account, folder: P
         or account.stack("greenroom-photos-master").status == "CREATE_COMPLETE"
     )
     Stage(path).update(branch="master", confirm="photos/master")
-    assert machines.booted == ["db1"]
+    stack = account.stack("greenroom-photos-master")
+    assert (stack.status, machines.booted) == ("UPDATE_COMPLETE", [])
+
+
+def test_a_machine_with_kept_data_is_not_replaced_at_all(account: Account, folder: Path) -> None:
+    machines = booting(account)
+    Stage(folder / EXAMPLE.name).create(branch="master")
+    machines.booted.clear()
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    with pytest.raises(GreenroomError) as caught:
+        Stage(path).update(branch="master", confirm="photos/master")
+    assert (caught.value.code, caught.value.message) == (
+        "E_AWS_KEPT_DATA",
+        "this update of photos/master would replace db1, whose data volume is kept and cannot be "
+        "attached to two machines at once",
+    )
+    assert machines.booted == []
+    assert account.stack("greenroom-photos-master").status == "CREATE_COMPLETE"
+    assert account.log.counts()["cloudformation:DeleteChangeSet"] == 1
 
 
 def test_what_is_not_there_cannot_be_updated(account: Account) -> None:

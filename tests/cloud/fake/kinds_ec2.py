@@ -326,6 +326,10 @@ def _observe_volume(ask: Ask, physical_id: str) -> Mapping[str, Any] | None:
 def _make_attachment(ask: Ask) -> Made:
     ec2 = ask.client("ec2")
     properties = ask.properties
+    volume = ec2.describe_volumes(VolumeIds=[properties["VolumeId"]])["Volumes"][0]
+    if volume["Attachments"]:
+        # moto attaches it twice; EC2 does not (API reference, AttachVolume, VolumeInUse).
+        raise ResourceFailedError(f"{volume['VolumeId']} is already attached to an instance")
     ec2.attach_volume(
         Device=properties["Device"],
         VolumeId=properties["VolumeId"],

@@ -17,6 +17,9 @@ from greenroom.model.cloud_account import Change, ChangeSet
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.costs import check_limit
 
+ATTACHMENT = "AWS::EC2::VolumeAttachment"
+"""Stands in a template for a volume that is kept, and for no other."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated:
@@ -65,6 +68,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
         return Updated(booted=prove(ports, draft, found.id), changes=())
     for change in changes.changes:
         ports.telling.notice(change_words(change), draft.template.machine_of(change.logical_id))
+    _refuse_another_machine(ports, draft, changes)
     _refuse_unconfirmed(ports, draft, changes, wish.confirm)
     after = ports.account.last_event(found.id)
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
@@ -76,6 +80,24 @@ def change_words(change: Change) -> str:
     """``replace backend1 (AWS::EC2::Instance): LaunchTemplate``."""
     details = f": {', '.join(change.details)}" if change.details else ""
     return f"{change.kind} {change.logical_id} ({change.type}){details}"
+
+
+def _refuse_another_machine(ports: CloudPorts, draft: Draft, changes: ChangeSet) -> None:
+    """CloudFormation attaches a kept volume to the new machine before the old one is gone, which
+    EC2 refuses. Nobody shall learn that from a rollback after everybody else was replaced."""
+    moved = [c for c in changes.changes if c.type == ATTACHMENT and c.destructive]
+    if not moved:
+        return
+    ports.account.withdraw(changes.proposed)
+    machines = dict.fromkeys(draft.template.machine_of(c.logical_id) or "" for c in moved)
+    what = ", ".join(machines)
+    raise RefusedError(
+        "E_AWS_KEPT_DATA",
+        f"this update of {draft.environment} would replace {what}, whose data volume is kept and "
+        "cannot be attached to two machines at once",
+        hint=f"take back what changes {what} (its image, checks, size, or another version of "
+        "greenroom, whose agent boots every machine anew), or make the environment anew",
+    )
 
 
 def _refuse_unconfirmed(
