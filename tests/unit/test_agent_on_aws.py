@@ -33,7 +33,7 @@ from greenroom.agent.config import Restore
 from greenroom.agent.errors import AgentError
 from greenroom.agent.facts import NAMES, Facts
 from greenroom.agent.metadata import Metadata
-from greenroom.agent.name_records import change_batch, write_records
+from greenroom.agent.name_records import change_batch, signing_region, write_records
 from greenroom.agent.restore_mariadb import Place, known_report, restore
 from greenroom.agent.snapshot import count_snapshot, differing
 from greenroom.agent.wait_handle import RefusedError, send_signal
@@ -284,6 +284,15 @@ def test_a_machine_without_a_public_address_takes_no_public_name(aws):
         "api.feature-x.example.com shall lead to this machine's public address, but it has none"
     )
     assert aws.changes == []
+
+
+def test_a_partition_of_aws_has_one_place_that_signs_for_route53():
+    signed = {r: signing_region(r) for r in ("eu-west-1", "cn-north-1", "us-gov-east-1")}
+    assert signed == {
+        "eu-west-1": "us-east-1",
+        "cn-north-1": "cn-northwest-1",
+        "us-gov-east-1": "us-gov-west-1",
+    }
 
 
 def test_a_name_cannot_break_out_of_the_request():

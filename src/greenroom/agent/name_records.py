@@ -59,8 +59,7 @@ def _change(
 ) -> None:
     url = f"{aws.route53_url}/2013-04-01/hostedzone/{zone}/rrset/"
     body = change_batch(addressed, machine)
-    # One region signs for all of a partition.
-    region = "cn-northwest-1" if aws.region.startswith("cn-") else "us-east-1"
+    region = signing_region(aws.region)
     names = ", ".join(name for name, _ in addressed)
     problem = ""
     for _ in tries(time.monotonic() + PATIENCE_S, first_s=0.3, longest_s=5.0):
@@ -81,6 +80,14 @@ def _change(
         if answer.status < 500 and code not in PASSING:
             break
     raise AgentError(f"Route53 does not take {names} in the zone {zone}: {problem}")
+
+
+def signing_region(region: str) -> str:
+    """The one region that Route53's requests are signed for in a partition (pure; AWS General
+    Reference, Amazon Route 53 endpoints)."""
+    if region.startswith("cn-"):
+        return "cn-northwest-1"
+    return "us-gov-west-1" if region.startswith("us-gov-") else "us-east-1"
 
 
 def change_batch(addressed: Sequence[tuple[str, str]], machine: str) -> bytes:

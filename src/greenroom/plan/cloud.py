@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -70,6 +71,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
     environment = environment_of(blueprint, request, allocation)
     selection = _on_aws(blueprint, select(blueprint, request), ask.target)
     region = ask.region or spec.region
+    _refuse_partition(region)
     s3_url = ask.s3_endpoint or f"https://s3.{region}.{_url_suffix(region)}"
     place = CloudPlace(
         region=region,
@@ -282,7 +284,18 @@ def _reads(
 
 def _route53_url(region: str) -> str:
     """Route53 has one address in each partition."""
-    return f"https://route53.{_url_suffix(region)}"
+    part = "us-gov." if region.startswith("us-gov-") else ""
+    return f"https://route53.{part}{_url_suffix(region)}"
+
+
+def _refuse_partition(region: str) -> None:
+    """Isolated regions and the European Sovereign Cloud have names and addresses of their own."""
+    if re.match(r"eusc-|[a-z]+-iso[a-z]?-", region):
+        raise InputError(
+            "E_AWS_REGION",
+            f"the region {region!r} is in a partition of AWS that greenroom does not know",
+            hint="it knows aws, aws-cn and aws-us-gov: regions such as eu-west-1",
+        )
 
 
 def _url_suffix(region: str) -> str:
