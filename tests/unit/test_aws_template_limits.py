@@ -240,6 +240,22 @@ def test_a_key_that_no_policy_can_name_is_refused() -> None:
     assert raised.value.code == "E_AWS_KEY"
 
 
+@pytest.mark.parametrize(
+    ("spec", "branch"),
+    [
+        (machine(), "{{resolve:secretsmanager:prod/db}}"),
+        (machine(machine_tags={"note": "{{resolve:ssm:/prod/key:1}}"}), "feature_x"),
+        (machine(check=[{"command": ["true", "{{resolve:ssm:/prod/key}}"]}]), "feature_x"),
+    ],
+    ids=["branch", "tag", "check"],
+)
+def test_nobody_has_cloudformation_look_a_secret_up(spec: Document, branch: str) -> None:
+    with pytest.raises(InputError) as raised:
+        compile_template(stack_of(blueprint({"web": spec}), branch=branch))
+    assert raised.value.code == "E_AWS_REFERENCE"
+    assert "has '{{resolve:' in web" in raised.value.message
+
+
 def test_a_group_keeps_its_description_whatever_the_blueprint_calls_it() -> None:
     def group(description: str) -> Document:
         spec = blueprint(
