@@ -26,7 +26,9 @@ class Compiler:
         self._child = os.fork()
         if self._child == 0:
             try:
+                # Else a parent that was killed would never end the pipes of its child.
                 os.close(self._to_child)
+                os.close(self._from_child)
                 _serve(asks, answers)
             finally:
                 # No buffer, handler or traceback of the parent's is the child's to end.
