@@ -47,6 +47,7 @@ class FoundStack:
     identity: Identity | None
     tags: Mapping[str, str]
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
     protected: bool
     role: str | None = None
 

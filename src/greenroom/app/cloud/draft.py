@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from greenroom.app.clock import Clock
@@ -133,11 +133,35 @@ def draft_of(ports: CloudPorts, wish: Wish) -> Draft:
         return Draft(
             cloud=cloud,
             template=template,
-            network=network.result(),
+            network=lasting_network(network.result(), cloud, stack),
             cost=costs_of(cloud, ports.prices()),
             found=stack,
             tags=_tags(account, cloud, wish, stack),
         )
+
+
+def lasting_network(now: Network, cloud: CloudStack, found: FoundStack | None) -> Network:
+    """Where an environment that stands keeps standing.
+
+    Subnets that nobody named are the VPC's own, sorted by ids that mean nothing: a new one could
+    come first, and the next update would launch every machine anew in it. Raises RefusedError
+    E_AWS_VPC if the blueprint means another VPC now, since machines would move unwaited for.
+    """
+    if found is None or not has_resources(found):
+        return now
+    vpc = found.parameters.get("VpcId", now.vpc)
+    if vpc != now.vpc:
+        raise RefusedError(
+            "E_AWS_VPC",
+            f"{cloud.stack.environment} stands in {vpc}, and aws.vpc means {now.vpc} now: an "
+            "update moves nothing to another VPC",
+            hint="take the change back, or destroy the environment and create it anew",
+        )
+    if cloud.subnets:
+        return now
+    before = found.parameters.get("SubnetIds", "").split(",")
+    kept = tuple(subnet for subnet in before if subnet in now.subnets)
+    return replace(now, subnets=kept or now.subnets)
 
 
 def ami_parameters(cloud: CloudStack) -> tuple[str, ...]:

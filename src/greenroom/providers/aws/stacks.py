@@ -97,6 +97,9 @@ def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
         identity=parse_identity(tags),
         tags=tags,
         outputs={o["OutputKey"]: o.get("OutputValue", "") for o in stack.get("Outputs", ())},
+        parameters={
+            p["ParameterKey"]: p.get("ParameterValue", "") for p in stack.get("Parameters", ())
+        },
         protected=bool(stack.get("EnableTerminationProtection")),
         role=stack.get("RoleARN"),
     )
