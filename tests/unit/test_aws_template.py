@@ -340,6 +340,15 @@ def test_who_needs_a_machine_without_data_does_not_wait_for_it() -> None:
     assert "DependsOn" not in document["Resources"]["b1"]
 
 
+def test_who_needs_a_machine_that_writes_its_own_name_comes_after_it() -> None:
+    """Whoever looked the name up before would be told for 15 minutes that there is none."""
+    spec = {"a": machine(aws={"auto_scaling": True}), "b": machine(needs=["a"])}
+    document = compiled(stack_of(blueprint(spec)))
+    (wait,) = document["Resources"]["b1"]["DependsOn"]
+    assert wait.startswith("a1Ready")
+    assert document["Resources"][wait]["DependsOn"] == ["a1Scaling"]
+
+
 def test_a_machine_that_boots_anew_is_waited_for_anew_and_the_others_are_not() -> None:
     def waits(**changes: Any) -> set[str]:
         spec = {"web": machine(), "db": machine(**changes)}

@@ -119,7 +119,7 @@ def _resources(
     data = _launch_data(grounds, post.machine, post.aws)
     data.UserData = encoded_user_data(post.machine, post.handle_id, zone)
     yield ec2.LaunchTemplate(post.template_id, LaunchTemplateData=data)
-    waits = [posts[name].ready_id for name in waited_for(grounds.cloud.stack, post.machine)]
+    waits = [posts[name].ready_id for name in waited_for(grounds.cloud, post.machine)]
     after = {"DependsOn": waits} if waits else {}
     yield _group_of_one(post, after) if post.aws.auto_scaling else _instance(post, after)
     present = [post.instance_id]
