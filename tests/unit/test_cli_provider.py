@@ -57,6 +57,22 @@ def test_options_of_the_other_provider_are_refused(words, message, capsys, monke
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["cancel", "deploy", "flows", "recover"])
+def test_what_aws_has_no_side_of_is_refused_and_looks_for_nothing_here(
+    command, capsys, monkeypatch
+):
+    monkeypatch.setenv("GREENROOM_PROVIDER", "aws")
+    with pytest.raises(SystemExit) as caught:
+        main([command, "feature_x"])
+    first, *hints = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2
+    assert first == f"error E_USAGE: {command} is for this host, and GREENROOM_PROVIDER says aws"
+    assert hints[0].strip("→ ").startswith("on AWS ")
+    assert hints[1].endswith(
+        f"for a local environment: GREENROOM_PROVIDER=local greenroom {command}"
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -56,3 +56,14 @@ def refuse_aws_options(given: Mapping[str, object]) -> None:
                 f"--{name.replace('_', '-')} is for AWS",
                 hint="add --provider aws, or leave it out",
             )
+
+
+def refuse_on_aws(command: str, hint: str) -> None:
+    """Refuse a command that AWS has no side of where GREENROOM_PROVIDER says that AWS is meant:
+    it would look for an environment of that name on this host."""
+    if on_aws(None):
+        raise UsageError(
+            "E_USAGE",
+            f"{command} is for this host, and GREENROOM_PROVIDER says aws",
+            hint=f"{hint}\nfor a local environment: GREENROOM_PROVIDER=local greenroom {command}",
+        )

@@ -8,6 +8,7 @@ from greenroom.cli.client import Client
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import follow_operation
+from greenroom.cli.provider import refuse_on_aws
 from greenroom.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ def cancel(environment: str, as_json: bool) -> None:
     For what was started with --detach, or whose terminal has gone: in front of a running create
     Ctrl-C does the same.
     """
+    refuse_on_aws(
+        "cancel",
+        "on AWS press Ctrl-C in front of what runs; of a create that nobody is in front of, "
+        "greenroom destroy ENV removes what there is",
+    )
     client = connect()
     running = _running(client, environment)
 

@@ -7,6 +7,7 @@ import sys
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, Argument, command
 from greenroom.cli.follow import run_operation
+from greenroom.cli.provider import refuse_on_aws
 from greenroom.cli.summary import artifact_lines, open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
@@ -21,6 +22,10 @@ def deploy(environment: str, types: tuple[str, ...], as_json: bool) -> None:
 
     Without TYPE every machine type that deploys something is meant.
     """
+    refuse_on_aws(
+        "deploy",
+        "on AWS machines deploy when they first boot: greenroom destroy ENV, then greenroom create",
+    )
     client = connect()
     followed = run_operation(
         client,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from greenroom.cli.connect import chosen_environment, connect
 from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, Option, command
 from greenroom.cli.matrix import matrix_lines
+from greenroom.cli.provider import refuse_on_aws
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.cli.verdict import PROVED, verdict_of
@@ -36,6 +37,10 @@ def flows(environment: str | None, watch: bool, graph: str | None, as_json: bool
     nothing in the region may be other than declared. Exits with 3 if that is not proved. Ctrl-C
     ends --watch with 0 or 3, by the last proof.
     """
+    refuse_on_aws(
+        "flows",
+        "on AWS greenroom drift ENV compares the account's rules with the declared ones",
+    )
     if graph is not None and (watch or (as_json and graph == _STDOUT)):
         other = "--watch" if watch else "--json"
         raise UsageError("E_USAGE", f"--graph and {other} exclude each other here")

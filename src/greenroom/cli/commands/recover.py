@@ -7,6 +7,7 @@ import sys
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import run_operation
+from greenroom.cli.provider import refuse_on_aws
 from greenroom.cli.summary import open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
@@ -20,6 +21,10 @@ def recover(environment: str, as_json: bool) -> None:
     The daemon does it by itself when it starts, and when a machine ends. This is for another try
     after one that failed. Machines that run are left alone; the whole is proved again.
     """
+    refuse_on_aws(
+        "recover",
+        "on AWS it is AWS that keeps machines running: greenroom show ENV tells their state",
+    )
     client = connect()
     followed = run_operation(
         client, {"kind": "recover", "environment": environment}, as_json=as_json
