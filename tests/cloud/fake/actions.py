@@ -145,6 +145,9 @@ class Actions:
             if stack.abandon is not None:
                 stack.abandon()
             operation = Operation(engine, stack, start_nested)
+            for one in [*engine.change_sets.values()]:
+                if one.stack_id == stack.stack_id and not one.execution.startswith("EXECUTE"):
+                    del engine.change_sets[one.change_set_id]
 
             def work() -> None:
                 if earlier is not None:

@@ -13,7 +13,13 @@ from greenroom.app.cloud.draft import (
     draft_of,
 )
 from greenroom.app.cloud.failure import error_of
-from greenroom.app.cloud.follow import await_changes, follow, left_to_cloudformation
+from greenroom.app.cloud.follow import (
+    await_changes,
+    follow,
+    left_to_cloudformation,
+    patiently,
+    withdraw,
+)
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.verdict import judge
 from greenroom.errors import CancelledError, GreenroomError, OperationError
@@ -102,16 +108,16 @@ def execute(ports: CloudPorts, draft: Draft, changes: ChangeSet, *, keep_failed:
     try:
         ports.attention.check()
     except CancelledError:
-        ports.account.withdraw(changes.proposed)
+        withdraw(ports, changes.proposed)
         raise
     try:
-        ports.account.execute(changes.proposed, keep_failed=keep_failed)
+        patiently(ports, lambda: ports.account.execute(changes.proposed, keep_failed=keep_failed))
     except GreenroomError as error:
         if error.code in ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE", "E_AWS_EXPIRED"):
             stack_id = changes.proposed.stack_id
             raise left_to_cloudformation(error, draft.environment, stack_id) from error
         if error.code != "E_AWS_BUSY":
-            ports.account.withdraw(changes.proposed)
+            withdraw(ports, changes.proposed)
         raise
 
 
@@ -123,7 +129,7 @@ def take_back(
         f"CloudFormation goes on deleting {draft.environment} ({stack_id})",
         f"greenroom show --provider aws {draft.environment} tells where it stands",
     )
-    left = _delete(ports, draft, stack_id)
+    left = _deleted(ports, draft, stack_id)
     return CancelledError(
         "E_CANCELLED", f"create of {draft.environment} was cancelled; {left}", hint=error.hint
     )
@@ -156,7 +162,7 @@ def undone(
         f"CloudFormation goes on deleting {name} ({stack_id})",
         f"greenroom show --provider aws {name} tells where it stands",
     )
-    return _with(error, f"; {_delete(ports, draft, stack_id)}", "")
+    return _with(error, f"; {_deleted(ports, draft, stack_id)}", "")
 
 
 def _kept_by_names(draft: Draft, status: str) -> bool:
@@ -168,16 +174,20 @@ def _kept_by_names(draft: Draft, status: str) -> bool:
 def protect(ports: CloudPorts, draft: Draft, stack_id: str) -> None:
     """Forbid the deletion of production."""
     try:
-        ports.account.protect(stack_id)
+        patiently(ports, lambda: ports.account.protect(stack_id))
     except GreenroomError as error:
         what = f"; {draft.environment} stands, but nothing protects it from deletion"
-        raise _with(error, what, "") from error
+        by_hand = (
+            f"then aws cloudformation update-termination-protection --region {draft.cloud.region} "
+            f"--stack-name {draft.cloud.name} --enable-termination-protection"
+        )
+        raise _with(error, what, by_hand) from error
 
 
 def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
     """What is proved of an environment whose machines have all signalled."""
     with ports.telling.phase("proof"):
-        found = _seen(ports, draft, stack_id)
+        found = _looked_at(ports, draft, stack_id)
         reports = _reports(ports, draft, found)
         try:
             rules = ports.account.rules(draft.environment)
@@ -185,6 +195,17 @@ def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
         except GreenroomError as error:
             proof = judge(draft.cloud, reports, error, ports.clock.now())
     return Booted(draft=draft, found=found, reports=reports, proof=proof)
+
+
+def _looked_at(ports: CloudPorts, draft: Draft, stack_id: str) -> FoundStack:
+    try:
+        return patiently(ports, lambda: _seen(ports, draft, stack_id))
+    except GreenroomError as error:
+        raise _with(
+            error,
+            f"; {draft.environment} stands, but nothing of it is proved",
+            f"greenroom show --provider aws {draft.environment} looks again",
+        ) from error
 
 
 def _seen(ports: CloudPorts, draft: Draft, stack_id: str) -> FoundStack:
@@ -209,10 +230,23 @@ def _reports(ports: CloudPorts, draft: Draft, found: FoundStack) -> dict[str, Ma
     return {report.machine: report for report in read if report is not None}
 
 
+def _deleted(ports: CloudPorts, draft: Draft, stack_id: str) -> str:
+    """``_delete``; what keeps it from the delete is said beside the reason for it, not instead."""
+    try:
+        return _delete(ports, draft, stack_id)
+    except CancelledError:
+        raise
+    except GreenroomError as error:
+        return (
+            f"it could not be deleted: {error.message} "
+            f"(greenroom destroy --provider aws {draft.environment} tries again)"
+        )
+
+
 def _delete(ports: CloudPorts, draft: Draft, stack_id: str) -> str:
     """Delete the stack and wait; the words for what is left, by CloudFormation's own account."""
-    after = ports.account.last_event(stack_id)
-    ports.account.delete(stack_id)
+    after = patiently(ports, lambda: ports.account.last_event(stack_id))
+    patiently(ports, lambda: ports.account.delete(stack_id))
     tale = _removal(ports)
     with ports.telling.phase("destroy"):
         status = follow(ports, draft.environment, stack_id, after, tale, ending="DELETE_")
@@ -240,4 +274,10 @@ def _stuck(draft: Draft, status: str) -> OperationError:
 def _with(error: GreenroomError, addition: str, hint: str) -> GreenroomError:
     """The same error, with what became of the environment."""
     hints = [each for each in (error.hint, hint) if each]
-    return type(error)(error.code, error.message + addition, hint="\n".join(hints))
+    return _family(error)(error.code, error.message + addition, hint="\n".join(hints))
+
+
+def _family(error: GreenroomError) -> type[GreenroomError]:
+    """Its class, as far as it is one of everybody's: others take other words."""
+    known = GreenroomError.__module__
+    return next(each for each in type(error).__mro__ if each.__module__ == known)

@@ -14,7 +14,7 @@ from greenroom.blueprint.schema import Blueprint
 from greenroom.cloud_ports import Attention, Blob, CloudAccount, Proposal, Template
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.cloud import CloudStack, recipe_key
-from greenroom.model.cloud_account import FoundStack, Network
+from greenroom.model.cloud_account import REVIEW_IN_PROGRESS, FoundStack, Network
 from greenroom.model.costs import Cost, PriceTable
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
@@ -86,7 +86,7 @@ class Draft:
 def has_resources(found: FoundStack) -> bool:
     """Whether the stack was ever made: one that was only reviewed, or whose create was rolled
     back, holds nothing."""
-    return found.status not in ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+    return found.status not in (REVIEW_IN_PROGRESS, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
 
 
 def plan_in_account(ports: CloudPorts, wish: Wish) -> CloudStack:
@@ -194,7 +194,7 @@ def refuse_foreign(found: FoundStack | None, cloud: CloudStack) -> None:
             "E_AWS_NOT_OURS",
             f"there is a CloudFormation stack {found.name} in {cloud.region} that greenroom did "
             f"not make: it has no tag greenroom:environment ({found.id})",
-            hint=f"remove or rename it, or take another branch name than {cloud.stack.branch}",
+            hint=_way_past(found, cloud),
         )
     if found.identity.environment != environment:
         raise RefusedError(
@@ -203,6 +203,15 @@ def refuse_foreign(found: FoundStack | None, cloud: CloudStack) -> None:
             f"{found.identity.environment}, not of {environment} ({found.id})",
             hint="take another branch name",
         )
+
+
+def _way_past(found: FoundStack, cloud: CloudStack) -> str:
+    if found.status == REVIEW_IN_PROGRESS:
+        return (
+            "it holds nothing and waits for somebody's change set; if nobody wants it: "
+            f"aws cloudformation delete-stack --region {cloud.region} --stack-name {found.name}"
+        )
+    return f"remove it, or take another branch name than {cloud.stack.branch}"
 
 
 def parse_usd(text: str) -> Decimal:

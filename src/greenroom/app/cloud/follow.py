@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from greenroom.app.cloud.draft import CloudPorts
 from greenroom.app.cloud.tale import Tale
@@ -22,6 +24,8 @@ CONNECTION_PATIENCE_S = 120.0
 _CONNECTION_PAUSE_S = 5.0
 _GONE = ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE")
 
+T = TypeVar("T")
+
 _NESTED = "AWS::CloudFormation::Stack"
 
 
@@ -34,22 +38,28 @@ class _Watched:
 
 
 def await_changes(ports: CloudPorts, proposed: ProposedChanges) -> ChangeSet:
-    """The change set, when CloudFormation has made it; taken back if it is not wanted any more."""
+    """The change set, when CloudFormation has made it; taken back if it is not wanted any more,
+    or cannot be read."""
     pause_s = 0.2
     try:
         while True:
-            changes = ports.account.changes(proposed)
+            changes = patiently(ports, lambda: ports.account.changes(proposed))
             if changes is not None:
                 return changes
             ports.attention.check()
             ports.attention.wait(pause_s)
             pause_s = min(POLL_S, pause_s * 1.3)
     except GreenroomError:
-        # Where this fails too, the first reason is still the one to tell; what stays is a change
-        # set that nobody executes, and a later create or a destroy removes it.
-        with suppress(GreenroomError):
-            ports.account.withdraw(proposed)
+        withdraw(ports, proposed)
         raise
+
+
+def withdraw(ports: CloudPorts, proposed: ProposedChanges) -> None:
+    """Take the change set back, as far as that is possible: why it goes matters more."""
+    try:
+        ports.account.withdraw(proposed)
+    except GreenroomError as error:
+        ports.telling.notice(f"the change set stays: {error.message}")
 
 
 def follow(
@@ -104,20 +114,21 @@ def _news(ports: CloudPorts, watched: dict[str, _Watched]) -> list[StackEvent]:
     """New events of all stacks that are looked at, in the order of their time."""
     news: list[StackEvent] = []
     for each in list(watched.values()):
-        events = _patiently(ports, each)
+        events = patiently(ports, partial(ports.account.events, each.id, each.after))
         if events:
             each.after = events[-1].id
         news += events
     return sorted(news, key=lambda event: event.at) if len(watched) > 1 else news
 
 
-def _patiently(ports: CloudPorts, each: _Watched) -> tuple[StackEvent, ...]:
-    """The stack's new events, also after a while without a connection."""
+def patiently(ports: CloudPorts, ask: Callable[[], T]) -> T:
+    """What AWS answers, also after a while without a connection. A request that may have had its
+    effect is made again: ``ask`` must not mind."""
     began_s = ports.clock.monotonic_s()
     told = False
     while True:
         try:
-            return ports.account.events(each.id, each.after)
+            return ask()
         except GreenroomError as error:
             gone_s = ports.clock.monotonic_s() - began_s
             if error.code not in _GONE or gone_s > CONNECTION_PATIENCE_S:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from greenroom.app.cloud.create import propose
 from greenroom.app.cloud.door import STANDING
 from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of, plan_offline
+from greenroom.app.cloud.follow import withdraw
 from greenroom.cloud_ports import Template
 from greenroom.errors import GreenroomError
 from greenroom.model.cloud import CloudStack
@@ -79,5 +80,5 @@ def _changes(ports: CloudPorts, draft: Draft, role: str | None) -> tuple[Change,
         ports.account.upload(draft.cloud.bucket, draft.template.blobs)
     changes = propose(ports, draft, role)
     if changes.changes:
-        ports.account.withdraw(changes.proposed)
+        withdraw(ports, changes.proposed)
     return changes.changes

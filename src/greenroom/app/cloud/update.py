@@ -8,7 +8,7 @@ from greenroom.app.cloud.create import Booted, execute, propose, prove, upload
 from greenroom.app.cloud.door import refuse_unless_standing
 from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of
 from greenroom.app.cloud.failure import error_of
-from greenroom.app.cloud.follow import follow
+from greenroom.app.cloud.follow import follow, left_to_cloudformation, patiently, withdraw
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.words import with_words
 from greenroom.blueprint.schema import Blueprint
@@ -70,7 +70,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
         ports.telling.notice(change_words(change), draft.template.machine_of(change.logical_id))
     _refuse_another_machine(ports, draft, changes)
     _refuse_unconfirmed(ports, draft, changes, wish.confirm)
-    after = ports.account.last_event(found.id)
+    after = patiently(ports, lambda: ports.account.last_event(found.id))
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
     _follow(ports, draft, changes, after)
     return Updated(booted=prove(ports, draft, found.id), changes=changes.changes)
@@ -108,7 +108,7 @@ def _refuse_unconfirmed(
     name = draft.environment
     if not draft.cloud.stack.production or not destructive or confirm in (name.slug, str(name)):
         return
-    ports.account.withdraw(changes.proposed)
+    withdraw(ports, changes.proposed)
     what = ", ".join(change_words(change) for change in destructive)
     raise RefusedError(
         "E_PRODUCTION",
@@ -140,7 +140,12 @@ def _take_back(ports: CloudPorts, draft: Draft, stack_id: str, tale: Tale) -> Gr
         f"CloudFormation goes on taking back the update of {name} ({stack_id})",
         f"greenroom show --provider aws {name} tells where it stands",
     )
-    ports.account.cancel_update(stack_id)
+    try:
+        patiently(ports, lambda: ports.account.cancel_update(stack_id))
+    except CancelledError:
+        raise
+    except GreenroomError as lost:
+        raise left_to_cloudformation(lost, name, stack_id) from lost
     status = follow(ports, name, stack_id, tale.last.get(stack_id), tale)
     error = CancelledError("E_CANCELLED", f"update of {name} was cancelled")
     if status == "UPDATE_COMPLETE":

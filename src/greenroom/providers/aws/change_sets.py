@@ -27,14 +27,13 @@ from greenroom.providers.aws.errors import (
     is_denied,
     unknown_parameter,
 )
+from greenroom.providers.aws.resources import told_id
 from greenroom.providers.aws.session import Account
-from greenroom.providers.aws.stacks import SERVICE, find_stack, is_absent
+from greenroom.providers.aws.stacks import CHANGE_SET_NAME, SERVICE, find_stack, is_absent
 
 INLINE_BYTES_MAX = 51_200
 """A template that is sent with the request; a longer one must lie in a bucket (CloudFormation
 quotas)."""
-
-CHANGE_SET_NAME = "greenroom"
 
 STALE_AFTER = timedelta(minutes=15)
 """A change set that nobody executed for so long was left by somebody who was interrupted. The
@@ -70,15 +69,19 @@ def propose(account: Account, proposal: Proposal, template_url: str | None) -> P
     if proposal.role is not None:
         asked["RoleARN"] = proposal.role
     about = f"stack {proposal.cloud.name}"
-    try:
-        reply = account.call(SERVICE, "CreateChangeSet", about=about, **asked)
-    except AnswerError as error:
-        if "already exist" not in error.aws_message and "AlreadyExists" not in error.aws_code:
-            raise _refused(error.aws_message, account, proposal.cloud.name) from error
-        if not _remove_stale(account, name):
-            raise _busy(proposal) from error
-        return propose(account, proposal, template_url)
-    return ProposedChanges(id=reply["Id"], stack_id=reply["StackId"])
+    for last in (False, True):
+        try:
+            reply = account.call(SERVICE, "CreateChangeSet", about=about, **asked)
+            return ProposedChanges(id=reply["Id"], stack_id=reply["StackId"])
+        except AnswerError as error:
+            if "cannot be created again" in error.aws_message:
+                raise _busy(proposal) from error
+            if "already exist" not in error.aws_message and "AlreadyExists" not in error.aws_code:
+                raise _refused(error.aws_message, account, proposal.cloud.name) from error
+            age_s = _remove_stale(account, name)
+            if age_s is not None or last:
+                raise _busy(proposal, age_s) from error
+    raise AssertionError("the last try returns or raises")
 
 
 def is_too_big(body: str) -> bool:
@@ -106,16 +109,18 @@ def read_changes(account: Account, proposed: ProposedChanges) -> ChangeSet | Non
 
 def withdraw(account: Account, proposed: ProposedChanges) -> None:
     """Remove the change set, and the stack if it consists of it alone. Idempotent."""
+    stack = find_stack(account, proposed.stack_id)
+    if stack is not None and stack.status == REVIEW_IN_PROGRESS:
+        # The change set goes with it. Without it nothing would say whose the stack is.
+        account.call(SERVICE, "DeleteStack", about=f"stack {stack.name}", StackName=stack.id)
+        _await_deletion(account, stack.id)
+        return
     about = f"change set of {stack_name_of(proposed.stack_id)}"
     try:
         account.call(SERVICE, "DeleteChangeSet", about=about, ChangeSetName=proposed.id)
     except AnswerError as error:
         if not is_absent(error):
             raise
-    stack = find_stack(account, proposed.stack_id)
-    if stack is not None and stack.status == REVIEW_IN_PROGRESS:
-        account.call(SERVICE, "DeleteStack", about=f"stack {stack.name}", StackName=stack.id)
-        _await_deletion(account, stack.id)
 
 
 def _await_deletion(account: Account, stack_id: str) -> None:
@@ -128,7 +133,7 @@ def _await_deletion(account: Account, stack_id: str) -> None:
 
 
 def execute(account: Account, proposed: ProposedChanges, *, keep_failed: bool) -> None:
-    """Let CloudFormation do it."""
+    """Let CloudFormation do it. Asked twice for one change set, it is the same request."""
     name = stack_name_of(proposed.stack_id)
     try:
         account.call(
@@ -138,7 +143,7 @@ def execute(account: Account, proposed: ProposedChanges, *, keep_failed: bool) -
             ChangeSetName=proposed.id,
             StackName=proposed.stack_id,
             DisableRollback=keep_failed,
-            ClientRequestToken=str(uuid.uuid4()),
+            ClientRequestToken=proposed.id.rpartition("/")[2],
         )
     except AnswerError as error:
         raise RefusedError(
@@ -168,7 +173,7 @@ def _change(change: Mapping[str, Any]) -> Change:
         kind=_kind(change["Action"], change.get("Replacement", "")),
         logical_id=change["LogicalResourceId"],
         type=change["ResourceType"],
-        physical_id=change.get("PhysicalResourceId", ""),
+        physical_id=told_id(change["ResourceType"], change.get("PhysicalResourceId")),
         details=tuple(dict.fromkeys(filter(None, details))),
     )
 
@@ -188,29 +193,42 @@ def _kind(action: str, replacement: str) -> ChangeKind:
     return ChangeKind.MODIFY
 
 
-def _remove_stale(account: Account, name: str) -> bool:
-    """Whether the change set that is in the way was of no use to anybody, and is gone."""
+def _remove_stale(account: Account, name: str) -> float | None:
+    """None if the change set that is in the way was of no use to anybody, and is gone; else its
+    age in seconds."""
     asked = {"StackName": name, "ChangeSetName": CHANGE_SET_NAME}
     try:
         reply = account.call(SERVICE, "DescribeChangeSet", about=f"stack {name}", **asked)
     except AnswerError as error:
         if is_absent(error):
-            return True
+            return None
         raise
     age = datetime.now(UTC) - reply["CreationTime"]
     usable = reply["Status"] != "FAILED" and reply.get("ExecutionStatus") not in _OVER
     if usable and age < STALE_AFTER:
-        return False
+        return float(max(0.0, age.total_seconds()))
     account.call(SERVICE, "DeleteChangeSet", about=f"stack {name}", **asked)
-    return True
+    return None
 
 
-def _busy(proposal: Proposal) -> RefusedError:
-    environment = proposal.cloud.stack.environment
+def _busy(proposal: Proposal, age_s: float | None = None) -> RefusedError:
+    """``age_s`` is that of a change set which nobody has executed yet: its maker may be gone."""
+    environment, cloud = proposal.cloud.stack.environment, proposal.cloud
+    hint = f"greenroom show --provider aws {environment} tells where it stands"
+    if age_s is not None:
+        remedy = (
+            f"aws cloudformation delete-change-set --region {cloud.region} "
+            f"--stack-name {cloud.name} --change-set-name {CHANGE_SET_NAME}"
+            if proposal.existing
+            else f"greenroom destroy --provider aws {environment}"
+        )
+        hint += (
+            f"\nits change set is {age_s:.0f} s old; if whoever made it was interrupted: {remedy}"
+        )
     return RefusedError(
         "E_AWS_BUSY",
         f"{environment} is busy: somebody else creates or updates it at this moment",
-        hint=f"greenroom show --provider aws {environment} tells where it stands",
+        hint=hint,
     )
 
 

@@ -37,11 +37,15 @@ def _resources(account: Account, stack_id: str) -> Iterator[SeenResource]:
                 yield from _resources(account, resource.physical_id)
 
 
+def told_id(type_: str, physical_id: str | None) -> str:
+    """A resource's physical id, as far as it is for everybody's eyes."""
+    return "" if type_ == _WAIT_HANDLE else physical_id or ""
+
+
 def _resource(raw: Mapping[str, Any]) -> SeenResource:
-    secret = raw["ResourceType"] == _WAIT_HANDLE
     return SeenResource(
         logical_id=raw["LogicalResourceId"],
-        physical_id="" if secret else raw.get("PhysicalResourceId") or "",
+        physical_id=told_id(raw["ResourceType"], raw.get("PhysicalResourceId")),
         type=raw["ResourceType"],
         status=raw["ResourceStatus"],
         reason=raw.get("ResourceStatusReason") or "",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from greenroom.model.cloud_account import FoundStack, Identity, StackEvent
+from greenroom.errors import RefusedError
+from greenroom.model.cloud import STACK_NAME_PREFIX
+from greenroom.model.cloud_account import REVIEW_IN_PROGRESS, FoundStack, Identity, StackEvent
 from greenroom.model.names import EnvironmentName
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
@@ -25,15 +28,17 @@ REQUEST_TAG = f"{PREFIX}request"
 
 SERVICE = "cloudformation"
 
+CHANGE_SET_NAME = "greenroom"
+
 
 def environments(account: Account) -> tuple[FoundStack, ...]:
     """Every stack of ours: DescribeStacks without a name gives all that are not deleted, with
-    their tags, a hundred or so a page."""
+    their tags, a hundred or so a page. Nested stacks bear the tags of the one that they are part
+    of, and are no environments."""
     found = (
-        parse_stack(stack)
+        _identified(account, parse_stack(stack))
         for page in account.pages(SERVICE, "DescribeStacks")
         for stack in page.get("Stacks", ())
-        # A nested stack bears its parent's tags, and is a part of it.
         if not stack.get("ParentId")
     )
     return tuple(stack for stack in found if stack.identity is not None)
@@ -50,7 +55,7 @@ def find_stack(account: Account, name_or_id: str) -> FoundStack | None:
             return None
         raise
     stacks = reply.get("Stacks", ())
-    return parse_stack(stacks[0]) if stacks else None
+    return _identified(account, parse_stack(stacks[0])) if stacks else None
 
 
 def events_after(account: Account, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
@@ -82,6 +87,25 @@ def is_absent(error: AnswerError) -> bool:
     return error.aws_code in ("ChangeSetNotFound", "ChangeSetNotFoundException") or (
         error.aws_code == "ValidationError" and "does not exist" in error.aws_message
     )
+
+
+def _identified(account: Account, stack: FoundStack) -> FoundStack:
+    """A stack that only waits for its change set has no tags yet: they are the change set's."""
+    unnamed = stack.status == REVIEW_IN_PROGRESS and stack.identity is None
+    if not unnamed or not stack.name.startswith(STACK_NAME_PREFIX):
+        return stack
+    try:
+        reply = account.call(
+            SERVICE,
+            "DescribeChangeSet",
+            about=f"stack {stack.name}",
+            StackName=stack.id,
+            ChangeSetName=CHANGE_SET_NAME,
+        )
+    except (AnswerError, RefusedError):
+        return stack
+    tags = {tag["Key"]: tag["Value"] for tag in reply.get("Tags", ())}
+    return replace(stack, tags=tags, identity=parse_identity(tags))
 
 
 def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
