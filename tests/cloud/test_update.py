@@ -134,6 +134,22 @@ def test_a_machine_with_kept_data_is_not_replaced_at_all(account: Account, folde
     assert account.log.counts()["cloudformation:DeleteChangeSet"] == 1
 
 
+def test_no_machine_goes_into_an_auto_scaling_group_while_it_runs(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    machine = "  backend:\n    image: web\n"
+    path = edit(folder, machine, f"{machine}    aws: {{auto_scaling: true}}\n")
+    with pytest.raises(GreenroomError) as caught:
+        Stage(path).update()
+    assert (caught.value.code, caught.value.message) == (
+        "E_AWS_SCALING",
+        "this update of photos/feature-x would put backend1, backend2 into an Auto Scaling group "
+        "or take it out, and the names of a machine cannot change hands while it runs",
+    )
+    assert machines.booted == []
+    assert account.stack(NAME).status == "CREATE_COMPLETE"
+
+
 def test_what_is_not_there_cannot_be_updated(account: Account) -> None:
     with pytest.raises(GreenroomError) as caught:
         Stage(EXAMPLE).update()

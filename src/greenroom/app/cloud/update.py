@@ -13,12 +13,15 @@ from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.words import with_words
 from greenroom.blueprint.schema import Blueprint
 from greenroom.errors import CancelledError, GreenroomError, InputError, RefusedError
-from greenroom.model.cloud_account import Change, ChangeSet
+from greenroom.model.cloud_account import Change, ChangeKind, ChangeSet
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.costs import check_limit
 
 ATTACHMENT = "AWS::EC2::VolumeAttachment"
 """Stands in a template for a volume that is kept, and for no other."""
+
+
+_SHAPES = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
     for change in changes.changes:
         ports.telling.notice(change_words(change), draft.template.machine_of(change.logical_id))
     _refuse_another_machine(ports, draft, changes)
+    _refuse_another_shape(ports, draft, changes)
     _refuse_unconfirmed(ports, draft, changes, wish.confirm)
     after = patiently(ports, lambda: ports.account.last_event(found.id))
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
@@ -97,6 +101,25 @@ def _refuse_another_machine(ports: CloudPorts, draft: Draft, changes: ChangeSet)
         "cannot be attached to two machines at once",
         hint=f"take back what changes {what} (its image, checks, size, or another version of "
         "greenroom, whose agent boots every machine anew), or make the environment anew",
+    )
+
+
+def _refuse_another_shape(ports: CloudPorts, draft: Draft, changes: ChangeSet) -> None:
+    """A name has one record of CloudFormation's or those that machines write, never both (Route53
+    API, ChangeResourceRecordSets), and the old ones go only after the new ones have come."""
+    shapes: dict[ChangeKind, set[str | None]] = {ChangeKind.ADD: set(), ChangeKind.REMOVE: set()}
+    for change in changes.changes:
+        if change.kind in shapes and change.type in _SHAPES:
+            shapes[change.kind].add(draft.template.machine_of(change.logical_id))
+    both = sorted(filter(None, shapes[ChangeKind.ADD] & shapes[ChangeKind.REMOVE]))
+    if not both:
+        return
+    ports.account.withdraw(changes.proposed)
+    raise RefusedError(
+        "E_AWS_SCALING",
+        f"this update of {draft.environment} would put {', '.join(both)} into an Auto Scaling "
+        "group or take it out, and the names of a machine cannot change hands while it runs",
+        hint="take the change of 'auto_scaling' back, or make the environment anew",
     )
 
 
