@@ -243,6 +243,22 @@ def test_each_resource_has_its_events(service: Service) -> None:
     assert events[3]["PhysicalResourceId"] == events[4]["PhysicalResourceId"] != ""
 
 
+def test_an_update_at_rest_cannot_be_cancelled(service: Service) -> None:
+    service.create()
+    service.cloudformation.update_stack(StackName="s", TemplateBody=OTHER)
+    service.rest("s")
+    call = lambda: service.cloudformation.cancel_update_stack(StackName="s")  # noqa: E731
+    if service.name == "moto":
+        # moto does not: it has no CancelUpdateStack.
+        with pytest.raises(ResponseParserError, match="Internal Server Error"):
+            call()
+        return
+    assert code_and_message(call) == (
+        "ValidationError",
+        "CancelUpdateStack cannot be called from current stack status",
+    )
+
+
 def test_a_change_set_tells_what_it_replaces(service: Service) -> None:
     service.create()
     change = service.change_set(OTHER)["Changes"][0]["ResourceChange"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.errors import GreenroomError
+from greenroom.errors import CancelledError, GreenroomError
 from tests.cloud.fake.account import Account
 from tests.cloud.machines import Machines, booting
 from tests.cloud.stage import EXAMPLE, Stage
@@ -157,3 +157,62 @@ def test_what_is_not_there_cannot_be_updated(account: Account) -> None:
         "E_NO_ENVIRONMENT",
         "there is no environment 'feature_x' of photos in eu-west-1",
     )
+
+
+def test_ctrl_c_takes_an_update_back(account: Account, machines: Machines, folder: Path) -> None:
+    before = account.stack(NAME).resources["db1"].physical_id
+    machines.silent.add("db1")
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    stage = Stage(path)
+    calm = stage.person.wait
+
+    def wait(seconds: float) -> None:
+        # Not before db1 boots anew: what is cancelled must be an update that is on its way.
+        stage.person.presses = len(machines.booted)
+        calm(seconds)
+
+    stage.person.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(CancelledError) as caught:
+        stage.update()
+    assert (caught.value.code, caught.value.message) == (
+        "E_CANCELLED",
+        "update of photos/feature-x was cancelled; photos/feature-x is as it was before",
+    )
+    stack = account.stack(NAME)
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.resources["db1"].physical_id == before
+    assert account.log.counts()["cloudformation:CancelUpdateStack"] == 1
+    assert sorted(names_running(account)) == ["backend1", "backend2", "db1", "feed1"]
+    machines.silent.clear()
+    assert Stage(path).update().booted.found.status == "UPDATE_COMPLETE"
+
+
+def test_ctrl_c_too_late_leaves_the_update_done(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    account.faults.slow_resource("db1", 2.0, on="delete")
+    stage = Stage(edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}"))
+    calm = stage.person.wait
+
+    def wait(seconds: float) -> None:
+        if account.stack(NAME).status == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+            stage.person.presses = 1
+        calm(seconds)
+
+    stage.person.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(CancelledError) as caught:
+        stage.update()
+    assert caught.value.message == ("update of photos/feature-x was cancelled too late: it is done")
+    assert account.stack(NAME).status == "UPDATE_COMPLETE"
+    assert account.log.counts()["cloudformation:CancelUpdateStack"] == 1
+
+
+def names_running(account: Account) -> list[str]:
+    """The machines whose instances run."""
+    return [
+        tag["Value"]
+        for reservation in account.client("ec2").describe_instances()["Reservations"]
+        for instance in reservation["Instances"]
+        for tag in instance["Tags"]
+        if tag["Key"] == "greenroom:machine" and instance["State"]["Name"] == "running"
+    ]

@@ -41,6 +41,7 @@ class Actions:
         self.table: dict[str, Callable[[str, Values], Mapping[str, Any]]] = {
             "CreateStack": self.create_stack,
             "UpdateStack": self.update_stack,
+            "CancelUpdateStack": self.cancel_update_stack,
             "DeleteStack": self.delete_stack,
             "DescribeStacks": self.describe_stacks,
             "ListStacks": self.list_stacks,
@@ -122,6 +123,7 @@ class Actions:
         stack.updated_at = engine.clock.now()
         rollback = not values.get("DisableRollback", False)
         operation = Operation(engine, stack, start_nested)
+        stack.cancel_update = operation.take_back
         engine.begin(
             stack,
             "UPDATE_IN_PROGRESS",
@@ -129,6 +131,13 @@ class Actions:
             lambda: operation.update(desired, rollback=rollback),
         )
         return {"StackId": stack.stack_id}
+
+    def cancel_update_stack(self, region: str, values: Values) -> Mapping[str, Any]:
+        """Take back an update, while it is in UPDATE_IN_PROGRESS and only then."""
+        stack = self.stack(region, values)
+        if stack.cancel_update is None or not stack.cancel_update():
+            raise invalid("CancelUpdateStack cannot be called from current stack status")
+        return {}
 
     def delete_stack(self, region: str, values: Values) -> Mapping[str, Any]:
         """Begin to delete; a stack that is not there is no error, as on AWS."""

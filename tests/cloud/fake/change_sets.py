@@ -215,6 +215,7 @@ class ChangeSetActions:
             stack.abandon = operation.abandon
         else:
             stack.abandon = None
+            stack.cancel_update = operation.take_back
             stack.updated_at = engine.clock.now()
         engine.begin(stack, f"{one.kind}_IN_PROGRESS", token, work)
 

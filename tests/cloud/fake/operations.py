@@ -48,6 +48,7 @@ class Operation:
         self.start_nested = start_nested
         self.cancel = threading.Event()
         self.abandoned = False
+        self.taken_back = False
         self.undo: list[Undo] = []
         self.superseded: list[Resource] = []
 
@@ -56,6 +57,18 @@ class Operation:
         self.abandoned = True
         self.cancel.set()
         self.engine.clock.wake()
+
+    def take_back(self) -> bool:
+        """Undo the update, as CancelUpdateStack asks; False if it is past that."""
+        engine, stack = self.engine, self.stack
+        with engine.lock:
+            if stack.status != "UPDATE_IN_PROGRESS":
+                return False
+            self.taken_back = True
+            self.cancel.set()
+            engine.emit(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        engine.clock.wake()
+        return True
 
     def create(self) -> None:
         """Make every resource, or roll back as the stack says."""
@@ -99,11 +112,19 @@ class Operation:
             lambda name: self._update_one(blocks[name]),
             stop_on_failure=self._give_up,
         )
-        if not failed:
+        with engine.lock:
+            # From here on nobody can take it back.
+            succeeded = not failed and not self.taken_back
+            if succeeded:
+                engine.emit(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        if succeeded:
             gone = [stack.resources[name] for name in set(stack.resources) - set(blocks)]
-            engine.emit(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
             self._clean_up([*self.superseded, *gone])
             self._finish("UPDATE_COMPLETE")
+            return
+        if self.taken_back:
+            stack.desired = before
+            self._roll_back_update()
             return
         created = [
             name

@@ -103,6 +103,7 @@ class Stack:
     hidden_describes: int = 0
     thread: threading.Thread | None = None
     abandon: Callable[[], None] | None = None
+    cancel_update: Callable[[], bool] | None = None
 
     @property
     def live(self) -> bool:
