@@ -61,10 +61,12 @@ class DestroyAsk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destroyer:
-    """What a destroy needs. ``pause`` sleeps; ``now`` is the calendar's time."""
+    """What a destroy needs. ``pause`` sleeps; ``now`` is the calendar's time; ``begins`` is called
+    before the first thing goes, and may raise to leave everything as it is."""
 
     inventory: CloudInventory
     telling: Telling
+    begins: Callable[[], None] = lambda: None
     pause: Callable[[float], None] = time.sleep
     clock_s: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -196,6 +198,7 @@ def _begin(destroyer: Destroyer, stack: FoundStack, ask: DestroyAsk) -> None:
     if stack.status == "DELETE_IN_PROGRESS":
         destroyer.telling.notice(f"AWS deletes {name} already: following it")
         return
+    destroyer.begins()
     if stack.protected:
         _patiently(destroyer, lambda: destroyer.inventory.release(stack.id))
     for zone, names in _written_names(stack).items():

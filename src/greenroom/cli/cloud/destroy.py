@@ -47,11 +47,19 @@ def destroy_on_aws(
 
     def work(ports: CloudPorts) -> None:
         name = identity_of(stack).environment
-        # What was asked to go does not come back: Ctrl-C only stops the following.
-        ports.attention.obey(
-            f"AWS goes on deleting {name}", f"greenroom destroy --provider aws {name} picks it up"
-        )
+        again = f"greenroom destroy --provider aws {name}"
+
+        def begins() -> None:
+            # What was asked to go does not come back: Ctrl-C only stops the following from here.
+            ports.attention.check()
+            ports.attention.obey(f"AWS goes on deleting {name}", f"{again} picks it up")
+
+        if stack.status == "DELETE_IN_PROGRESS":
+            begins()
+        else:
+            ports.attention.obey(f"nothing of {name} was deleted", f"{again} begins anew")
         destroyer = Destroyer(
+            begins=begins,
             inventory=cloud_inventory(access, wait=ports.attention.wait, tell=ports.telling.notice),
             telling=ports.telling,
             pause=ports.attention.wait,
