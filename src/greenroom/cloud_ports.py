@@ -78,6 +78,10 @@ class CloudAccount(Protocol):
     def region(self) -> str:
         """The region's name."""
 
+    def prepare(self) -> None:
+        """Make ready what the questions to come need, while others wait for answers."""
+        ...
+
     def caller(self) -> str:
         """Who asks, as AWS knows them: the end of their ARN."""
 

@@ -16,7 +16,7 @@ from tests.cloud.machines import booting
 from tests.cloud.stage import EXAMPLE, Stage
 
 NAME = "greenroom-photos-feature-x"
-LONGEST_PAUSE_S = 1.5
+LONGEST_PAUSE_S = 1.0
 
 
 @pytest.fixture

@@ -92,6 +92,8 @@ def has_resources(found: FoundStack) -> bool:
 def plan_in_account(ports: CloudPorts, wish: Wish) -> CloudStack:
     """The environment, with a slug that nobody else in the account has."""
     with ThreadPoolExecutor(max_workers=2) as workers:
+        # What fails in it fails again, and is told, where the answer is needed.
+        workers.submit(ports.account.prepare)
         caller = workers.submit(ports.account.caller)
         there = ports.account.environments()
         owner = caller.result()

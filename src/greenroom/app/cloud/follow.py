@@ -14,10 +14,12 @@ from greenroom.model.cloud_account import ChangeSet, ProposedChanges, StackEvent
 from greenroom.model.names import EnvironmentName
 
 POLL_FIRST_S = 0.5
-POLL_S = 1.5
-"""Seconds between two looks. Their sum with the last look is all that a person waits longer than
-the stack: under 2 s."""
-_SOON_S = 10.0
+POLL_S = 1.0
+"""Seconds between two looks: the shortest and the longest pause. The last one, with the last look,
+is what a person waits longer than the stack."""
+_QUIET_SHARE = 0.05
+
+_CHANGES_POLL_S = 1.5
 
 CONNECTION_PATIENCE_S = 120.0
 """How long a connection may be gone before we leave the stack to CloudFormation."""
@@ -48,7 +50,7 @@ def await_changes(ports: CloudPorts, proposed: ProposedChanges) -> ChangeSet:
                 return changes
             ports.attention.check()
             ports.attention.wait(pause_s)
-            pause_s = min(POLL_S, pause_s * 1.3)
+            pause_s = min(_CHANGES_POLL_S, pause_s * 1.3)
     except GreenroomError:
         withdraw(ports, proposed)
         raise
@@ -77,24 +79,33 @@ def follow(
     Raises CancelledError when somebody asks for it; and if AWS cannot be asked any more, an error
     that says that CloudFormation goes on.
     """
-    began_s = ports.clock.monotonic_s()
+    heard_s = ports.clock.monotonic_s()
     watched = {stack_id: _Watched(id=stack_id, after=after)}
     try:
         while True:
             for event in _news(ports, watched):
+                heard_s = ports.clock.monotonic_s()
                 tale.take(event)
                 if _is_end(event, stack_id, ending):
                     tale.close()
                     return event.status
                 _watch_nested(watched, event)
             ports.attention.check()
-            soon = ports.clock.monotonic_s() - began_s < _SOON_S
-            ports.attention.wait(POLL_FIRST_S if soon else POLL_S)
+            ports.attention.wait(pause_after(ports.clock.monotonic_s() - heard_s))
     except CancelledError:
         tale.close()
         raise
     except GreenroomError as error:
         raise left_to_cloudformation(error, environment, stack_id) from error
+
+
+def pause_after(quiet_s: float) -> float:
+    """Seconds until the next look, where nothing has happened for ``quiet_s``.
+
+    A stack's events come in swarms, and its end follows the last machine's signal at once: hence
+    often after news, and less often while machines restore for minutes.
+    """
+    return min(POLL_S, max(POLL_FIRST_S, quiet_s * _QUIET_SHARE))
 
 
 def left_to_cloudformation(

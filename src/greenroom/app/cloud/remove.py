@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from greenroom.app.cloud.choose import choose, identity_of
+from greenroom.app.cloud.follow import pause_after
 from greenroom.app.cloud.look import HOSTED_ZONE
 from greenroom.app.cloud.telling import Telling
 from greenroom.cloud_inventory import CloudInventory
@@ -28,9 +29,6 @@ from greenroom.plan.running import cost_of_seen
 
 T = TypeVar("T")
 
-POLL_FIRST_S = 0.5
-POLL_S = 1.5
-_SOON_S = 10.0
 CONNECTION_PATIENCE_S = 120.0
 """How long a connection may be gone before we leave the stack to CloudFormation."""
 _CONNECTION_PAUSE_S = 5.0
@@ -222,11 +220,11 @@ def _written_names(stack: FoundStack) -> dict[str, tuple[str, ...]]:
 
 def _follow(destroyer: Destroyer, stack: FoundStack, after: str | None, course: _Course) -> None:
     """Tell every event until CloudFormation is done."""
-    began_s = destroyer.clock_s()
+    began_s = heard_s = destroyer.clock_s()
     while True:
         events = _patiently(destroyer, partial(destroyer.inventory.events, stack.id, after))
         for event in events:
-            after = event.id
+            after, heard_s = event.id, destroyer.clock_s()
             if event.of_stack and event.status in (DELETED, DELETE_FAILED):
                 seconds = destroyer.clock_s() - began_s
                 if event.status == DELETED:
@@ -235,8 +233,7 @@ def _follow(destroyer: Destroyer, stack: FoundStack, after: str | None, course: 
                     destroyer.telling.failed("destroy", event.reason)
                 return
             _tell(destroyer.telling, event, course)
-        soon = destroyer.clock_s() - began_s < _SOON_S
-        destroyer.pause(POLL_FIRST_S if soon else POLL_S)
+        destroyer.pause(pause_after(destroyer.clock_s() - heard_s))
 
 
 def _tell(telling: Telling, event: StackEvent, course: _Course) -> None:

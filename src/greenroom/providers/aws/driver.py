@@ -25,6 +25,9 @@ from greenroom.providers.aws.template import compile_template
 from greenroom.providers.aws.template.names import logical_ids
 from greenroom.providers.reports import object_of, report_of
 
+_SERVICES = ("sts", stacks.SERVICE, "ec2", "ssm", "s3")
+"""What a create and an update ask, in the order in which they do."""
+
 
 class AwsDriver:
     """The CloudAccount port on boto3."""
@@ -36,6 +39,11 @@ class AwsDriver:
     def region(self) -> str:
         """See CloudAccount."""
         return self._account.region
+
+    def prepare(self) -> None:
+        """See CloudAccount: boto3's clients, whose models are large files to read."""
+        for service in _SERVICES:
+            self._account.client(service)
 
     def caller(self) -> str:
         """See CloudAccount. Nobody needs a right for this question (STS, GetCallerIdentity)."""
