@@ -1,4 +1,5 @@
-"""The template of an environment on AWS: by the command line, and the compiler alone."""
+"""An environment on AWS: its template, by the command line and by the compiler alone; and what
+greenroom adds to the time of the stack itself."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import measure_cloud_overhead
 import site_of_bench as site
 from table import Row, milliseconds
 
@@ -49,6 +51,7 @@ def measure(folder: Path, rounds: int) -> list[Row]:
             ours=milliseconds(compiler),
             at_most=100,
         ),
+        *measure_cloud_overhead.measure(folder, rounds),
     ]
 
 
