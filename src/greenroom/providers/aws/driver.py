@@ -21,8 +21,6 @@ from greenroom.providers.aws import bucket, change_sets, network, records, stack
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
 from greenroom.providers.aws.tags import VALUE_MAX, stack_tags, tag_value
-from greenroom.providers.aws.template import compile_template
-from greenroom.providers.aws.template.names import logical_ids
 from greenroom.providers.reports import object_of, report_of
 
 _SERVICES = ("sts", stacks.SERVICE, "ec2", "ssm", "s3")
@@ -145,6 +143,10 @@ class AwsDriver:
 
 def compiled(cloud: CloudStack) -> Template:
     """The template of ``cloud``, and what the use cases must know of it."""
+    # troposphere takes 0.1 s: a destroy and a list never pay it, a create while AWS answers.
+    from greenroom.providers.aws.template import compile_template
+    from greenroom.providers.aws.template.names import logical_ids
+
     template = compile_template(cloud)
     ids = logical_ids(cloud)
     return Template(
