@@ -31,7 +31,13 @@ def cloud_ports(access: Access, attention: Attention, sink: Callable[[Event], No
     """Everything that a use case on AWS works through; ``sink`` gets its events."""
     clock = SystemClock()
     telling = Telling(sink, clock)
-    account = Account(access, wait=attention.wait, tell=telling.notice)
+
+    def wait(seconds: float) -> None:
+        # Throttling is waited out for minutes: whoever gives up is heard between two tries.
+        attention.wait(seconds)
+        attention.check()
+
+    account = Account(access, wait=wait, tell=telling.notice)
     agent = build_agent()
     return CloudPorts(
         account=AwsDriver(account),

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from greenroom.cli.main import main
 from tests.cloud.fake.account import Account
 from tests.cloud.machines import booting
 from tests.cloud.stage import EXAMPLE
@@ -71,3 +74,47 @@ def test_ctrl_c_takes_the_create_back(account: Account) -> None:
         "error E_CANCELLED: create of photos/feature-x was cancelled; nothing of it is left" in err
     )
     assert [stack.status for stack in account.engine.stacks.values()] == ["DELETE_COMPLETE"]
+
+
+def test_ctrl_c_is_heard_while_aws_throttles(account: Account) -> None:
+    """Each try of ours is three of boto3's; the pauses in between grow to minutes in all."""
+    account.faults.throttle("cloudformation:DescribeStacks")
+    process = started(account, *WORDS)
+    deadline_s = time.monotonic() + 60
+    while account.log.counts()["cloudformation:DescribeStacks"] < 4:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (1, "error E_CANCELLED: cancelled")
+    assert account.engine.stacks == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (
+            ("--max-cost-usd-per-day", "abc"),
+            "--max-cost-usd-per-day 'abc' is not an amount of dollars",
+            "for example --max-cost-usd-per-day 12.50",
+        ),
+        (
+            ("--role", "deployer"),
+            "--role 'deployer' is not the ARN of a role (GREENROOM_AWS_ROLE is its default)",
+            "for example --role arn:aws:iam::123456789012:role/cloudformation",
+        ),
+    ],
+)
+def test_what_is_no_amount_or_role_is_refused_before_aws_is_asked(
+    account: Account,
+    capfd: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    message: str,
+    hint: str,
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main((*WORDS, *words))
+    lines = capfd.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert lines[-2:] == [f"error E_USAGE: {message}", f"→ {hint}"]
+    assert not account.log.counts()

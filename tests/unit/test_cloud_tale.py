@@ -6,7 +6,7 @@ import pytest
 
 from greenroom.app.clock import SystemClock
 from greenroom.app.cloud.failure import error_of
-from greenroom.app.cloud.tale import STOPPED, Tale, is_echo
+from greenroom.app.cloud.tale import CANCELLED, STOPPED, Tale, is_echo
 from greenroom.app.cloud.telling import Telling
 from greenroom.app.cloud.words import with_words, words_of
 from greenroom.model.cloud_account import Change, ChangeKind, StackEvent
@@ -39,7 +39,7 @@ def happened(*rows):
     ]
 
 
-def tale_of(changes, *rows):
+def tale_of(changes, *rows, why=STOPPED):
     told = []
     tale = Tale(
         Telling(told.append, SystemClock()),
@@ -48,7 +48,7 @@ def tale_of(changes, *rows):
     )
     for event in happened(*rows):
         tale.take(event)
-    tale.close()
+    tale.close(why)
     return tale, [(e.kind.value, e.machine, e.phase, e.seconds, e.message) for e in told]
 
 
@@ -226,3 +226,12 @@ def test_an_update_knows_what_its_create_was_asked(tmp_path):
     other = CreateRequest(blueprint=tmp_path, restore=(("db", "backup"),))
     assert with_words(other, words).restore == (("db", "backup"),)
     assert with_words(bare, "") == bare
+
+
+def test_what_somebody_cancelled_is_not_called_a_failure_of_something_else():
+    _, told = tale_of(
+        [("backend1Ready", CONDITION)],
+        ("backend1Ready", CONDITION, "CREATE_IN_PROGRESS", ""),
+        why=CANCELLED,
+    )
+    assert told[-1] == ("phase-failed", "backend1", "boot", None, CANCELLED)

@@ -52,7 +52,8 @@ def no_environment(stacks: Sequence[FoundStack], text: str, region: str) -> Inpu
     """There is none of that name, or there is none any more."""
     known = {name for stack in stacks for name in (_name(stack), *_short_names(stack))}
     match = nearest(text, sorted(known))
-    hint = f"did you mean {match!r}?" if match else "greenroom list --provider aws shows all"
+    listing = f"greenroom list --provider aws --region {region} shows all"
+    hint = f"did you mean {match!r}?" if match else listing
     return InputError(
         "E_NO_ENVIRONMENT", f"there is no environment {text!r} on AWS in {region}", hint=hint
     )

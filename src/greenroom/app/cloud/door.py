@@ -67,5 +67,24 @@ def _unusable(found: FoundStack, environment: EnvironmentName) -> GreenroomError
         "E_AWS_STACK_FAILED",
         f"{environment} is there, and broken: its stack {found.name} is {found.status}{because}",
         hint=f"greenroom show --provider aws {environment} tells what is left of it, "
-        f"greenroom destroy --provider aws {environment} removes it",
+        f"greenroom destroy --provider aws {environment} removes it{_way_back(found)}",
     )
+
+
+def _way_back(found: FoundStack) -> str:
+    """What a failed update left may still be worth having."""
+    verb = _WAYS_BACK.get(found.status)
+    if verb is None:
+        return ""
+    region = found.id.split(":")[3]
+    return (
+        "\nto have it as it was before the update, mend the reason, then: "
+        f"aws cloudformation {verb} --region {region} --stack-name {found.name}"
+    )
+
+
+_WAYS_BACK = {
+    "UPDATE_FAILED": "rollback-stack",
+    "UPDATE_ROLLBACK_FAILED": "continue-update-rollback",
+}
+"""API reference, RollbackStack and ContinueUpdateRollback."""

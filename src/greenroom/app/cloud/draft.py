@@ -12,7 +12,7 @@ from greenroom.app.clock import Clock
 from greenroom.app.cloud.telling import Telling
 from greenroom.blueprint.schema import Blueprint
 from greenroom.cloud_ports import Attention, Blob, CloudAccount, Proposal, Template
-from greenroom.errors import InputError, RefusedError
+from greenroom.errors import RefusedError, UsageError
 from greenroom.model.cloud import CloudStack, recipe_key
 from greenroom.model.cloud_account import REVIEW_IN_PROGRESS, FoundStack, Network
 from greenroom.model.costs import Cost, PriceTable
@@ -217,13 +217,13 @@ def _way_past(found: FoundStack, cloud: CloudStack) -> str:
 
 
 def parse_usd(text: str) -> Decimal:
-    """An amount of money as somebody wrote it; raises InputError."""
+    """An amount of money as somebody wrote it; raises UsageError."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except ArithmeticError:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        raise InputError(
+        raise UsageError(
             "E_USAGE",
             f"--max-cost-usd-per-day {text!r} is not an amount of dollars",
             hint="for example --max-cost-usd-per-day 12.50",

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from greenroom.app.cloud.draft import CloudPorts
-from greenroom.app.cloud.tale import Tale
+from greenroom.app.cloud.tale import CANCELLED, Tale
 from greenroom.errors import CancelledError, GreenroomError, OperationError
 from greenroom.model.cloud_account import ChangeSet, ProposedChanges, StackEvent
 from greenroom.model.names import EnvironmentName
@@ -58,6 +58,9 @@ def await_changes(ports: CloudPorts, proposed: ProposedChanges) -> ChangeSet:
 
 def withdraw(ports: CloudPorts, proposed: ProposedChanges) -> None:
     """Take the change set back, as far as that is possible: why it goes matters more."""
+    ports.attention.obey(
+        f"the change set waits in {proposed.stack_id}", "nobody executes it, and it costs nothing"
+    )
     try:
         ports.account.withdraw(proposed)
     except GreenroomError as error:
@@ -93,7 +96,7 @@ def follow(
             ports.attention.check()
             ports.attention.wait(pause_after(ports.clock.monotonic_s() - heard_s))
     except CancelledError:
-        tale.close()
+        tale.close(CANCELLED)
         raise
     except GreenroomError as error:
         raise left_to_cloudformation(error, environment, stack_id) from error

@@ -47,6 +47,7 @@ _ECHOES = (
 _SIGNALLED = "received failed message"
 
 STOPPED = "stopped, because something else failed"
+CANCELLED = "stopped, because somebody pressed Ctrl-C"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,10 @@ class Tale:
         elif self._undoing is None:
             self._take_progress(event)
 
-    def close(self) -> None:
+    def close(self, why: str = STOPPED) -> None:
         """End what was never announced in full."""
         for part in list(self._running):
-            self._stop(part)
+            self._stop(part, why)
 
     def _take_stack(self, event: StackEvent) -> None:
         if event.status in ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
@@ -172,9 +173,9 @@ class Tale:
             if event.status == "DELETE_FAILED" and not is_echo(event.reason):
                 self._failures.append(event)
 
-    def _stop(self, part: Part) -> None:
+    def _stop(self, part: Part, why: str = STOPPED) -> None:
         del self._running[part]
-        self._telling.failed(part.phase, STOPPED, part.machine)
+        self._telling.failed(part.phase, why, part.machine)
 
 
 def _expected(

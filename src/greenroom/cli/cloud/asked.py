@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from greenroom.app.cloud.draft import Wish, parse_usd
@@ -11,7 +12,7 @@ from greenroom.blueprint.parse import load_blueprint
 from greenroom.blueprint.schema import Blueprint
 from greenroom.cli.request import Wanted
 from greenroom.cloud import access_of
-from greenroom.errors import InputError
+from greenroom.errors import InputError, UsageError
 from greenroom.model.requests import CreateRequest
 from greenroom.providers.aws.session import Access
 
@@ -45,11 +46,24 @@ class Order:
             blueprint=self.blueprint,
             request=meant,
             words=words_of(meant),
-            role=self.asked.role or os.environ.get("GREENROOM_AWS_ROLE") or None,
+            role=_role(self.asked.role or os.environ.get("GREENROOM_AWS_ROLE") or None),
             keep_failed=self.asked.keep_failed,
             max_usd_per_day=None if limit is None else parse_usd(limit),
             confirm=self.asked.confirm,
         )
+
+
+def _role(text: str | None) -> str | None:
+    if text is None or _ROLE.fullmatch(text):
+        return text
+    raise UsageError(
+        "E_USAGE",
+        f"--role {text!r} is not the ARN of a role (GREENROOM_AWS_ROLE is its default)",
+        hint="for example --role arn:aws:iam::123456789012:role/cloudformation",
+    )
+
+
+_ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
 
 
 def order_of(wanted: Wanted, asked: AwsAsked) -> Order:
