@@ -93,6 +93,10 @@ class CloudInventory(Protocol):
     def cancel(self, machine: str, command: str) -> None:
         """Stop the command."""
 
+    def deploy_report(self, machine: str, ran: Ran) -> MachineReport:
+        """What the machine's agent answered when it was told to deploy. Raises OperationError
+        E_MACHINE_FAILED with its reason."""
+
     def log_script(self, places: Mapping[str, tuple[int, int]] | None, service: str | None) -> str:
         """The script that reads a machine's logs on from ``places``; None: their ends."""
 

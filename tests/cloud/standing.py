@@ -110,6 +110,7 @@ def stand(
     if text is None:
         image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
         text = body(image, kept=kept)
+    if "VpcId" in json.loads(text).get("Parameters", {}):
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         parameters = [{"ParameterKey": "VpcId", "ParameterValue": vpc}]
     account.client("cloudformation").create_stack(

@@ -77,6 +77,8 @@ def test_the_archive_and_its_checksum_lie_in_the_bucket_that_the_blueprint_names
     ran = push("backend", "./dist", "--branch", "feature_x")
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.startswith(f"pushed {KEY} to s3://{BUCKET}/{KEY}: 1 file, ")
+    assert "greenroom create --provider aws boots machines" in ran.stdout
+    assert "greenroom deploy --provider aws ENV does" in ran.stdout
     sha256 = hashlib.sha256(body(s3, KEY)).hexdigest()
     assert body(s3, f"{KEY}.sha256") == f"{sha256}  {KEY}\n".encode()
     head = s3.head_object(Bucket=BUCKET, Key=KEY)

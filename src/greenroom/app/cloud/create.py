@@ -12,7 +12,7 @@ from greenroom.app.cloud.draft import (
     blobs_of,
     draft_of,
 )
-from greenroom.app.cloud.failure import error_of
+from greenroom.app.cloud.failure import error_of, told_further
 from greenroom.app.cloud.follow import (
     await_changes,
     follow,
@@ -144,7 +144,7 @@ def undone(
     error = error_of(failure, draft.cloud, machine, status)
     name = draft.environment
     if kept and status == "CREATE_FAILED":
-        return _with(
+        return told_further(
             error,
             f"; it is kept as it is ({draft.cloud.name}, {status}) and costs what it costs",
             f"greenroom shell --provider aws {name} {machine or 'MACHINE'} looks inside, "
@@ -152,7 +152,7 @@ def undone(
         )
     if status != "ROLLBACK_COMPLETE" and not _kept_by_names(draft, status):
         remains = ", ".join(tale.left) or "what is left is not known"
-        return _with(
+        return told_further(
             error,
             f"; and CloudFormation could not take it back ({status}): {remains}",
             f"greenroom destroy --provider aws {name} tries again",
@@ -162,7 +162,7 @@ def undone(
         f"CloudFormation goes on deleting {name} ({stack_id})",
         f"greenroom show --provider aws {name} tells where it stands",
     )
-    return _with(error, f"; {_deleted(ports, draft, stack_id)}", "")
+    return told_further(error, f"; {_deleted(ports, draft, stack_id)}", "")
 
 
 def _kept_by_names(draft: Draft, status: str) -> bool:
@@ -181,7 +181,7 @@ def protect(ports: CloudPorts, draft: Draft, stack_id: str) -> None:
             f"then aws cloudformation update-termination-protection --region {draft.cloud.region} "
             f"--stack-name {draft.cloud.name} --enable-termination-protection"
         )
-        raise _with(error, what, by_hand) from error
+        raise told_further(error, what, by_hand) from error
 
 
 def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
@@ -201,7 +201,7 @@ def _looked_at(ports: CloudPorts, draft: Draft, stack_id: str) -> FoundStack:
     try:
         return patiently(ports, lambda: _seen(ports, draft, stack_id))
     except GreenroomError as error:
-        raise _with(
+        raise told_further(
             error,
             f"; {draft.environment} stands, but nothing of it is proved",
             f"greenroom show --provider aws {draft.environment} looks again",
@@ -269,15 +269,3 @@ def _stuck(draft: Draft, status: str) -> OperationError:
         f"the stack {draft.cloud.name} of a failed create could not be removed ({status})",
         hint=f"greenroom destroy --provider aws {draft.environment} tries again",
     )
-
-
-def _with(error: GreenroomError, addition: str, hint: str) -> GreenroomError:
-    """The same error, with what became of the environment."""
-    hints = [each for each in (error.hint, hint) if each]
-    return _family(error)(error.code, error.message + addition, hint="\n".join(hints))
-
-
-def _family(error: GreenroomError) -> type[GreenroomError]:
-    """Its class, as far as it is one of everybody's: others take other words."""
-    known = GreenroomError.__module__
-    return next(each for each in type(error).__mro__ if each.__module__ == known)

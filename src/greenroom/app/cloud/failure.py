@@ -82,3 +82,15 @@ def _of_resource(failure: StackEvent, reason: str, cloud: CloudStack) -> Greenro
 
 def _where(cloud: CloudStack) -> str:
     return f"stack {cloud.name} in {cloud.region}"
+
+
+def told_further(error: GreenroomError, addition: str, hint: str = "") -> GreenroomError:
+    """The same error, with what became of the environment and what to do about that."""
+    hints = [each for each in (error.hint, hint) if each]
+    return _family(error)(error.code, error.message + addition, hint="\n".join(hints))
+
+
+def _family(error: GreenroomError) -> type[GreenroomError]:
+    """Its class, as far as it is one of everybody's: others take other words."""
+    known = GreenroomError.__module__
+    return next(each for each in type(error).__mro__ if each.__module__ == known)

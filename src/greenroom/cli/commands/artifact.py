@@ -63,7 +63,8 @@ def push(
     blueprint = load_blueprint(blueprint_path(file))
     target = artifact_target(blueprint, machine_type, branch)
     source = Path(path).expanduser()
-    if on_aws(provider):
+    there = on_aws(provider)
+    if there:
         store = _s3(blueprint, target, region, profile)
     else:
         refuse_aws_options({"region": region, "profile": profile})
@@ -77,9 +78,10 @@ def push(
         f"{size(pushed.bytes)}, sha256 {pushed.sha256[:DIGEST_COLUMNS]}"
     )
     paint = Paint(sys.stdout)
+    where = " --provider aws" if there else ""
     say(
-        f"{paint('dim', '→')} greenroom create boots machines that deploy it; where they run "
-        "already, greenroom deploy does"
+        f"{paint('dim', '→')} greenroom create{where} boots machines that deploy it; where they "
+        f"run already, greenroom deploy{where} ENV does"
     )
 
 

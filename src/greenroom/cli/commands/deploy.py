@@ -7,7 +7,7 @@ import sys
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, Argument, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.provider import refuse_on_aws
+from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.summary import artifact_lines, open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
@@ -15,17 +15,30 @@ from greenroom.errors import NotProvedError
 
 
 @command(
-    "deploy", ENVIRONMENT, Argument("types", metavar="[TYPE]...", required=False, many=True), JSON
+    "deploy",
+    ENVIRONMENT,
+    Argument("types", metavar="[TYPE]...", required=False, many=True),
+    *AWS,
+    JSON,
 )
-def deploy(environment: str, types: tuple[str, ...], as_json: bool) -> None:
+def deploy(
+    environment: str,
+    types: tuple[str, ...],
+    provider: str | None,
+    region: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
     """Deploy the current artifacts to a running environment.
 
     Without TYPE every machine type that deploys something is meant.
     """
-    refuse_on_aws(
-        "deploy",
-        "on AWS machines deploy when they first boot: greenroom destroy ENV, then greenroom create",
-    )
+    if on_aws(provider):
+        from greenroom.cli.cloud.deploy import deploy_on_aws
+
+        deploy_on_aws(region, profile, environment, types, as_json=as_json)
+        return
+    refuse_aws_options({"region": region, "profile": profile})
     client = connect()
     followed = run_operation(
         client,

@@ -19,6 +19,7 @@ from greenroom.model.cloud_views import (
 from greenroom.model.costs import PriceTable
 from greenroom.model.views import MachineReport
 from greenroom.providers.aws import (
+    deploy_answer,
     deployed,
     drift,
     leftovers,
@@ -134,6 +135,10 @@ class AwsInventory:
     def cancel(self, machine: str, command: str) -> None:
         """See CloudInventory."""
         systems_manager.cancel_command(self._account, machine, command)
+
+    def deploy_report(self, machine: str, ran: Ran) -> MachineReport:
+        """See CloudInventory."""
+        return deploy_answer.deploy_report(machine, ran)
 
     def log_script(self, places: Mapping[str, tuple[int, int]] | None, service: str | None) -> str:
         """See CloudInventory."""
