@@ -109,8 +109,9 @@ class CloudAccount(Protocol):
     def upload(self, bucket_name: str, blobs: Sequence[Blob]) -> int:
         """Put what is missing into the bucket; how many that were."""
 
-    def stack_tags(self, cloud: CloudStack, request: str) -> Mapping[str, str]:
-        """The tags of a new stack."""
+    def stack_tags(self, cloud: CloudStack) -> Mapping[str, str]:
+        """The tags of a new stack: what another word of the same environment does not change,
+        since every resource bears them."""
 
     def propose(self, proposal: Proposal) -> ProposedChanges:
         """Ask for a change set. There is one at a time for a stack: raises RefusedError

@@ -67,6 +67,57 @@ def test_only_the_machines_that_change_boot_anew(
     assert any(told.startswith(kinds["db1"]) for told in stage.told("notice"))
 
 
+def test_one_more_machine_boots_alone(account: Account, folder: Path) -> None:
+    """And what it was asked to restore is asked no more: the database stays empty as it was."""
+    machines = booting(account)
+    path = folder / EXAMPLE.name
+    Stage(path).create(restore=(("db", "none"),))
+    before = {
+        name: resource.physical_id for name, resource in account.stack(NAME).resources.items()
+    }
+    machines.booted.clear()
+    updated = Stage(path).update(machines=("backend=2", "db", "feed"))
+    assert machines.booted == ["backend2"]
+    assert {c.logical_id for c in updated.changes if not c.logical_id.startswith("backend2")} == {
+        c.logical_id for c in updated.changes if c.type == "AWS::Route53::RecordSet"
+    }
+    stack = account.stack(NAME)
+    assert {n: stack.resources[n].physical_id for n in before} == before
+    assert Stage(path).update().changes == ()
+    (found,) = Stage(path).ports.account.environments()
+    assert found.identity is not None
+    assert found.identity.request == "backend=2 db feed --restore db=none"
+    assert not any("request" in key for key in found.tags)
+
+
+def test_other_words_for_the_same_machines_are_kept_without_a_change(
+    account: Account, folder: Path
+) -> None:
+    machines = booting(account)
+    path = folder / EXAMPLE.name
+    Stage(path).create()
+    machines.booted.clear()
+    planned = Stage(path).plan(machines=("backend", "db", "feed"))
+    assert planned.changes == ()
+    assert Stage(path).update(machines=("backend", "db", "feed")).changes == ()
+    assert (machines.booted, account.stack(NAME).status) == ([], "UPDATE_COMPLETE")
+    (found,) = Stage(path).ports.account.environments()
+    assert found.identity is not None
+    assert found.identity.request == "backend db feed"
+
+
+def test_the_words_outlive_an_update_that_fails(account: Account, folder: Path) -> None:
+    machines = booting(account)
+    path = folder / EXAMPLE.name
+    Stage(path).create(restore=(("db", "none"),))
+    machines.broken["backend2"] = "no such artifact"
+    with pytest.raises(GreenroomError):
+        Stage(path).update(machines=("backend=2", "db", "feed"))
+    (found,) = Stage(path).ports.account.environments()
+    assert found.identity is not None
+    assert found.identity.request == "--restore db=none"
+
+
 def test_a_rule_changes_without_a_machine(
     account: Account, machines: Machines, folder: Path
 ) -> None:

@@ -235,3 +235,23 @@ def test_what_somebody_cancelled_is_not_called_a_failure_of_something_else():
         why=CANCELLED,
     )
     assert told[-1] == ("phase-failed", "backend1", "boot", None, CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("machines", "restore", "meant"),
+    [
+        (("backend=2", "db"), (), (("db", "none"),)),
+        (("backend",), (), ()),
+        ((), (("cache", "backup"),), (("db", "none"), ("cache", "backup"))),
+        (("database", "redis"), (), (("db", "none"), ("redis", "extract"))),
+    ],
+)
+def test_machines_and_restores_are_those_of_the_create_each_for_itself(
+    tmp_path, machines, restore, meant
+):
+    asked = CreateRequest(blueprint=tmp_path, machines=machines, restore=restore)
+    words = "backend db redis --restore db=none --restore redis=extract"
+    aliases = {"database": "db", "cache": "redis"}
+    request = with_words(asked, words, aliases)
+    assert request.restore == meant
+    assert request.machines == (machines or ("backend", "db", "redis"))

@@ -17,8 +17,8 @@ REVIEW_IN_PROGRESS = "REVIEW_IN_PROGRESS"
 class Identity:
     """What a CloudFormation stack of ours says of itself in its tags.
 
-    ``branch`` is the raw one. ``request`` holds the words after ``greenroom create`` that chose
-    machines and restores, empty if nobody chose.
+    ``branch`` is the raw one. ``request`` (an output) holds the words after ``greenroom
+    create`` that chose machines and restores, empty if nobody chose.
     """
 
     environment: EnvironmentName
@@ -114,11 +114,12 @@ class ProposedChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
-    """What CloudFormation would do. One without ``changes`` is gone already: there is nothing
-    to execute."""
+    """What CloudFormation would do. ``empty``: nothing at all, and the change set is gone already.
+    One that is not ``empty`` and has no ``changes`` changes outputs alone."""
 
     proposed: ProposedChanges
     changes: tuple[Change, ...]
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

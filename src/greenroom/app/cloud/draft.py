@@ -25,11 +25,12 @@ from greenroom.plan.recipe import recipe_bytes, sha256_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudPorts:
-    """What every use case on AWS works through. ``agent`` is the archive that machines fetch,
-    ``s3_endpoint`` a service that speaks S3 in AWS's place, ``route53_endpoint`` likewise."""
+    """What every use case on AWS works through. ``compile`` takes the words of the request too,
+    which the stack keeps. ``agent`` is the archive that machines fetch, ``s3_endpoint`` a service
+    that speaks S3 in AWS's place, ``route53_endpoint`` likewise."""
 
     account: CloudAccount
-    compile: Callable[[CloudStack], Template]
+    compile: Callable[[CloudStack, str], Template]
     agent: Blob
     agent_sha256: str
     attention: Attention
@@ -128,7 +129,7 @@ def draft_of(ports: CloudPorts, wish: Wish) -> Draft:
         found = workers.submit(account.stack, cloud.name)
         network = workers.submit(account.network, cloud.vpc, cloud.subnets)
         parameters = workers.submit(account.require_parameters, ami_parameters(cloud))
-        template = ports.compile(cloud)
+        template = ports.compile(cloud, wish.words)
         stack = found.result()
         refuse_foreign(stack, cloud)
         parameters.result()
@@ -138,7 +139,7 @@ def draft_of(ports: CloudPorts, wish: Wish) -> Draft:
             network=lasting_network(network.result(), cloud, stack),
             cost=costs_of(cloud, ports.prices()),
             found=stack,
-            tags=_tags(account, cloud, wish, stack),
+            tags=_tags(account, cloud, stack),
         )
 
 
@@ -231,12 +232,10 @@ def parse_usd(text: str) -> Decimal:
     return amount
 
 
-def _tags(
-    account: CloudAccount, cloud: CloudStack, wish: Wish, found: FoundStack | None
-) -> Mapping[str, str]:
+def _tags(account: CloudAccount, cloud: CloudStack, found: FoundStack | None) -> Mapping[str, str]:
     """An update keeps whose the environment is and until when: changed tags would be a change of
     every resource."""
-    tags = dict(account.stack_tags(cloud, wish.words))
+    tags = dict(account.stack_tags(cloud))
     if found is not None and has_resources(found):
         tags |= {key: found.tags[key] for key in _LASTING if key in found.tags}
     return tags

@@ -67,7 +67,7 @@ def plan_from_template(ports: CloudPorts, wish: Wish, why: str) -> CloudPlan:
     cloud = plan_offline(ports, wish, "", {})
     return CloudPlan(
         cloud=cloud,
-        template=ports.compile(cloud),
+        template=ports.compile(cloud, wish.words),
         cost=costs_of(cloud, ports.prices()),
         changes=None,
         found=None,
@@ -79,6 +79,6 @@ def _changes(ports: CloudPorts, draft: Draft, role: str | None) -> tuple[Change,
     if draft.template.blobs:
         ports.account.upload(draft.cloud.bucket, draft.template.blobs)
     changes = propose(ports, draft, role)
-    if changes.changes:
+    if not changes.empty:
         withdraw(ports, changes.proposed)
     return changes.changes

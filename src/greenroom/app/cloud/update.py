@@ -16,6 +16,7 @@ from greenroom.errors import CancelledError, GreenroomError, InputError, Refused
 from greenroom.model.cloud_account import Change, ChangeKind, ChangeSet
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.costs import check_limit
+from greenroom.plan.selection import types_by_alias
 
 ATTACHMENT = "AWS::EC2::VolumeAttachment"
 """Stands in a template for a volume that is kept, and for no other."""
@@ -46,7 +47,8 @@ def environment_asked(
     for each in ours:
         names = (each.branch, each.environment.slug, str(each.environment))
         if wanted in names or wanted == f"{blueprint.stack}/{each.branch}":
-            return with_words(replace(request, branch=each.branch), each.request)
+            aliases = types_by_alias(blueprint)
+            return with_words(replace(request, branch=each.branch), each.request, aliases)
     known = ", ".join(sorted(str(each.environment) for each in ours))
     raise InputError(
         "E_NO_ENVIRONMENT",
@@ -66,7 +68,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
     ports.attention.check()
     upload(ports, draft)
     changes = propose(ports, draft, wish.role)
-    if not changes.changes:
+    if changes.empty:
         ports.telling.notice(f"{draft.environment} is as the blueprint says: nothing to do")
         return Updated(booted=prove(ports, draft, found.id), changes=())
     for change in changes.changes:

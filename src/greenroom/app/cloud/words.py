@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 
 from greenroom.model.requests import CreateRequest
@@ -14,8 +15,15 @@ def words_of(request: CreateRequest) -> str:
     return " ".join([*(shlex.quote(machine) for machine in request.machines), *restores])
 
 
-def with_words(request: CreateRequest, words: str) -> CreateRequest:
-    """``request`` with the machines and restores that it does not say itself."""
+def with_words(
+    request: CreateRequest, words: str, aliases: Mapping[str, str] | None = None
+) -> CreateRequest:
+    """``request`` with the machines and restores that it does not say itself, each for itself.
+
+    ``aliases`` maps other names of machine types to theirs. The restore of a machine that is not
+    asked for any more is forgotten with its data.
+    """
+    known = aliases or {}
     machines: list[str] = []
     restores: list[tuple[str, str]] = []
     left = iter(shlex.split(words))
@@ -25,11 +33,12 @@ def with_words(request: CreateRequest, words: str) -> CreateRequest:
             restores.append((name, source))
         else:
             machines.append(word)
-    said = dict(request.restore)
-    return replace(
-        request,
-        machines=request.machines or tuple(machines),
-        restore=tuple({**dict(restores), **said}.items())
-        if not request.machines
-        else request.restore,
+    chosen = request.machines or tuple(machines)
+    types = [known.get(name, name) for name in (word.partition("=")[0] for word in chosen)]
+    said = {known.get(name, name) for name, _ in request.restore}
+    kept = (
+        (name, source)
+        for name, source in restores
+        if known.get(name, name) not in said and (not types or known.get(name, name) in types)
     )
+    return replace(request, machines=chosen, restore=(*kept, *request.restore))

@@ -24,6 +24,7 @@ from greenroom.errors import NotProvedError
 from greenroom.model.cloud_account import FoundStack
 from greenroom.model.cloud_views import DriftReport
 from greenroom.model.requests import CreateRequest
+from greenroom.plan.selection import types_by_alias
 from greenroom.providers.aws.session import Access
 
 _REPORT = TypeAdapter(DriftReport)
@@ -63,13 +64,14 @@ def _template_here(stack: FoundStack, access: Access) -> Mapping[str, Any] | Non
         return None
     path = blueprint_path(None)
     asked = CreateRequest(blueprint=path, branch=identity.branch)
-    request = with_words(asked, identity.request)
-    wish = Wish(blueprint=load_blueprint(path), request=request, words=identity.request)
+    blueprint = load_blueprint(path)
+    request = with_words(asked, identity.request, types_by_alias(blueprint))
+    wish = Wish(blueprint=blueprint, request=request, words=identity.request)
 
     def work(ports: CloudPorts) -> Mapping[str, Any]:
         taken = {identity.environment.slug: identity.branch}
         cloud = plan_offline(ports, wish, identity.owner, taken)
-        document: Mapping[str, Any] = json.loads(ports.compile(cloud).body)
+        document: Mapping[str, Any] = json.loads(ports.compile(cloud, wish.words).body)
         return document
 
     return perform(access, work, as_json=True, quiet=True)

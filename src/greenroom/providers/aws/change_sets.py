@@ -99,7 +99,7 @@ def read_changes(account: Account, proposed: ProposedChanges) -> ChangeSet | Non
         if status == "FAILED":
             withdraw(account, proposed)
             if any(words in reason for words in _NO_CHANGES):
-                return ChangeSet(proposed=proposed, changes=())
+                return ChangeSet(proposed=proposed, changes=(), empty=True)
             raise _refused(reason, account, stack_name_of(proposed.stack_id))
         if status != "CREATE_COMPLETE":
             return None

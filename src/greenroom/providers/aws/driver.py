@@ -20,7 +20,7 @@ from greenroom.model.views import MachineReport
 from greenroom.providers.aws import bucket, change_sets, network, records, stacks
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
-from greenroom.providers.aws.tags import VALUE_MAX, stack_tags, tag_value
+from greenroom.providers.aws.tags import stack_tags
 from greenroom.providers.reports import object_of, report_of
 
 _SERVICES = ("sts", stacks.SERVICE, "ec2", "ssm", "s3")
@@ -76,11 +76,9 @@ class AwsDriver:
         """See CloudAccount."""
         return bucket.put_missing(self._account, bucket_name, blobs)
 
-    def stack_tags(self, cloud: CloudStack, request: str) -> Mapping[str, str]:
-        """See CloudAccount. A request too long for a tag is not kept: update asks for it then."""
-        kept = tag_value(request)
-        whole = bool(request) and len(kept) < VALUE_MAX
-        return {**dict(stack_tags(cloud)), **({stacks.REQUEST_TAG: kept} if whole else {})}
+    def stack_tags(self, cloud: CloudStack) -> Mapping[str, str]:
+        """See CloudAccount."""
+        return dict(stack_tags(cloud))
 
     def propose(self, proposal: Proposal) -> ProposedChanges:
         """See CloudAccount."""
@@ -141,13 +139,13 @@ class AwsDriver:
         return report_of(machine, object_of(said)) if isinstance(said, str) else None
 
 
-def compiled(cloud: CloudStack) -> Template:
+def compiled(cloud: CloudStack, request: str) -> Template:
     """The template of ``cloud``, and what the use cases must know of it."""
     # troposphere takes 0.1 s: a destroy and a list never pay it, a create while AWS answers.
     from greenroom.providers.aws.template import compile_template
     from greenroom.providers.aws.template.names import logical_ids
 
-    template = compile_template(cloud)
+    template = compile_template(cloud, request=request)
     ids = logical_ids(cloud)
     return Template(
         body=template.body,

@@ -18,13 +18,10 @@ from greenroom.providers.aws.tags import (
     ENVIRONMENT_TAG,
     EXPIRES_TAG,
     OWNER_TAG,
-    PREFIX,
     PRODUCTION_TAG,
+    REQUEST_OUTPUT,
     text_of_tag,
 )
-
-REQUEST_TAG = f"{PREFIX}request"
-"""The words that chose machines and restores, so that an update need not repeat them."""
 
 SERVICE = "cloudformation"
 
@@ -111,6 +108,7 @@ def _identified(account: Account, stack: FoundStack) -> FoundStack:
 def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
     """An element of DescribeStacks."""
     tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
+    outputs = {o["OutputKey"]: o.get("OutputValue", "") for o in stack.get("Outputs", ())}
     return FoundStack(
         id=stack["StackId"],
         name=stack["StackName"],
@@ -118,9 +116,9 @@ def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
         reason=stack.get("StackStatusReason", ""),
         created_at=stack["CreationTime"],
         updated_at=stack.get("LastUpdatedTime"),
-        identity=parse_identity(tags),
+        identity=parse_identity(tags, outputs.get(REQUEST_OUTPUT, "")),
         tags=tags,
-        outputs={o["OutputKey"]: o.get("OutputValue", "") for o in stack.get("Outputs", ())},
+        outputs=outputs,
         parameters={
             p["ParameterKey"]: p.get("ParameterValue", "") for p in stack.get("Parameters", ())
         },
@@ -129,7 +127,7 @@ def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
     )
 
 
-def parse_identity(tags: Mapping[str, str]) -> Identity | None:
+def parse_identity(tags: Mapping[str, str], request: str = "") -> Identity | None:
     """Who a stack is by its tags; None if they are not ours."""
     try:
         environment = EnvironmentName.parse(tags[ENVIRONMENT_TAG])
@@ -142,7 +140,7 @@ def parse_identity(tags: Mapping[str, str]) -> Identity | None:
         owner=_read(tags.get(OWNER_TAG, "-")),
         production=tags.get(PRODUCTION_TAG) == "true",
         expires_at=_moment(tags.get(EXPIRES_TAG, "never")),
-        request=_read(tags.get(REQUEST_TAG, "")),
+        request=request,
     )
 
 

@@ -24,6 +24,10 @@ EXPIRES_TAG = f"{PREFIX}expires"
 PRODUCTION_TAG = f"{PREFIX}production"
 MACHINE_TAG = f"{PREFIX}machine"
 
+REQUEST_OUTPUT = "GreenroomRequest"
+"""The stack's output that keeps the words which chose machines and restores. It is no tag: every
+resource would bear it, and other words would launch every machine anew."""
+
 VALUE_MAX = 256
 _ALLOWED = "_.:/+-@"
 """Beside letters, digits and inner spaces; ``=`` is allowed too, but it begins an escape."""

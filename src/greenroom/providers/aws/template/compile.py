@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import assert_never
 
 from greenroom.model.cloud import CloudStack, Target
+from greenroom.providers.aws.tags import REQUEST_OUTPUT
 from greenroom.providers.aws.template.compiled import (
     Body,
     CompiledTemplate,
@@ -13,7 +15,7 @@ from greenroom.providers.aws.template.compiled import (
     Parts,
     Resource,
 )
-from greenroom.providers.aws.template.document import RESOURCES_MAX, as_json, rendered
+from greenroom.providers.aws.template.document import OUTPUTS_MAX, RESOURCES_MAX, as_json, rendered
 from greenroom.providers.aws.template.groups import (
     VPC_PARAMETER,
     Grounds,
@@ -37,16 +39,21 @@ from greenroom.providers.aws.template.zone import (
     private_zone,
 )
 
+REQUEST_BYTES_MAX = 1024
+"""Of an output's value. CloudFormation's quotas name none; a description's is this."""
 
-def compile_template(cloud: CloudStack, target: Target = Target.VPC) -> CompiledTemplate:
-    """The CloudFormation template of ``cloud``.
+
+def compile_template(
+    cloud: CloudStack, target: Target = Target.VPC, request: str = ""
+) -> CompiledTemplate:
+    """The CloudFormation template of ``cloud``; ``request`` is kept in it for the next update.
 
     Pure: the same value gives the same bytes, and nothing is asked of AWS. Target vpc has the
     parameters ``VpcId`` and ``SubnetIds``. Raises InputError for what AWS does not allow.
     """
     match target:
         case Target.VPC:
-            return _within_limits(vpc_parts(cloud), cloud)
+            return _within_limits(_remembering(vpc_parts(cloud), request), cloud)
         case Target.CLASSIC:
             return _classic(cloud)
         case _:
@@ -60,6 +67,15 @@ def _classic(cloud: CloudStack) -> CompiledTemplate:
     document = compile_classic(cloud).to_dict()
     body = as_json(document)
     return CompiledTemplate(body=body, nested=(), resources=len(document["Resources"]))
+
+
+def _remembering(parts: Parts, request: str) -> Parts:
+    """The parts with an output that says ``request``; where it has no room it is not kept."""
+    full = len(parts.outputs) >= OUTPUTS_MAX or len(request.encode()) > REQUEST_BYTES_MAX
+    if not request or full:
+        return parts
+    said: Body = {"Description": "What was asked for, for greenroom update", "Value": request}
+    return replace(parts, outputs={**parts.outputs, REQUEST_OUTPUT: said})
 
 
 def _within_limits(parts: Parts, cloud: CloudStack) -> CompiledTemplate:
