@@ -15,6 +15,7 @@ from greenroom.model.cloud_account import (
     ProposedChanges,
     StackEvent,
 )
+from greenroom.model.cloud_views import SeenInstance, SeenResource
 from greenroom.model.names import EnvironmentName
 from greenroom.model.views import MachineReport
 
@@ -140,6 +141,12 @@ class CloudAccount(Protocol):
 
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
         """The ingress rules of the environment's own groups, as EC2 has them."""
+
+    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
+        """What the stack consists of, nested stacks included."""
+
+    def instances(self, environment: EnvironmentName) -> tuple[SeenInstance, ...]:
+        """The environment's instances, by tag; terminated ones too, for a while."""
 
     def report(self, machine: str, signalled: str) -> MachineReport | None:
         """What a machine said when it signalled, from the output of its wait condition."""

@@ -63,7 +63,7 @@ def test_an_environment_is_listed_shown_opened_and_destroyed(account: Account, r
         "photos/feature-x  ready  not verified",
         "  owner    ann",
         "  delete   allowed",
-        "backend1  booted, and passed its own checks",
+        "backend1  healthy",
         "flows",
     ):
         assert words in shown.out

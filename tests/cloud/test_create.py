@@ -95,6 +95,8 @@ def test_the_number_of_calls_does_not_grow_with_the_machines(account: Account) -
         "cloudformation:DescribeChangeSet": 1,
         "cloudformation:ExecuteChangeSet": 1,
         "ec2:DescribeSecurityGroups": 1,
+        "ec2:DescribeInstances": 1,
+        "cloudformation:ListStackResources": 1,
     }
 
 

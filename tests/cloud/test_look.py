@@ -120,10 +120,13 @@ def test_show_tells_what_machines_reported_and_what_nobody_checked(account: Acco
     ]
     assert detail.notices == ("backend1: the disk is nearly full",)
     assert [(c.subject, c.verdict) for c in detail.proof.claims] == [
-        ("backend1", Verdict.PROVED),
-        ("backend1", Verdict.PROVED),
+        ("backend1", Verdict.NOT_VERIFIED),
+        ("backend1", Verdict.NOT_VERIFIED),
+        ("flows", Verdict.NOT_VERIFIED),
         ("flows", Verdict.NOT_VERIFIED),
     ]
+    # This stack has a report, and no wait condition that it came by.
+    assert detail.proof.claims[0].evidence == "the stack does not say when it signalled"
     assert detail.proof.verdict is Verdict.NOT_VERIFIED
     assert {each.logical_id for each in detail.resources} == {
         "backendGroup",

@@ -33,7 +33,7 @@ def style_of(verdict: str) -> str:
     """The style that fits a verdict or a status."""
     if verdict in ("proved", "ready", "succeeded"):
         return "good"
-    return "bad" if verdict in ("failed", "refused") else "open"
+    return "bad" if verdict in ("failed", "refused", "degraded") else "open"
 
 
 def say(text: str = "") -> None:

@@ -21,6 +21,8 @@ class CloudStatus(StrEnum):
     UPDATING = "updating"
     ROLLING_BACK = "rolling back"
     READY = "ready"
+    DEGRADED = "degraded"
+    """CloudFormation is done with it, and a machine of it does not run."""
     FAILED = "failed"
     DESTROYING = "destroying"
 
@@ -76,13 +78,14 @@ class SeenVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenResource:
-    """A resource of a stack, as CloudFormation lists it."""
+    """A resource of a stack, as CloudFormation lists it. ``changed_at``: when it got its status."""
 
     logical_id: str
     physical_id: str
     type: str
     status: str
     reason: str
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from greenroom.app.cloud.door import refuse_existing
@@ -20,12 +21,13 @@ from greenroom.app.cloud.follow import (
     patiently,
     withdraw,
 )
+from greenroom.app.cloud.hearing import Doubt, doubts
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.verdict import judge
 from greenroom.errors import CancelledError, GreenroomError, OperationError
-from greenroom.model.cloud_account import ChangeSet, FoundStack
+from greenroom.model.cloud_account import ChangeSet, CloudRule, FoundStack
 from greenroom.model.costs import Cost
-from greenroom.model.proof import Proof
+from greenroom.model.proof import Proof, Verdict
 from greenroom.model.views import MachineReport
 from greenroom.plan.costs import check_limit
 
@@ -189,12 +191,26 @@ def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
     with ports.telling.phase("proof"):
         found = _looked_at(ports, draft, stack_id)
         reports = _reports(ports, draft, found)
+        doubted = _doubts(ports, draft, found)
+        rules: Sequence[CloudRule] | GreenroomError
         try:
             rules = ports.account.rules(draft.environment)
-            proof = judge(draft.cloud, reports, rules, ports.clock.now())
         except GreenroomError as error:
-            proof = judge(draft.cloud, reports, error, ports.clock.now())
+            rules = error
+        proof = judge(draft.cloud, reports, rules, ports.clock.now(), doubted)
     return Booted(draft=draft, found=found, reports=reports, proof=proof)
+
+
+def _doubts(ports: CloudPorts, draft: Draft, found: FoundStack) -> Mapping[str, Doubt]:
+    """The machines that are not those which signalled, as far as anybody may look."""
+    machines = tuple(machine.name for machine in draft.cloud.stack.machines)
+    try:
+        instances = ports.account.instances(draft.environment)
+        resources = ports.account.resources(found.id)
+    except GreenroomError as error:
+        unseen = Doubt(verdict=Verdict.NOT_VERIFIED, evidence=f"nobody looked: {error.message}")
+        return dict.fromkeys(machines, unseen)
+    return doubts(machines, instances, resources)
 
 
 def _looked_at(ports: CloudPorts, draft: Draft, stack_id: str) -> FoundStack:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from greenroom.app.cloud.hearing import Doubt
+from greenroom.app.cloud.verdict import RULES, data_claim, health_claim, packets_claim
 from greenroom.cloud_inventory import CloudInventory
 from greenroom.model.cloud_account import FoundStack
 from greenroom.model.cloud_views import Power, SeenInstance
-from greenroom.model.proof import Claim, Proof, RestoreReport, Verdict
+from greenroom.model.proof import Claim, Proof, Verdict
+from greenroom.model.stack import RestoreMode
 from greenroom.model.views import MachineReport
 
 REPORT = "Report"
@@ -64,51 +67,31 @@ def proof_of(
     stack: FoundStack,
     machines: Sequence[str],
     reports: Sequence[MachineReport],
+    doubted: Mapping[str, Doubt],
     now: datetime,
 ) -> Proof:
-    """What can be claimed of it, and on what grounds (pure).
+    """What can be claimed of it, and on what grounds, in the words of its create (pure).
 
     A machine's checks were run by its own agent when it booted, and CloudFormation took its
-    signal; nobody has looked from outside, so flows are not verified here.
+    signal, which speaks of the machine that is there now unless it is ``doubted``; nobody has
+    looked from outside, and the rules are not read here.
     """
     reported = {report.machine: report for report in reports}
     claims: list[Claim] = []
     for name in machines:
-        claims += _claims(name, reported.get(name), stack)
-    flows = Claim(
+        claims += _claims(name, reported.get(name), doubted.get(name))
+    rules = Claim(
         subject="flows",
-        claim="who reaches whom is what the blueprint says",
+        claim=RULES,
         verdict=Verdict.NOT_VERIFIED,
-        evidence="nothing probes flows on AWS; greenroom drift compares the rules",
+        evidence="show does not read them; greenroom drift compares them",
     )
-    return Proof(at=now, claims=(*claims, flows), flows=())
+    return Proof(at=now, claims=(*claims, rules, packets_claim()), flows=())
 
 
-def _claims(name: str, report: MachineReport | None, stack: FoundStack) -> Iterator[Claim]:
-    claim = "booted, and passed its own checks"
-    if report is None:
-        evidence = f"the stack has no readable report of it (it is {stack.status})"
-        yield Claim(subject=name, claim=claim, verdict=Verdict.NOT_VERIFIED, evidence=evidence)
-        return
-    done = ", ".join(phase.phase for phase in report.phases) or "no phase"
-    yield Claim(
-        subject=name,
-        claim=claim,
-        verdict=Verdict.PROVED,
-        evidence=f"its agent signalled SUCCESS when it booted: {done}; not asked since",
-    )
-    if report.restore is not None and report.restore.source is not None:
-        yield _restored(name, report.restore)
-
-
-def _restored(name: str, restore: RestoreReport) -> Claim:
-    counted = f"{restore.table_count} tables, {restore.row_count} rows"
-    verified = restore.verify_s is not None
-    return Claim(
-        subject=name,
-        claim=f"holds what {restore.source} held",
-        verdict=Verdict.PROVED if verified else Verdict.NOT_VERIFIED,
-        evidence=f"its agent compared {counted} with the manifest"
-        if verified
-        else "its agent compared nothing with a manifest",
-    )
+def _claims(name: str, report: MachineReport | None, doubt: Doubt | None) -> Iterator[Claim]:
+    yield health_claim(name, report, doubt, None)
+    restore = report.restore if report is not None else None
+    if restore is not None:
+        empty = restore.mode == RestoreMode.EMPTY
+        yield data_claim(name, restore.source, empty, report, doubt)

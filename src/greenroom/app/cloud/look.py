@@ -14,6 +14,7 @@ from greenroom.app.cloud.evidence import (
     proof_of,
     urls_of,
 )
+from greenroom.app.cloud.hearing import current_instance, doubts
 from greenroom.app.cloud.history import last_operation, phases_of, seconds_of
 from greenroom.cloud_inventory import CloudInventory
 from greenroom.errors import RefusedError
@@ -47,7 +48,7 @@ def list_environments(inventory: CloudInventory, now: datetime) -> tuple[CloudEn
             stack,
             now,
             inventory.region,
-            instances=_ours(instances, stack) or (),
+            instances=_ours(instances, stack),
             cost=_running_cost(inventory, _ours(instances, stack), _ours(volumes, stack)),
         )
         for stack in stacks
@@ -84,8 +85,9 @@ def show(
     reports = machine_reports(inventory, stack, instances or ())
     own_zone = any(each.type == HOSTED_ZONE for each in resources)
     cost = _running_cost(inventory, instances, volumes, own_zone=own_zone)
-    proof = proof_of(stack, machines_of(stack, instances or ()), reports, now)
-    summary = view_environment(stack, now, inventory.region, instances=instances or (), cost=cost)
+    names = machines_of(stack, instances or ())
+    proof = proof_of(stack, names, reports, doubts(names, instances, resources), now)
+    summary = view_environment(stack, now, inventory.region, instances=instances, cost=cost)
     spans = {i.machine: Span(start=i.launched_at, end=now) for i in instances or () if i.machine}
     return CloudDetail(
         summary=summary,
@@ -111,12 +113,16 @@ def view_environment(
     now: datetime,
     region: str,
     *,
-    instances: Sequence[SeenInstance],
+    instances: Sequence[SeenInstance] | None,
     cost: Cost | None,
 ) -> CloudEnvironment:
-    """A stack as a line of the list (pure)."""
+    """A stack as a line of the list (pure). ``instances`` None: nobody may look at them."""
     identity = identity_of(stack)
+    machines = machines_of(stack, instances or ())
     status = status_of(stack.status)
+    if status is CloudStatus.READY and _down(machines, instances):
+        status = CloudStatus.DEGRADED
+    down = status in (CloudStatus.FAILED, CloudStatus.DEGRADED)
     urls = urls_of(stack)
     expires = identity.expires_at
     return CloudEnvironment(
@@ -127,9 +133,9 @@ def view_environment(
         reason=stack.reason,
         production=identity.production,
         protected=stack.protected,
-        verdict=Verdict.FAILED if status is CloudStatus.FAILED else Verdict.NOT_VERIFIED,
+        verdict=Verdict.FAILED if down else Verdict.NOT_VERIFIED,
         url=urls[0] if urls and status is CloudStatus.READY else None,
-        machines=machines_of(stack, instances),
+        machines=machines,
         created_at=stack.created_at,
         updated_at=stack.updated_at,
         owner=identity.owner,
@@ -140,6 +146,14 @@ def view_environment(
         stack_id=stack.id,
         cost=cost,
     )
+
+
+def _down(machines: Sequence[str], instances: Sequence[SeenInstance] | None) -> bool:
+    """Whether one of the machines does not run, as far as anybody may look."""
+    if instances is None:
+        return False
+    current = [current_instance(name, instances) for name in machines]
+    return any(each is None or not each.billed for each in current)
 
 
 _READY = frozenset(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from greenroom.app.cloud.hearing import Doubt
 from greenroom.errors import GreenroomError, NotProvedError
 from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import CloudRule
@@ -19,6 +20,7 @@ from greenroom.model.views import MachineReport
 
 PACKETS = "packets pass only where a rule allows it"
 """The claim that is never verified on AWS."""
+RULES = "the account's rules are exactly the declared ones"
 
 
 def judge(
@@ -26,14 +28,16 @@ def judge(
     reports: Mapping[str, MachineReport],
     rules: Iterable[CloudRule] | GreenroomError,
     at: datetime,
+    doubts: Mapping[str, Doubt],
 ) -> Proof:
-    """Pure. ``rules`` are those of the account, or why they could not be read."""
+    """Pure. ``rules`` are those of the account, or why they could not be read; ``doubts`` names
+    the machines that are not those which signalled."""
     claims = [
         claim
         for machine in cloud.stack.machines
-        for claim in _of_machine(machine, reports.get(machine.name))
+        for claim in _of_machine(machine, reports.get(machine.name), doubts.get(machine.name))
     ]
-    return Proof(at=at, claims=(*claims, _rules_claim(cloud, rules), _packets_claim()), flows=())
+    return Proof(at=at, claims=(*claims, _rules_claim(cloud, rules), packets_claim()), flows=())
 
 
 def not_proved(environment: EnvironmentName, proof: Proof) -> NotProvedError | None:
@@ -73,29 +77,43 @@ def declared_rules(cloud: CloudStack) -> frozenset[CloudRule]:
     )
 
 
-def _of_machine(machine: Machine, report: MachineReport | None) -> Iterator[Claim]:
-    yield _health(machine, report)
+def _of_machine(
+    machine: Machine, report: MachineReport | None, doubt: Doubt | None
+) -> Iterator[Claim]:
+    yield health_claim(machine.name, report, doubt, len(machine.checks))
     if machine.volume is not None:
-        yield _data(machine, machine.volume.mode is RestoreMode.EMPTY, report)
+        empty = machine.volume.mode is RestoreMode.EMPTY
+        yield data_claim(machine.name, machine.volume.source, empty, report, doubt)
 
 
-def _health(machine: Machine, report: MachineReport | None) -> Claim:
-    count = len(machine.checks)
-    if report is None:
+def health_claim(
+    machine: str, report: MachineReport | None, doubt: Doubt | None, checks: int | None
+) -> Claim:
+    """Whether the machine passed its own ``checks``; None: how many they were is not known."""
+    if doubt is not None:
+        verdict, evidence = doubt.verdict, doubt.evidence
+    elif report is None:
         verdict, evidence = Verdict.NOT_VERIFIED, "its signal holds no report"
-    elif not count:
+    elif checks == 0:
         verdict, evidence = Verdict.NOT_VERIFIED, "it signalled, but the blueprint checks nothing"
     else:
-        checks = f"{count} check{'s' if count != 1 else ''}"
-        verdict, evidence = Verdict.PROVED, f"it signalled SUCCESS after {checks} at its boot"
-    return Claim(subject=machine.name, claim="healthy", verdict=verdict, evidence=evidence)
+        verdict, evidence = Verdict.PROVED, "it signalled SUCCESS after its checks at its boot"
+    return Claim(subject=machine, claim="healthy", verdict=verdict, evidence=evidence)
 
 
-def _data(machine: Machine, empty: bool, report: MachineReport | None) -> Claim:
-    source = machine.volume.source if machine.volume else None
+def data_claim(
+    machine: str,
+    source: str | None,
+    empty: bool,
+    report: MachineReport | None,
+    doubt: Doubt | None,
+) -> Claim:
+    """Whether the machine's data is that of ``source``, or new where it is to be ``empty``."""
     claim = "empty database made" if empty else f"{source} restored and verified"
     restore = report.restore if report is not None else None
-    if restore is None:
+    if doubt is not None:
+        verdict, evidence = doubt.verdict, doubt.evidence
+    elif restore is None:
         verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
     elif empty:
         verdict, evidence = Verdict.PROVED, "a new data directory answers"
@@ -107,11 +125,11 @@ def _data(machine: Machine, empty: bool, report: MachineReport | None) -> Claim:
             f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
             f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
         )
-    return Claim(subject=machine.name, claim=claim, verdict=verdict, evidence=evidence)
+    return Claim(subject=machine, claim=claim, verdict=verdict, evidence=evidence)
 
 
 def _rules_claim(cloud: CloudStack, rules: Iterable[CloudRule] | GreenroomError) -> Claim:
-    claim = "the account's rules are exactly the declared ones"
+    claim = RULES
     if isinstance(rules, GreenroomError):
         evidence = f"they could not be read: {rules.message}"
         return Claim(subject="flows", claim=claim, verdict=Verdict.NOT_VERIFIED, evidence=evidence)
@@ -133,7 +151,8 @@ def _rules_claim(cloud: CloudStack, rules: Iterable[CloudRule] | GreenroomError)
     )
 
 
-def _packets_claim() -> Claim:
+def packets_claim() -> Claim:
+    """What is AWS's word alone."""
     return Claim(
         subject="flows",
         claim=PACKETS,

@@ -15,9 +15,10 @@ from greenroom.model.cloud_account import (
     ProposedChanges,
     StackEvent,
 )
+from greenroom.model.cloud_views import SeenInstance, SeenResource
 from greenroom.model.names import EnvironmentName
 from greenroom.model.views import MachineReport
-from greenroom.providers.aws import bucket, change_sets, network, records, stacks
+from greenroom.providers.aws import bucket, change_sets, network, records, resources, seen, stacks
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
 from greenroom.providers.aws.tags import stack_tags
@@ -131,6 +132,14 @@ class AwsDriver:
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
         """See CloudAccount."""
         return network.read_rules(self._account, environment)
+
+    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
+        """See CloudAccount."""
+        return resources.stack_resources(self._account, stack_id)
+
+    def instances(self, environment: EnvironmentName) -> tuple[SeenInstance, ...]:
+        """See CloudAccount."""
+        return seen.seen_instances(self._account, str(environment))
 
     def report(self, machine: str, signalled: str) -> MachineReport | None:
         """See CloudAccount. The condition's Data maps each signal's UniqueId to what came with

@@ -49,4 +49,5 @@ def _resource(raw: Mapping[str, Any]) -> SeenResource:
         type=raw["ResourceType"],
         status=raw["ResourceStatus"],
         reason=raw.get("ResourceStatusReason") or "",
+        changed_at=raw.get("LastUpdatedTimestamp"),
     )
