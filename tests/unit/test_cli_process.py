@@ -94,7 +94,8 @@ class OnTerminal:
         self.fd, theirs = pty.openpty()
         # In a session of its own with the terminal as the controlling one, as in a real one.
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *argv(root, *words)],
+            # Whoever runs these tests in the background ignores SIGINT, and we would inherit it.
+            ["env", "--default-signal=INT", "setsid", "--ctty", "--wait", *argv(root, *words)],
             cwd=root,
             stdin=theirs,
             stdout=theirs,
