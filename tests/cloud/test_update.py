@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def test_only_the_machines_that_change_boot_anew(
     assert updated.booted.found.status == "UPDATE_COMPLETE"
     assert sorted(updated.booted.reports) == ["backend1", "backend2", "db1", "feed1"]
     assert any(told.startswith(kinds["db1"]) for told in stage.told("notice"))
+    (lost,) = [told for told in stage.told("notice") if told.startswith("db1 boots anew")]
+    assert lost.endswith(": its data is gone, and is restored from extract")
 
 
 def test_one_more_machine_boots_alone(account: Account, folder: Path) -> None:
@@ -118,6 +121,44 @@ def test_the_words_outlive_an_update_that_fails(account: Account, folder: Path) 
     assert found.identity.request == "--restore db=none"
 
 
+def test_a_plan_of_what_stands_is_that_of_its_update(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    planned = Stage(folder / EXAMPLE.name).plan()
+    assert (planned.changes, planned.losses) == ((), ())
+    assert [m.name for m in planned.cloud.machines if m.name.startswith("backend")] == [
+        "backend1",
+        "backend2",
+    ]
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    assert [loss.machine for loss in Stage(path).plan().losses] == ["db1"]
+
+
+def test_an_update_that_is_kept_as_it_failed_is_gone_on_with(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    machines.broken["db1"] = "restore: no such table"
+    with pytest.raises(GreenroomError) as caught:
+        Stage(path).update(keep_failed=True)
+    assert caught.value.message == (
+        "db1: restore: no such table; photos/feature-x is kept half updated "
+        f"({NAME}, UPDATE_FAILED)"
+    )
+    assert caught.value.hint == (
+        "mend it and update again\n"
+        "greenroom shell --provider aws photos/feature-x db1 looks inside\n"
+        "the next greenroom update --provider aws photos/feature-x goes on from here; to go "
+        f"back: aws cloudformation rollback-stack --region eu-west-1 --stack-name {NAME}"
+    )
+    assert account.stack(NAME).status == "UPDATE_FAILED"
+    machines.broken.clear()
+    edit(folder, "{tcp: 3306, deadline_s: 61}", "{tcp: 3306, deadline_s: 62}")
+    assert Stage(path).plan().changes
+    updated = Stage(path).update()
+    assert updated.booted.found.status == "UPDATE_COMPLETE"
+
+
 def test_a_rule_changes_without_a_machine(
     account: Account, machines: Machines, folder: Path
 ) -> None:
@@ -149,14 +190,16 @@ def test_production_is_not_replaced_without_its_name(account: Account, folder: P
     machines.booted.clear()
     path = edit(folder, "{port: 80, from: anywhere}", "{port: 80, from: 10.0.0.0/8}")
     with pytest.raises(GreenroomError) as caught:
-        Stage(path).update(branch="master")
+        Stage(path).update(branch="master", said=("--restore", "db=none"))
     assert caught.value.code == "E_PRODUCTION"
-    assert caught.value.message.startswith(
-        "photos/master is production, and this update replaces or removes "
+    assert re.fullmatch(
+        r"photos/master is production, and this update replaces or removes \d resources? of it, "
+        "no machine among them",
+        caught.value.message,
     )
     assert caught.value.hint == (
         "type its name to do it: greenroom update --provider aws photos/master "
-        "--confirm photos/master"
+        "--restore db=none --confirm photos/master"
     )
     assert machines.booted == []
     assert (

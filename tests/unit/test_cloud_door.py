@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from greenroom.app.cloud.door import refuse_existing, refuse_unless_standing
+from greenroom.app.cloud.door import refuse_existing, refuse_kept, refuse_unless_standing
 from greenroom.errors import OperationError
 from greenroom.model.cloud_account import FoundStack
 from greenroom.model.names import EnvironmentName
@@ -30,12 +30,13 @@ def found(status):
     )
 
 
-@pytest.mark.parametrize("refuse", [refuse_existing, refuse_unless_standing])
 @pytest.mark.parametrize(
-    ("status", "verb"),
+    ("refuse", "status", "verb"),
     [
-        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
-        ("UPDATE_FAILED", "rollback-stack"),
+        (refuse_existing, "UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        (refuse_unless_standing, "UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        (refuse_existing, "UPDATE_FAILED", "rollback-stack"),
+        (refuse_kept, "UPDATE_FAILED", "rollback-stack"),
     ],
 )
 def test_a_failed_update_need_not_be_destroyed(refuse, status, verb):

@@ -38,6 +38,7 @@ class Wanted:
             name: os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
             for name, path in named_values("--mount", mount).items()
         }
+        self.file = file
         self.blueprint: Path = blueprint_path(file)
 
     def create_body(self) -> CreateBody:

@@ -143,7 +143,7 @@ def undone(
     """The first failure as an error, after what CloudFormation has rolled back is deleted."""
     failure = tale.failure
     machine = draft.template.machine_of(failure.logical_id) if failure else None
-    error = error_of(failure, draft.cloud, machine, status)
+    error = error_of(failure, draft.cloud, machine, status, kept=kept and status == "CREATE_FAILED")
     name = draft.environment
     if kept and status == "CREATE_FAILED":
         return told_further(

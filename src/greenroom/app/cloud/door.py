@@ -15,6 +15,10 @@ STANDING = (
 )
 """A stack that CloudFormation is done with and that can be updated."""
 
+KEPT = "UPDATE_FAILED"
+"""What an update that failed was told to leave as it is; the next one goes on from there
+(CloudFormation guide, "Stack failure options")."""
+
 _DOING = {
     "CREATE_IN_PROGRESS": "is being created",
     "DELETE_IN_PROGRESS": "is being destroyed",
@@ -42,16 +46,23 @@ def refuse_existing(found: FoundStack | None, environment: EnvironmentName) -> N
 
 
 def refuse_unless_standing(found: FoundStack | None, environment: EnvironmentName) -> FoundStack:
-    """An update needs an environment whose last operation has ended well, or was taken back."""
+    """An update needs an environment whose last operation has ended well, was taken back, or was
+    left as it failed."""
     if found is None or found.status in (REVIEW_IN_PROGRESS, "ROLLBACK_COMPLETE"):
         raise InputError(
             "E_NO_ENVIRONMENT",
             f"there is no environment {environment} on AWS to update",
             hint="greenroom create --provider aws makes it, with the same words",
         )
-    if found.status not in STANDING:
+    if found.status not in (*STANDING, KEPT):
         raise _unusable(found, environment)
     return found
+
+
+def refuse_kept(found: FoundStack, environment: EnvironmentName) -> None:
+    """Nothing to do is no success where the last update has failed."""
+    if found.status == KEPT:
+        raise _unusable(found, environment)
 
 
 def _unusable(found: FoundStack, environment: EnvironmentName) -> GreenroomError:

@@ -44,7 +44,8 @@ class CloudPorts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What is asked for. ``words`` are those of the request that chose machines and restores.
-    ``confirm`` repeats production's name; ``max_usd_per_day`` None: whatever it costs."""
+    ``said`` are the words of the command line that a hint repeats, quoted for a shell. ``confirm``
+    repeats production's name; ``max_usd_per_day`` None: whatever it costs."""
 
     blueprint: Blueprint
     request: CreateRequest
@@ -53,6 +54,7 @@ class Wish:
     keep_failed: bool = False
     max_usd_per_day: Decimal | None = None
     confirm: str | None = None
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

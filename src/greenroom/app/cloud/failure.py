@@ -20,13 +20,18 @@ _LIMIT = re.compile(
 _CAPACITY = re.compile(r"InsufficientInstanceCapacity|not have sufficient .* capacity")
 _PARAMETER = re.compile(r"(?:resolve:ssm:|[Pp]arameter[^/]*)(?P<path>/[\w./-]+)")
 
-_MEND_MACHINE = "mend it and create again; with --keep-failed the machine stays for a look"
-
 
 def error_of(
-    failure: StackEvent | None, cloud: CloudStack, machine: str | None, status: str
+    failure: StackEvent | None,
+    cloud: CloudStack,
+    machine: str | None,
+    status: str,
+    *,
+    verb: str = "create",
+    kept: bool = False,
 ) -> GreenroomError:
-    """What to say of a stack that ended in ``status``; ``machine`` is the failed resource's."""
+    """What to say of a stack that ended in ``status``; ``machine`` is the failed resource's.
+    ``verb`` is what is to be tried again, ``kept`` whether what failed is there for a look."""
     if failure is None:
         return OperationError(
             "E_AWS_STACK", f"CloudFormation ended in {status} without a reason, {_where(cloud)}"
@@ -35,14 +40,18 @@ def error_of(
     signal = _SIGNAL.search(reason)
     if signal is not None and machine is not None:
         return OperationError(
-            "E_MACHINE_FAILED", f"{machine}: {signal['reason']}", hint=_MEND_MACHINE
+            "E_MACHINE_FAILED",
+            f"{machine}: {signal['reason']}",
+            hint=f"mend it and {verb} again"
+            + ("" if kept else "; with --keep-failed the machine stays for a look"),
         )
     if _TIMED_OUT in reason and machine is not None:
         return OperationError(
             "E_MACHINE_SILENT",
             f"{machine} did not signal within {cloud.machine(machine).timeout_s} s",
-            hint="does it reach S3 over HTTPS from its subnet? with --keep-failed it stays for a "
-            "look; machines.TYPE.aws.timeout_s gives it more time",
+            hint="does it reach S3 over HTTPS from its subnet? "
+            + ("" if kept else "with --keep-failed it stays for a look; ")
+            + "machines.TYPE.aws.timeout_s gives it more time",
         )
     return _of_resource(failure, reason, cloud)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from greenroom.app.cloud.create import Booted, execute, propose, prove, upload
-from greenroom.app.cloud.door import refuse_unless_standing
+from greenroom.app.cloud.door import KEPT, refuse_kept, refuse_unless_standing
 from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of
 from greenroom.app.cloud.failure import error_of
 from greenroom.app.cloud.follow import follow, left_to_cloudformation, patiently, withdraw
+from greenroom.app.cloud.losses import MACHINES, losses, machines_among
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.words import with_words
 from greenroom.blueprint.schema import Blueprint
@@ -20,9 +21,6 @@ from greenroom.plan.selection import types_by_alias
 
 ATTACHMENT = "AWS::EC2::VolumeAttachment"
 """Stands in a template for a volume that is kept, and for no other."""
-
-
-_SHAPES = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +67,19 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
     upload(ports, draft)
     changes = propose(ports, draft, wish.role)
     if changes.empty:
+        refuse_kept(found, draft.environment)
         ports.telling.notice(f"{draft.environment} is as the blueprint says: nothing to do")
         return Updated(booted=prove(ports, draft, found.id), changes=())
     for change in changes.changes:
         ports.telling.notice(change_words(change), draft.template.machine_of(change.logical_id))
+    for loss in losses(draft.cloud, changes.changes, draft.template.machine_of):
+        ports.telling.notice(loss.words, loss.machine)
     _refuse_another_machine(ports, draft, changes)
     _refuse_another_shape(ports, draft, changes)
-    _refuse_unconfirmed(ports, draft, changes, wish.confirm)
+    _refuse_unconfirmed(ports, draft, changes, wish)
     after = patiently(ports, lambda: ports.account.last_event(found.id))
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
-    _follow(ports, draft, changes, after)
+    _follow(ports, draft, changes, after, wish)
     return Updated(booted=prove(ports, draft, found.id), changes=changes.changes)
 
 
@@ -111,7 +112,7 @@ def _refuse_another_shape(ports: CloudPorts, draft: Draft, changes: ChangeSet) -
     API, ChangeResourceRecordSets), and the old ones go only after the new ones have come."""
     shapes: dict[ChangeKind, set[str | None]] = {ChangeKind.ADD: set(), ChangeKind.REMOVE: set()}
     for change in changes.changes:
-        if change.kind in shapes and change.type in _SHAPES:
+        if change.kind in shapes and change.type in MACHINES:
             shapes[change.kind].add(draft.template.machine_of(change.logical_id))
     both = sorted(filter(None, shapes[ChangeKind.ADD] & shapes[ChangeKind.REMOVE]))
     if not both:
@@ -125,25 +126,29 @@ def _refuse_another_shape(ports: CloudPorts, draft: Draft, changes: ChangeSet) -
     )
 
 
-def _refuse_unconfirmed(
-    ports: CloudPorts, draft: Draft, changes: ChangeSet, confirm: str | None
-) -> None:
+def _refuse_unconfirmed(ports: CloudPorts, draft: Draft, changes: ChangeSet, wish: Wish) -> None:
     """Production loses nothing unless its name was typed."""
     destructive = [change for change in changes.changes if change.destructive]
     name = draft.environment
-    if not draft.cloud.stack.production or not destructive or confirm in (name.slug, str(name)):
+    confirmed = wish.confirm in (name.slug, str(name))
+    if not draft.cloud.stack.production or not destructive or confirmed:
         return
     withdraw(ports, changes.proposed)
-    what = ", ".join(change_words(change) for change in destructive)
+    machines = machines_among(destructive, draft.template.machine_of)
+    count = len(destructive)
+    among = f"among them {', '.join(machines)}" if machines else "no machine among them"
+    command = " ".join(["greenroom update --provider aws", str(name), *wish.said])
     raise RefusedError(
         "E_PRODUCTION",
-        f"{name} is production, and this update replaces or removes {len(destructive)} of its "
-        f"resources: {what}",
-        hint=f"type its name to do it: greenroom update --provider aws {name} --confirm {name}",
+        f"{name} is production, and this update replaces or removes {count} "
+        f"resource{'s' if count != 1 else ''} of it, {among}",
+        hint=f"type its name to do it: {command} --confirm {name}",
     )
 
 
-def _follow(ports: CloudPorts, draft: Draft, changes: ChangeSet, after: str | None) -> None:
+def _follow(
+    ports: CloudPorts, draft: Draft, changes: ChangeSet, after: str | None, wish: Wish
+) -> None:
     """Wait for the end; raises the first failure. Ctrl-C takes the update back."""
     tale = Tale(ports.telling, changes.changes, draft.template.machine_of)
     stack_id = changes.proposed.stack_id
@@ -155,7 +160,27 @@ def _follow(ports: CloudPorts, draft: Draft, changes: ChangeSet, after: str | No
         return
     failure = tale.failure
     machine = draft.template.machine_of(failure.logical_id) if failure else None
-    raise _after(error_of(failure, draft.cloud, machine, status), draft, status)
+    kept = wish.keep_failed and status == KEPT
+    first = error_of(failure, draft.cloud, machine, status, verb="update", kept=kept)
+    raise _kept(first, draft, stack_id, machine) if kept else _after(first, draft, status)
+
+
+def _kept(
+    error: GreenroomError, draft: Draft, stack_id: str, machine: str | None
+) -> GreenroomError:
+    """What failed stays for a look: how to look, to go on, and to go back."""
+    name, here = draft.environment, draft.cloud
+    hints = (
+        error.hint,
+        f"greenroom shell --provider aws {name} {machine or 'MACHINE'} looks inside",
+        f"the next greenroom update --provider aws {name} goes on from here; to go back: "
+        f"aws cloudformation rollback-stack --region {here.region} --stack-name {here.name}",
+    )
+    return type(error)(
+        error.code,
+        f"{error.message}; {name} is kept half updated ({stack_id.split('/')[1]}, {KEPT})",
+        hint="\n".join(filter(None, hints)),
+    )
 
 
 def _take_back(ports: CloudPorts, draft: Draft, stack_id: str, tale: Tale) -> GreenroomError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 
 from greenroom.app.cloud.draft import Wish, parse_usd
@@ -37,6 +38,7 @@ class Order:
     request: CreateRequest
     access: Access
     asked: AwsAsked
+    said: tuple[str, ...] = ()
 
     def wish(self, request: CreateRequest | None = None) -> Wish:
         """As the use cases take it; ``request`` instead of the one of the command line."""
@@ -50,7 +52,24 @@ class Order:
             keep_failed=self.asked.keep_failed,
             max_usd_per_day=None if limit is None else parse_usd(limit),
             confirm=self.asked.confirm,
+            said=self.said,
         )
+
+
+def said_of(wanted: Wanted, asked: AwsAsked) -> tuple[str, ...]:
+    """The words of an update but for its environment and ``--confirm``, quoted for a shell."""
+    words: list[str] = ["--machines", *wanted.machines] if wanted.machines else []
+    for name, source in wanted.restore.items():
+        words += ["--restore", f"{name}={source}"]
+    for option, value in (
+        ("--file", wanted.file),
+        ("--region", asked.region),
+        ("--profile", asked.profile),
+        ("--role", asked.role),
+        ("--max-cost-usd-per-day", asked.max_cost_usd_per_day),
+    ):
+        words += [] if value is None else [option, value]
+    return tuple(map(shlex.quote, [*words, *(["--keep-failed"] if asked.keep_failed else [])]))
 
 
 def _role(text: str | None) -> str | None:
@@ -80,4 +99,5 @@ def order_of(wanted: Wanted, asked: AwsAsked) -> Order:
         request=wanted.create_request(),
         access=access_of(asked.region, asked.profile, blueprint.aws.region),
         asked=asked,
+        said=said_of(wanted, asked),
     )

@@ -45,6 +45,7 @@ def plan_json(planned: CloudPlan) -> dict[str, Any]:
         "exists": planned.found is not None,
         "resources": planned.template.resources,
         "changes": None if planned.changes is None else [_change(c) for c in planned.changes],
+        "losses": [{"machine": each.machine, "words": each.words} for each in planned.losses],
         "unasked": planned.unasked or None,
         "cost": cost_json(planned.cost),
         "stack": plan_to_dict(cloud.stack),
@@ -72,6 +73,7 @@ def plan_lines(planned: CloudPlan, paint: Paint) -> Iterator[str]:
     yield from cost_lines(planned.cost)
     if planned.changes:
         yield from _section(_CHANGES, [_change_row(c) for c in planned.changes], paint)
+        yield from (paint("open", clean(each.words)) for each in planned.losses)
     yield ""
     yield paint("dim", _who_says(planned))
 
