@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -310,3 +311,21 @@ def names_running(account: Account) -> list[str]:
         for tag in instance["Tags"]
         if tag["Key"] == "greenroom:machine" and instance["State"]["Name"] == "running"
     ]
+
+
+def test_a_role_that_is_not_there_is_what_was_refused(account: Account, folder: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/nobody"
+    with pytest.raises(GreenroomError) as caught:
+        Stage(folder / EXAMPLE.name).create(role=role)
+    assert (caught.value.code, caught.value.message) == (
+        "E_AWS_ROLE",
+        f"CloudFormation cannot take the service role {role}: it is not there, or does not trust "
+        "CloudFormation",
+    )
+
+
+def test_a_plan_refuses_what_costs_too_much(account: Account, folder: Path) -> None:
+    with pytest.raises(GreenroomError) as caught:
+        Stage(folder / EXAMPLE.name).plan(max_usd_per_day=Decimal("0.01"))
+    assert caught.value.code == "E_COST_LIMIT"
+    assert account.engine.change_sets == {}

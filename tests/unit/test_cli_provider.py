@@ -111,3 +111,20 @@ def test_local_work_imports_nothing_for_aws(words, tmp_path):
     assert done.returncode in (0, 2, 9), done.stderr[-2000:]
     foreign = [name for name in imported if name.startswith(FOREIGN)]
     assert foreign == []
+
+
+def test_the_help_of_update_lists_what_it_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["update", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--shared" not in text
+    assert "--mount" not in text
+    assert "[default: those that it was last asked for]" in text
+    assert "[default: all]" not in text
+
+
+def test_plan_takes_the_limit_on_aws_alone(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "--max-cost-usd-per-day", "3"])
+    assert ended.value.code == 2
+    assert "--max-cost-usd-per-day is for AWS" in capsys.readouterr().err

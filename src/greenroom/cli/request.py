@@ -98,6 +98,18 @@ REQUEST = (
 )
 """The options of a create; together they make a ``Wanted``."""
 
+UPDATE_REQUEST = (
+    Option(
+        "--machines",
+        multiple=True,
+        metavar="TYPE[=N] …",
+        help="Machine types, each with a number of machines [default: those that it was last "
+        "asked for].",
+    ),
+    *(option for option in REQUEST if option.name in ("branch", "restore", "file")),
+)
+"""Those of an update: what only a local create takes is not among them."""
+
 
 def blueprint_path(file: str | None) -> Path:
     """The blueprint that is meant, absolute; raises InputError if there is none."""

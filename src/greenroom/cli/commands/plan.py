@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from greenroom.cli.declare import JSON, command
-from greenroom.cli.provider import AWS, ROLE, on_aws, refuse_aws_options
+from greenroom.cli.provider import AWS, MAX_COST, ROLE, on_aws, refuse_aws_options
 from greenroom.cli.request import REQUEST, Wanted
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.words import rewrite_words
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from greenroom.region import Region
 
 
-@command("plan", *REQUEST, *AWS, ROLE, JSON, rewrite=rewrite_words)
+@command("plan", *REQUEST, *AWS, ROLE, MAX_COST, JSON, rewrite=rewrite_words)
 def plan(
     provider: str | None,
     region: str | None,
     profile: str | None,
     role: str | None,
+    max_cost_usd_per_day: str | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -30,7 +31,12 @@ def plan(
     Takes the words of create. The addresses and the ids are those of a region where nothing runs.
     On AWS a change set is made and removed again; without credentials the template has to do.
     """
-    aws: dict[str, Any] = {"region": region, "profile": profile, "role": role}
+    aws: dict[str, Any] = {
+        "region": region,
+        "profile": profile,
+        "role": role,
+        "max_cost_usd_per_day": max_cost_usd_per_day,
+    }
     if on_aws(provider):
         from greenroom.cli.cloud.asked import AwsAsked
         from greenroom.cli.cloud.plan import plan_on_aws

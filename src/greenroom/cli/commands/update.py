@@ -13,7 +13,7 @@ from greenroom.cli.provider import (
     ROLE,
     on_aws,
 )
-from greenroom.cli.request import REQUEST, Wanted
+from greenroom.cli.request import UPDATE_REQUEST, Wanted
 from greenroom.cli.words import rewrite_words
 from greenroom.errors import UsageError
 
@@ -21,7 +21,7 @@ from greenroom.errors import UsageError
 @command(
     "update",
     ANY_ENVIRONMENT,
-    *REQUEST,
+    *UPDATE_REQUEST,
     *AWS,
     ROLE,
     CONFIRM,
@@ -66,4 +66,4 @@ def update(
         max_cost_usd_per_day=max_cost_usd_per_day,
         confirm=confirm,
     )
-    update_on_aws(environment, Wanted(**asked), aws, as_json=as_json)
+    update_on_aws(environment, Wanted(**asked, mount=(), shared=()), aws, as_json=as_json)

@@ -6,6 +6,7 @@ of two people who change an environment at once one wins and the other is told.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,8 @@ _SHELL_PAUSE_S = 0.25
 
 _OVER = ("EXECUTE_COMPLETE", "EXECUTE_FAILED", "OBSOLETE")
 """What became of a change set that nobody can execute any more."""
+
+_ROLE_REFUSED = re.compile(r"Role (?P<arn>\S+) is invalid or cannot be assumed")
 
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -233,7 +236,16 @@ def _busy(proposal: Proposal, age_s: float | None = None) -> RefusedError:
 
 
 def _refused(reason: str, account: Account, name: str) -> GreenroomError:
-    """Why CloudFormation does not take a template."""
+    """Why CloudFormation does not take what was proposed."""
+    role = _ROLE_REFUSED.search(reason)
+    if role is not None:
+        return RefusedError(
+            "E_AWS_ROLE",
+            f"CloudFormation cannot take the service role {role['arn']}: it is not there, or does "
+            "not trust CloudFormation",
+            hint="--role (GREENROOM_AWS_ROLE) names a role of this account that trusts "
+            "cloudformation.amazonaws.com; without it CloudFormation takes your own rights",
+        )
     path = unknown_parameter(reason)
     if path is not None:
         return no_parameter(path, account.region)
