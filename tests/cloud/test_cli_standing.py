@@ -98,6 +98,9 @@ def test_drift_ends_with_three_and_names_each_difference(account: Account, run: 
     assert drifted.code == 3
     assert re.search(r"^state +backend1 +state +running +stopped$", drifted.out, re.MULTILINE)
     assert "error E_AWS_DRIFTED: photos/feature-x is not as declared" in drifted.err
+    instance = stack.resources["backend1"].physical_id
+    assert f"aws ec2 start-instances --region eu-west-1 --instance-ids {instance}" in drifted.err
+    assert "greenroom update" not in drifted.err
     document = json.loads(run("drift", "--json").out)
     assert document["verdict"] == "failed"
 

@@ -22,7 +22,7 @@ from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.errors import NotProvedError
 from greenroom.model.cloud_account import FoundStack
-from greenroom.model.cloud_views import DriftReport
+from greenroom.model.cloud_views import DriftKind, DriftReport
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.selection import types_by_alias
 from greenroom.providers.aws.session import Access
@@ -50,9 +50,27 @@ def drift_on_aws(
             "E_AWS_DRIFTED",
             f"{report.environment} is not as declared: "
             f"{count(len(report.differences), 'difference')}",
-            hint="greenroom update puts back what the template says, where it changes anything; "
-            "what was added by hand goes by hand",
+            hint=_hint(report, inventory.region),
         )
+
+
+def _hint(report: DriftReport, region: str) -> str:
+    """What works. An update changes only what differs between two templates, so what hands did to
+    the account is undone by hand, or by making the environment anew."""
+    stopped = [d.physical_id for d in report.differences if d.actual in _STARTABLE]
+    other = [d for d in report.differences if d.actual not in _STARTABLE]
+    hints = []
+    if stopped:
+        ids = " ".join(stopped)
+        hints.append(f"aws ec2 start-instances --region {region} --instance-ids {ids}")
+    if any(each.kind is DriftKind.BLUEPRINT for each in other):
+        hints.append("greenroom update makes what the blueprint says now")
+    if any(each.kind is not DriftKind.BLUEPRINT for each in other):
+        hints.append("what hands have changed goes back by hand, or with destroy and create")
+    return "\n".join(hints)
+
+
+_STARTABLE = ("stopped", "stopping")
 
 
 def _template_here(stack: FoundStack, access: Access) -> Mapping[str, Any] | None:
