@@ -78,8 +78,8 @@ class CloudInventory(Protocol):
     def template(self, stack_id: str) -> Mapping[str, Any]:
         """The template that the stack was last made of."""
 
-    def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
-        """The ingress rules of these groups (ids)."""
+    def rules(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
+        """The rules of these groups (ids), in and out."""
 
     def require_online(self, machine: str, instance: str) -> None:
         """Refuse (E_AWS_SSM) a machine that Systems Manager does not reach."""

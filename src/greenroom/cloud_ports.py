@@ -32,7 +32,8 @@ class Blob:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A compiled template. ``blobs`` must lie in the bucket before it is used. ``reports`` maps
-    each machine to the stack's output that holds what it signalled."""
+    each machine to the stack's output that holds what it signalled. ``egress`` is what the groups
+    may reach."""
 
     body: str
     blobs: tuple[Blob, ...]
@@ -40,6 +41,7 @@ class Template:
     machine_of: Callable[[str], str | None]
     """The machine that a logical id belongs to; None for what serves several."""
     reports: Mapping[str, str]
+    egress: frozenset[CloudRule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class CloudAccount(Protocol):
         """Begin to delete the stack."""
 
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
-        """The ingress rules of the environment's own groups, as EC2 has them."""
+        """The rules of the environment's own groups, in and out, as EC2 has them."""
 
     def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
         """What the stack consists of, nested stacks included."""

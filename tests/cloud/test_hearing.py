@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from moto.ec2 import ec2_backends
 
-from greenroom.app.cloud.look import list_environments, show
+from greenroom.app.cloud.compare import Comparer, compare
+from greenroom.app.cloud.look import find, list_environments, show
 from greenroom.app.cloud.verdict import PACKETS, RULES, not_proved
-from greenroom.model.cloud_views import CloudStatus
+from greenroom.model.cloud_views import CloudStatus, DriftKind
 from greenroom.model.proof import Proof, Verdict
 from tests.cloud.fake.account import REGION, Account
 from tests.cloud.fake.records import ACCOUNT_ID
@@ -47,6 +48,31 @@ def test_show_claims_what_create_claimed(account: Account) -> None:
     assert [(c.subject, c.claim) for c in now.claims] == [(c.subject, c.claim) for c in made.claims]
     same = [(c.verdict, c.evidence) for c in made.claims if c.claim != RULES]
     assert [(c.verdict, c.evidence) for c in now.claims if c.claim != RULES] == same
+
+
+def test_what_groups_may_reach_is_read_back_too(account: Account, instance: str) -> None:
+    ec2 = account.client("ec2")
+    stack = account.stack(NAME)
+    group = stack.resources["dbGroup"].physical_id or ""
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[everything])
+    declared = stack.resources["backendTodbtcp3306"]
+    ec2.revoke_security_group_egress(
+        GroupId=stack.resources["backendGroup"].physical_id or "",
+        SecurityGroupRuleIds=[declared.physical_id or ""],
+    )
+    (claim,) = [c for c in Stage(EXAMPLE).update().booted.proof.claims if c.claim == RULES]
+    assert (claim.verdict, claim.evidence) == (
+        Verdict.FAILED,
+        "missing: backend out to db 3306/tcp; not declared: db out to 0.0.0.0/0 everything",
+    )
+    comparer = Comparer(inventory=looking(account), pause=account.clock.advance)
+    report = compare(comparer, find(looking(account), None, None))
+    found = {(d.kind, d.resource, d.actual.partition(" (")[0]) for d in report.differences}
+    assert found == {
+        (DriftKind.ADDED, "dbGroup", "to 0.0.0.0/0 everything"),
+        (DriftKind.MISSING, "backendTodbtcp3306", "deleted"),
+    }
 
 
 def test_a_newer_machine_has_not_been_heard(account: Account, instance: str) -> None:

@@ -132,15 +132,20 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRule:
-    """An ingress rule of a group as EC2 has it: ``group`` and ``source`` are groups' names in the
-    environment where they have one, else ids; a ``source`` may be a CIDR."""
+    """A rule of a group as EC2 has it: ``group`` and ``source`` are groups' names in the
+    environment where they have one, else ids; a ``source`` may be a CIDR. With ``egress`` it is
+    what the group may reach. Protocol ``-1`` is every one, with ports of -1."""
 
     group: str
     protocol: str
     first: int
     last: int
     source: str
+    egress: bool = False
 
     def __str__(self) -> str:
         ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.source} to {self.group} {ports}/{self.protocol}"
+        traffic = "everything" if self.protocol == "-1" else f"{ports}/{self.protocol}"
+        if self.egress:
+            return f"{self.group} out to {self.source} {traffic}"
+        return f"{self.source} to {self.group} {traffic}"

@@ -240,11 +240,20 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRule:
-    """An ingress rule of a security group as EC2 has it; ``words`` say it to a person."""
+    """A rule of a security group as EC2 has it; ``words`` say it to a person, the same for the
+    same rule."""
 
     id: str
     group: str
     words: str
+    egress: bool = False
+
+
+def rule_words(other: str, protocol: str, first: int, last: int, *, egress: bool) -> str:
+    """``0.0.0.0/0 to 22 tcp``; of egress ``to 0.0.0.0/0 443 tcp``. Protocol ``-1`` is every one."""
+    ports = "" if protocol == "-1" else f" {first if first == last else f'{first}-{last}'}"
+    traffic = f"{ports} {'everything' if protocol == '-1' else protocol}"
+    return f"to {other}{traffic}" if egress else f"{other} to{traffic}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from greenroom.model.cloud_views import (
     SeenResource,
     SeenRule,
     Unverified,
+    rule_words,
 )
 
 POLL_S = 1.0
@@ -31,6 +32,7 @@ _SHOWN_MAX = 60
 
 _STACK = "AWS::CloudFormation::Stack"
 _INGRESS = "AWS::EC2::SecurityGroupIngress"
+_EGRESS = "AWS::EC2::SecurityGroupEgress"
 _GROUP = "AWS::EC2::SecurityGroup"
 _INSTANCE = "AWS::EC2::Instance"
 _SCALING = "AWS::AutoScaling::AutoScalingGroup"
@@ -71,13 +73,14 @@ def compare(
     resources = [each for each in listed if each.type not in _WORDLESS]
     compared = _together(found)
     groups = [each.physical_id for each in resources if _has_group_id(each)]
-    rules = inventory.ingress(groups) if groups else ()
+    rules = inventory.rules(groups) if groups else ()
+    templates = [inventory.template(id_) for id_ in (stack.id, *nested)]
     instances = inventory.instances(name)
     differences = (
         *compared.differences,
-        *rule_differences(resources, rules, compared),
+        *rule_differences(resources, rules, compared, outward_rules(templates)),
         *state_differences(resources, instances, compared),
-        *(blueprint_differences(wanted, inventory.template(stack.id)) if wanted else ()),
+        *(blueprint_differences(wanted, templates[0]) if wanted else ()),
     )
     return DriftReport(
         environment=name,
@@ -91,24 +94,53 @@ def compare(
     )
 
 
+def outward_rules(templates: Sequence[Mapping[str, Any]]) -> frozenset[tuple[str, str]]:
+    """What groups may reach by their own properties: logical ids and words (pure). A group that
+    says nothing gets EC2's rule, which lets everything out."""
+    return frozenset(
+        (
+            logical_id,
+            rule_words(
+                str(rule.get("CidrIp")),
+                str(rule.get("IpProtocol")),
+                int(rule.get("FromPort", -1)),
+                int(rule.get("ToPort", -1)),
+                egress=True,
+            ),
+        )
+        for template in templates
+        for logical_id, resource in template.get("Resources", {}).items()
+        if resource.get("Type") == _GROUP
+        for rule in resource.get("Properties", {}).get("SecurityGroupEgress") or _EVERYTHING
+    )
+
+
+_EVERYTHING = ({"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"},)
+
+
 def rule_differences(
-    resources: Sequence[SeenResource], rules: Sequence[SeenRule], compared: Compared
+    resources: Sequence[SeenResource],
+    rules: Sequence[SeenRule],
+    compared: Compared,
+    outward: frozenset[tuple[str, str]] = frozenset(),
 ) -> Iterator[Difference]:
     """Rules in groups of ours that the stack does not know, and its own that are gone (pure).
 
-    CloudFormation knows each rule that it made by EC2's id of it.
+    CloudFormation knows each rule that it made by EC2's id of it, but for the ``outward`` ones,
+    which are properties of groups.
     """
-    declared = {each.physical_id: each for each in resources if each.type == _INGRESS}
+    declared = {each.physical_id: each for each in resources if each.type in (_INGRESS, _EGRESS)}
     groups = {each.physical_id: each.logical_id for each in resources if each.type == _GROUP}
     told = {each.resource for each in compared.differences}
     for rule in rules:
-        if rule.id not in declared:
+        own = rule.egress and (groups.get(rule.group, ""), rule.words) in outward
+        if rule.id not in declared and not own:
             yield Difference(
                 kind=DriftKind.ADDED,
                 resource=groups.get(rule.group, rule.group),
                 type=_GROUP,
                 physical_id=rule.group,
-                where="ingress",
+                where="egress" if rule.egress else "ingress",
                 expected="",
                 actual=f"{rule.words} ({rule.id})",
             )
@@ -118,10 +150,23 @@ def rule_differences(
             yield Difference(
                 kind=DriftKind.MISSING,
                 resource=resource.logical_id,
-                type=_INGRESS,
+                type=resource.type,
                 physical_id=id_,
                 where="",
                 expected="there",
+                actual="deleted",
+            )
+    there = {(groups.get(rule.group, ""), rule.words) for rule in rules if rule.egress}
+    ids = {name: id_ for id_, name in groups.items() if id_.startswith("sg-")}
+    for name, words in sorted(outward - there):
+        if name in ids and name not in told:
+            yield Difference(
+                kind=DriftKind.MISSING,
+                resource=name,
+                type=_GROUP,
+                physical_id=ids[name],
+                where="egress",
+                expected=words,
                 actual="deleted",
             )
 

@@ -197,7 +197,8 @@ def prove(ports: CloudPorts, draft: Draft, stack_id: str) -> Booted:
             rules = ports.account.rules(draft.environment)
         except GreenroomError as error:
             rules = error
-        proof = judge(draft.cloud, reports, rules, ports.clock.now(), doubted)
+        now, egress = ports.clock.now(), draft.template.egress
+        proof = judge(draft.cloud, reports, rules, now, doubted, egress)
     return Booted(draft=draft, found=found, reports=reports, proof=proof)
 
 

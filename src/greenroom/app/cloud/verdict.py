@@ -29,15 +29,21 @@ def judge(
     rules: Iterable[CloudRule] | GreenroomError,
     at: datetime,
     doubts: Mapping[str, Doubt],
+    egress: frozenset[CloudRule],
 ) -> Proof:
     """Pure. ``rules`` are those of the account, or why they could not be read; ``doubts`` names
-    the machines that are not those which signalled."""
+    the machines that are not those which signalled; ``egress`` is what the template lets out of
+    its groups."""
     claims = [
         claim
         for machine in cloud.stack.machines
         for claim in _of_machine(machine, reports.get(machine.name), doubts.get(machine.name))
     ]
-    return Proof(at=at, claims=(*claims, _rules_claim(cloud, rules), packets_claim()), flows=())
+    return Proof(
+        at=at,
+        claims=(*claims, _rules_claim(declared_rules(cloud) | egress, rules), packets_claim()),
+        flows=(),
+    )
 
 
 def not_proved(environment: EnvironmentName, proof: Proof) -> NotProvedError | None:
@@ -61,7 +67,7 @@ def not_proved(environment: EnvironmentName, proof: Proof) -> NotProvedError | N
 
 
 def declared_rules(cloud: CloudStack) -> frozenset[CloudRule]:
-    """The rules that the Stack declares for groups of its own."""
+    """The ingress rules that the Stack declares for groups of its own."""
     existing = {group.name: group.ref for group in cloud.existing_groups}
     return frozenset(
         CloudRule(
@@ -128,12 +134,14 @@ def data_claim(
     return Claim(subject=machine, claim=claim, verdict=verdict, evidence=evidence)
 
 
-def _rules_claim(cloud: CloudStack, rules: Iterable[CloudRule] | GreenroomError) -> Claim:
+def _rules_claim(
+    declared: frozenset[CloudRule], rules: Iterable[CloudRule] | GreenroomError
+) -> Claim:
     claim = RULES
     if isinstance(rules, GreenroomError):
         evidence = f"they could not be read: {rules.message}"
         return Claim(subject="flows", claim=claim, verdict=Verdict.NOT_VERIFIED, evidence=evidence)
-    declared, there = declared_rules(cloud), frozenset(rules)
+    there = frozenset(rules)
     missing = sorted(str(rule) for rule in declared - there)
     extra = sorted(str(rule) for rule in there - declared)
     if missing or extra:
@@ -147,7 +155,7 @@ def _rules_claim(cloud: CloudStack, rules: Iterable[CloudRule] | GreenroomError)
         subject="flows",
         claim=claim,
         verdict=Verdict.PROVED,
-        evidence=f"{count}, read back from EC2",
+        evidence=f"{count}, in and out, read back from EC2",
     )
 
 

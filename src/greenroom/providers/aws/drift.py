@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from greenroom.model.cloud_views import Compared, Difference, DriftKind, SeenRule, Unverified
+from greenroom.model.cloud_views import (
+    Compared,
+    Difference,
+    DriftKind,
+    SeenRule,
+    Unverified,
+    rule_words,
+)
 from greenroom.providers.aws.session import Account
 
 
@@ -92,8 +99,8 @@ def _missing(raw: Mapping[str, Any]) -> Difference:
     )
 
 
-def ingress_rules(account: Account, groups: Sequence[str]) -> tuple[SeenRule, ...]:
-    """The ingress rules of these groups (ids); EC2 takes 200 values of a filter at once."""
+def group_rules(account: Account, groups: Sequence[str]) -> tuple[SeenRule, ...]:
+    """The rules of these groups (ids); EC2 takes 200 values of a filter at once."""
     return tuple(
         _rule(raw)
         for start in range(0, len(groups), _FILTER_VALUES)
@@ -104,7 +111,6 @@ def ingress_rules(account: Account, groups: Sequence[str]) -> tuple[SeenRule, ..
             Filters=[{"Name": "group-id", "Values": list(groups[start : start + _FILTER_VALUES])}],
         )
         for raw in page.get("SecurityGroupRules", [])
-        if not raw.get("IsEgress")
     )
 
 
@@ -120,7 +126,6 @@ def _rule(raw: Mapping[str, Any]) -> SeenRule:
         or "?"
     )
     first, last = raw.get("FromPort", -1), raw.get("ToPort", -1)
-    protocol = raw.get("IpProtocol", "-1")
-    ports = "" if protocol == "-1" else f" {first if first == last else f'{first}-{last}'}"
-    words = f"{source} to{ports} {'everything' if protocol == '-1' else protocol}"
-    return SeenRule(id=raw["SecurityGroupRuleId"], group=raw["GroupId"], words=words)
+    egress = bool(raw.get("IsEgress"))
+    words = rule_words(source, raw.get("IpProtocol", "-1"), first, last, egress=egress)
+    return SeenRule(id=raw["SecurityGroupRuleId"], group=raw["GroupId"], words=words, egress=egress)

@@ -152,6 +152,7 @@ def compiled(cloud: CloudStack, request: str) -> Template:
     """The template of ``cloud``, and what the use cases must know of it."""
     # troposphere takes 0.1 s: a destroy and a list never pay it, a create while AWS answers.
     from greenroom.providers.aws.template import compile_template
+    from greenroom.providers.aws.template.groups import Grounds, declared_egress
     from greenroom.providers.aws.template.names import logical_ids
 
     template = compile_template(cloud, request=request)
@@ -165,6 +166,7 @@ def compiled(cloud: CloudStack, request: str) -> Template:
         resources=template.resources,
         machine_of=ids.machine_of,
         reports={machine: f"{base}Report" for machine, base in ids.machines.items()},
+        egress=declared_egress(Grounds(cloud=cloud, ids=ids)),
     )
 
 

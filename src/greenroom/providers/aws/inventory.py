@@ -116,9 +116,9 @@ class AwsInventory:
         """See CloudInventory."""
         return deployed.deployed_template(self._account, stack_id)
 
-    def ingress(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
+    def rules(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
         """See CloudInventory."""
-        return drift.ingress_rules(self._account, groups)
+        return drift.group_rules(self._account, groups)
 
     def require_online(self, machine: str, instance: str) -> None:
         """See CloudInventory."""

@@ -54,7 +54,7 @@ def require_parameters(account: Account, paths: Sequence[str]) -> None:
 
 
 def read_rules(account: Account, environment: EnvironmentName) -> tuple[CloudRule, ...]:
-    """The ingress rules of the environment's own groups; see the port."""
+    """The rules of the environment's own groups, in and out; see the port."""
     pages = account.pages(
         "ec2",
         "DescribeSecurityGroups",
@@ -63,7 +63,12 @@ def read_rules(account: Account, environment: EnvironmentName) -> tuple[CloudRul
     )
     groups = [group for page in pages for group in page["SecurityGroups"]]
     names = {group["GroupId"]: _tag(group, GROUP_TAG) or group["GroupId"] for group in groups}
-    rules = (rule for group in groups for rule in _rules(group, names))
+    rules = (
+        rule
+        for group in groups
+        for egress in (False, True)
+        for rule in _rules(group, names, egress=egress)
+    )
     return tuple(sorted(set(rules), key=str))
 
 
@@ -136,8 +141,10 @@ def _tag(thing: Mapping[str, Any], key: str) -> str:
     return next((tag["Value"] for tag in thing.get("Tags", ()) if tag["Key"] == key), "")
 
 
-def _rules(group: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[CloudRule]:
-    for permission in group.get("IpPermissions", ()):
+def _rules(
+    group: Mapping[str, Any], names: Mapping[str, str], *, egress: bool
+) -> Iterator[CloudRule]:
+    for permission in group.get("IpPermissionsEgress" if egress else "IpPermissions", ()):
         pairs = [pair["GroupId"] for pair in permission.get("UserIdGroupPairs", ())]
         sources = [names.get(pair, pair) for pair in pairs]
         sources += [each["CidrIp"] for each in permission.get("IpRanges", ())]
@@ -150,4 +157,5 @@ def _rules(group: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Cloud
                 first=permission.get("FromPort", -1),
                 last=permission.get("ToPort", -1),
                 source=source,
+                egress=egress,
             )

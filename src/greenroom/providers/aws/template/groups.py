@@ -14,6 +14,7 @@ from troposphere import GetAtt, Ref, ec2
 
 from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack
+from greenroom.model.cloud_account import CloudRule
 from greenroom.model.stack import IngressRule, SecurityGroup
 from greenroom.providers.aws.tags import PREFIX
 from greenroom.providers.aws.template.ami import is_bare
@@ -89,27 +90,76 @@ def _group(grounds: Grounds, group: SecurityGroup) -> Resource:
         # Another description would be another group, and its machines would be replaced.
         GroupDescription=f"{name} of greenroom",
         VpcId=Ref(VPC_PARAMETER),
-        SecurityGroupEgress=list(_outward(grounds, group.name)),
+        SecurityGroupEgress=[_to(each) for each in _outward(grounds, group.name)],
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )
     return resource_of(resource, home=None)
 
 
-def _outward(grounds: Grounds, group: str) -> Iterator[object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outward:
+    """A rule that lets out of the environment; ``port`` None: everything."""
+
+    network: str
+    port: int | None
+    description: str
+
+    @property
+    def protocol(self) -> str:
+        """As EC2 writes it."""
+        return "-1" if self.port is None else "tcp"
+
+
+def declared_egress(grounds: Grounds) -> frozenset[CloudRule]:
+    """Everything that the template lets out of the groups that it makes, as EC2 will have it."""
+    refs = {group.name: group.ref for group in grounds.cloud.existing_groups}
+    outward = (
+        CloudRule(
+            group=group.name,
+            protocol=each.protocol,
+            first=-1 if each.port is None else each.port,
+            last=-1 if each.port is None else each.port,
+            source=each.network,
+            egress=True,
+        )
+        for group in grounds.cloud.stack.groups
+        if grounds.is_own(group.name)
+        for each in _outward(grounds, group.name)
+    )
+    between = (
+        CloudRule(
+            group=source,
+            protocol=rule.protocol.value,
+            first=rule.ports.first,
+            last=rule.ports.last,
+            source=refs.get(group.name, group.name),
+            egress=True,
+        )
+        for group in grounds.cloud.stack.groups
+        for rule in group.ingress
+        for source in _origins(grounds, rule)
+    )
+    return frozenset((*outward, *between))
+
+
+def _outward(grounds: Grounds, group: str) -> Iterator[_Outward]:
     """What the members of the group may reach outside of the environment."""
     machines = [m for m in grounds.cloud.stack.machines if m.type == group]
     if not machines:
-        yield _to(_NOBODY, "-1", None, "nothing; the groups of the types have the rules")
+        why = "nothing; the groups of the types have the rules"
+        yield _Outward(network=_NOBODY, port=None, description=why)
         return
-    yield _to(ANYWHERE, "tcp", HTTPS_PORT, "S3, Systems Manager, wait condition")
+    why = "S3, Systems Manager, wait condition"
+    yield _Outward(network=ANYWHERE, port=HTTPS_PORT, description=why)
     if any(is_bare(grounds.cloud.machine(machine.name).ami) for machine in machines):
-        yield _to(ANYWHERE, "tcp", HTTP_PORT, "packages of Debian: the AMI is a bare one")
+        why = "packages of Debian: the AMI is a bare one"
+        yield _Outward(network=ANYWHERE, port=HTTP_PORT, description=why)
 
 
-def _to(network: str, protocol: str, port: int | None, description: str) -> object:
-    ports = {} if port is None else {"FromPort": port, "ToPort": port}
+def _to(rule: _Outward) -> object:
+    ports = {} if rule.port is None else {"FromPort": rule.port, "ToPort": rule.port}
     return ec2.SecurityGroupRule(
-        CidrIp=network, IpProtocol=protocol, Description=description, **ports
+        CidrIp=rule.network, IpProtocol=rule.protocol, Description=rule.description, **ports
     )
 
 
@@ -129,12 +179,8 @@ def _ingress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Resou
 
 
 def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterator[Resource]:
-    """The other end of the flow. A group that was there before is its owner's: there the machines
-    that join it get the rule by their own groups."""
-    if rule.group is None:
-        return
-    sources = (rule.group,) if grounds.is_own(rule.group) else grounds.members(rule.group)
-    for source in sources:
+    """The other end of the flow."""
+    for source in _origins(grounds, rule):
         resource = ec2.SecurityGroupEgress(
             f"{grounds.ids.groups[source]}To{grounds.ids.groups[group.name]}{_traffic_id(rule)}",
             GroupId=grounds.group_id(source),
@@ -143,6 +189,14 @@ def _egress(grounds: Grounds, group: SecurityGroup, rule: IngressRule) -> Iterat
             **_traffic(rule),
         )
         yield resource_of(resource, home=grounds.home_of(source))
+
+
+def _origins(grounds: Grounds, rule: IngressRule) -> tuple[str, ...]:
+    """The groups that the rule lets out. A group that was there before is its owner's: there the
+    machines that join it get the rule by their own groups."""
+    if rule.group is None:
+        return ()
+    return (rule.group,) if grounds.is_own(rule.group) else grounds.members(rule.group)
 
 
 def _traffic(rule: IngressRule) -> dict[str, object]:
