@@ -276,3 +276,16 @@ def test_a_zone_that_a_machine_of_a_failed_create_wrote_into_goes_as_well(
     assert ("AWS::Route53::HostedZone", zone_id) in [
         (each.type, each.physical_id) for each in ending.receipt.removed
     ]
+
+
+def test_production_that_could_not_be_deleted_is_tried_again_with_its_name(
+    account: Account,
+) -> None:
+    stand(account, tags=tags_of(production="true"))
+    account.faults.fail_resource("backendGroup", "it is in use", on="delete", times=1)
+    ending = Ending(account, confirm=NAME)
+    assert ending.error is not None
+    again = f"greenroom destroy --provider aws {NAME} --confirm {NAME}"
+    first, second = ending.error.hint.splitlines()
+    assert first == f"mend that, then: {again}"
+    assert second.endswith(f": {again} --retain backendGroup")

@@ -2,6 +2,7 @@
 
 import pytest
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from greenroom.errors import GreenroomError, HostError, InputError, OperationError, RefusedError
 from greenroom.providers.aws.errors import (
@@ -153,6 +154,33 @@ CASES = [
         "E_AWS_UNAVAILABLE",
         "AWS failed at ec2:DescribeVpcs in eu-west-1: InternalFailure",
         "try again; https://health.aws.amazon.com tells of AWS's own faults",
+    ),
+    (
+        answer(
+            "503",
+            "<html>\n<head><title>503 Service\nUnavailable</title></head>\n<body>"
+            "<h1>Sorry</h1></body></html>",
+            503,
+        ),
+        of("ec2", "DescribeVpcs"),
+        UnreachableError,
+        "E_AWS_UNAVAILABLE",
+        "AWS failed at ec2:DescribeVpcs in eu-west-1: 503 Service Unavailable",
+        "try again; https://health.aws.amazon.com tells of AWS's own faults",
+    ),
+    (
+        ResponseParserError(
+            "Unable to parse response (not well-formed: line 1, column 5), invalid XML received. "
+            "Further retries may succeed:\nb'<!DOCTYPE html><html><body>no</body></html>'"
+        ),
+        of("ec2", "DescribeVpcs"),
+        UnreachableError,
+        "E_AWS_UNREACHABLE",
+        "AWS did not answer ec2:DescribeVpcs in eu-west-1: Unable to parse response (not "
+        "well-formed: line 1, column 5), invalid XML received. Further retries may succeed: "
+        "a page and no answer of AWS's",
+        "look at the network, a proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL; "
+        "https://health.aws.amazon.com tells of AWS's own faults",
     ),
     (
         exceptions.EndpointConnectionError(endpoint_url="https://ec2.example"),

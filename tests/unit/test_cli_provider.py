@@ -65,12 +65,27 @@ def test_what_aws_has_no_side_of_is_refused_and_looks_for_nothing_here(
     with pytest.raises(SystemExit) as caught:
         main([command, "feature_x"])
     first, *hints = capsys.readouterr().err.splitlines()
-    assert caught.value.code == 2
-    assert first == f"error E_USAGE: {command} is for this host, and GREENROOM_PROVIDER says aws"
+    assert caught.value.code == 4
+    assert (
+        first == f"error E_LOCAL_ONLY: {command} is for this host, and GREENROOM_PROVIDER says aws"
+    )
     assert hints[0].strip("→ ").startswith("on AWS ")
     assert hints[1].endswith(
         f"for a local environment: GREENROOM_PROVIDER=local greenroom {command}"
     )
+
+
+@pytest.mark.parametrize("words", [["image", "list"], ["flows", "x"], ["recover", "x"]])
+def test_an_aws_that_is_said_is_never_asked_of_the_local_daemon(words, capsys, monkeypatch):
+    if words[0] == "image":
+        monkeypatch.setenv("GREENROOM_PROVIDER", "aws")
+    else:
+        monkeypatch.delenv("GREENROOM_PROVIDER", raising=False)
+        words = [*words, "--provider", "aws"]
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 4
+    assert f"error E_LOCAL_ONLY: {words[0]} is for this host" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def test_what_cannot_be_is_said_once(words: list[str], code: int, message: str) 
     assert hint.startswith("→ ")
 
 
+def test_what_cannot_be_mounted_is_pushed_to_where_the_branch_finds_it() -> None:
+    done = template("--mount", "backend=/srv", "--branch", "feature x")
+    assert done.stderr.splitlines()[1] == (
+        "→ push it instead: greenroom artifact push backend /srv --provider aws "
+        "--branch 'feature x'"
+    )
+
+
 def test_what_the_compiler_refuses_is_refused_although_a_child_compiles() -> None:
     done = template(folder="eyeem")
     assert done.returncode == 1

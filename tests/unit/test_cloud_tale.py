@@ -192,6 +192,14 @@ CASES = [
         "x (AWS::EC2::Instance): there is no usable SSM parameter /ours/db in eu-west-1",
     ),
     (GROUP, "Something\n  else", None, "E_AWS_RESOURCE", f"x ({GROUP}): Something else"),
+    (
+        "AWS::EC2::Volume",
+        "The snapshot 'snap-0123456789abcdef0' does not exist. (Service: Ec2, Status Code: 400)",
+        "db1",
+        "E_AWS_SNAPSHOT",
+        "x (AWS::EC2::Volume): there is no snapshot snap-0123456789abcdef0 in eu-west-1 that this "
+        "account may use",
+    ),
 ]
 
 
@@ -255,3 +263,35 @@ def test_machines_and_restores_are_those_of_the_create_each_for_itself(
     request = with_words(asked, words, aliases)
     assert request.restore == meant
     assert request.machines == (machines or ("backend", "db", "redis"))
+
+
+def test_what_a_complete_stack_never_told_of_is_done_and_not_stopped():
+    told = []
+    change = [
+        Change(kind=ChangeKind.MODIFY, logical_id=each, type=GROUP, physical_id="")
+        for each in ("g", "h")
+    ]
+    tale = Tale(Telling(told.append, SystemClock()), change, machine_of)
+    for event in happened(
+        ("g", GROUP, "UPDATE_IN_PROGRESS", ""), ("g", GROUP, "UPDATE_COMPLETE", "")
+    ):
+        tale.take(event)
+    tale.finish()
+    assert [(e.kind.value, e.phase, e.seconds) for e in told] == [
+        ("phase-started", "network", None),
+        ("phase-done", "network", 1.0),
+    ]
+
+
+def test_a_hint_offers_only_what_was_not_done():
+    [event] = happened(("x", CONDITION, "CREATE_FAILED", SIGNALLED))
+    cloud = Timeouts()
+    hints = [
+        error_of(event, cloud, "db1", "CREATE_FAILED", verb=command, kept=kept).hint
+        for command, kept in (("create", False), ("update", False), ("create", True))
+    ]
+    assert hints == [
+        "mend it and create again; with --keep-failed the machine stays for a look",
+        "mend it and update again; with --keep-failed the machine stays for a look",
+        "mend it and create again",
+    ]

@@ -76,7 +76,7 @@ def test_missing_needs_are_answered_with_the_whole_list_of_machines() -> None:
     ("restore", "code", "message"),
     [
         ({"bd": "extract"}, "E_RESTORE_DATA", "--restore bd=extract: unknown data 'bd'; did you mean 'db'?"),
-        ({"feed": "extract"}, "E_RESTORE_DATA", "--restore feed=extract: unknown data 'feed'; known: db"),
+        ({"feed": "extract"}, "E_RESTORE_DATA", "--restore feed=extract: machine type feed has no 'data' to restore"),
         ({"db": "extrct"}, "E_RESTORE_SOURCE", "--restore db=extrct: unknown restore source 'extrct'; did you mean 'extract'?"),
         ({"db": "zzz"}, "E_RESTORE_SOURCE", "--restore db=zzz: unknown restore source 'zzz'; known: backup, extract, none"),
         ({"db": ""}, "E_RESTORE_SOURCE", "--restore db=: unknown restore source ''; known: backup, extract, none"),

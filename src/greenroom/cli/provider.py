@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from greenroom.cli.declare import Option
-from greenroom.errors import UsageError
+from greenroom.errors import RefusedError, UsageError
 
 PROVIDERS = ("local", "aws")
 
@@ -58,12 +58,13 @@ def refuse_aws_options(given: Mapping[str, object]) -> None:
             )
 
 
-def refuse_on_aws(command: str, hint: str) -> None:
-    """Refuse a command that AWS has no side of where GREENROOM_PROVIDER says that AWS is meant:
-    it would look for an environment of that name on this host."""
-    if on_aws(None):
-        raise UsageError(
-            "E_USAGE",
-            f"{command} is for this host, and GREENROOM_PROVIDER says aws",
+def refuse_on_aws(command: str, hint: str, provider: str | None) -> None:
+    """Refuse a command that AWS has no side of where AWS is meant: it would look for an
+    environment of that name on this host. Raises RefusedError E_LOCAL_ONLY."""
+    if on_aws(provider):
+        said = "--provider" if provider else "GREENROOM_PROVIDER"
+        raise RefusedError(
+            "E_LOCAL_ONLY",
+            f"{command} is for this host, and {said} says aws",
             hint=f"{hint}\nfor a local environment: GREENROOM_PROVIDER=local greenroom {command}",
         )

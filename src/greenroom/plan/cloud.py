@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,7 +66,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
     for what does not fit the blueprint, or AWS.
     """
     spec = aws_section(blueprint)
-    _refuse_what_is_local(request)
+    _refuse_what_is_local(request, blueprint.default_branch)
     # Addresses are AWS's, and the wait handles' URLs CloudFormation's: nothing here is a secret.
     allocation = Allocation(index=0, secret="", taken=ask.taken, agent_sha256=ask.agent_sha256)
     environment = environment_of(blueprint, request, allocation)
@@ -135,13 +136,14 @@ def aws_section(blueprint: Blueprint) -> AwsSpec:
     return blueprint.aws
 
 
-def _refuse_what_is_local(request: CreateRequest) -> None:
+def _refuse_what_is_local(request: CreateRequest, default_branch: str) -> None:
     if request.mounts:
         name, path = request.mounts[0]
         raise InputError(
             "E_MOUNT",
             f"--mount {name}={path}: a folder of this host cannot be mounted on AWS",
-            hint=f"push it instead: greenroom artifact push {name} {path}",
+            hint=f"push it instead: greenroom artifact push {name} {path} --provider aws "
+            f"--branch {shlex.quote(request.branch or default_branch)}",
         )
     if request.shared:
         raise InputError(

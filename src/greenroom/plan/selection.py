@@ -201,6 +201,12 @@ def _restores(
     wanted: dict[str, str] = {}
     for said, value in asked:
         name = aliases.get(said, said)
+        if name not in stateful and name in blueprint.machines:
+            raise InputError(
+                "E_RESTORE_DATA",
+                f"--restore {said}={value}: machine type {name} has no 'data' to restore",
+                hint=f"machine types with data: {', '.join(stateful) or 'none'}",
+            )
         if name not in stateful:
             known = (*stateful, *_aliases_of(blueprint, stateful))
             raise InputError(

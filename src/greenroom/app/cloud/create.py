@@ -13,7 +13,7 @@ from greenroom.app.cloud.draft import (
     blobs_of,
     draft_of,
 )
-from greenroom.app.cloud.failure import error_of, told_further
+from greenroom.app.cloud.failure import destroy_command, error_of, told_further
 from greenroom.app.cloud.follow import (
     await_changes,
     follow,
@@ -150,14 +150,14 @@ def undone(
             error,
             f"; it is kept as it is ({draft.cloud.name}, {status}) and costs what it costs",
             f"greenroom shell --provider aws {name} {machine or 'MACHINE'} looks inside, "
-            f"greenroom destroy --provider aws {name} removes it",
+            f"{_destroy(draft)} removes it",
         )
     if status != "ROLLBACK_COMPLETE" and not _kept_by_names(draft, status):
         remains = ", ".join(tale.left) or "what is left is not known"
         return told_further(
             error,
             f"; and CloudFormation could not take it back ({status}): {remains}",
-            f"greenroom destroy --provider aws {name} tries again",
+            f"{_destroy(draft)} tries again",
         )
     # From here on nothing that costs is left; only the name is taken.
     ports.attention.obey(
@@ -254,10 +254,7 @@ def _deleted(ports: CloudPorts, draft: Draft, stack_id: str) -> str:
     except CancelledError:
         raise
     except GreenroomError as error:
-        return (
-            f"it could not be deleted: {error.message} "
-            f"(greenroom destroy --provider aws {draft.environment} tries again)"
-        )
+        return f"it could not be deleted: {error.message} ({_destroy(draft)} tries again)"
 
 
 def _delete(ports: CloudPorts, draft: Draft, stack_id: str) -> str:
@@ -270,10 +267,7 @@ def _delete(ports: CloudPorts, draft: Draft, stack_id: str) -> str:
     if status == "DELETE_COMPLETE" and not tale.left:
         return "nothing of it is left"
     what = ", ".join(sorted(tale.left)) or f"its stack is {status}"
-    return (
-        f"this is left of it: {what} (greenroom destroy --provider aws {draft.environment} "
-        "tries again)"
-    )
+    return f"this is left of it: {what} ({_destroy(draft)} tries again)"
 
 
 def _removal(ports: CloudPorts) -> Tale:
@@ -284,5 +278,9 @@ def _stuck(draft: Draft, status: str) -> OperationError:
     return OperationError(
         "E_AWS_STACK_FAILED",
         f"the stack {draft.cloud.name} of a failed create could not be removed ({status})",
-        hint=f"greenroom destroy --provider aws {draft.environment} tries again",
+        hint=f"{_destroy(draft)} tries again",
     )
+
+
+def _destroy(draft: Draft) -> str:
+    return destroy_command(draft.environment, production=draft.cloud.stack.production)

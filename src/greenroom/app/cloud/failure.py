@@ -7,6 +7,7 @@ import re
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import StackEvent
+from greenroom.model.names import EnvironmentName
 
 _SIGNAL = re.compile(r"received failed message: ['\"](?P<reason>.*)['\"] for uniqueId", re.DOTALL)
 _TIMED_OUT = "timed out. Received 0 conditions"
@@ -19,6 +20,8 @@ _LIMIT = re.compile(
 )
 _CAPACITY = re.compile(r"InsufficientInstanceCapacity|not have sufficient .* capacity")
 _PARAMETER = re.compile(r"(?:resolve:ssm:|[Pp]arameter[^/]*)(?P<path>/[\w./-]+)")
+_SNAPSHOT = re.compile(r"InvalidSnapshot|[Ss]napshot\W+snap-\w+\W+(?:does not exist|not found)")
+_SNAPSHOT_ID = re.compile(r"snap-\w+")
 
 
 def error_of(
@@ -53,10 +56,10 @@ def error_of(
             + ("" if kept else "with --keep-failed it stays for a look; ")
             + "machines.TYPE.aws.timeout_s gives it more time",
         )
-    return _of_resource(failure, reason, cloud)
+    return _of_resource(failure, reason, cloud, verb)
 
 
-def _of_resource(failure: StackEvent, reason: str, cloud: CloudStack) -> GreenroomError:
+def _of_resource(failure: StackEvent, reason: str, cloud: CloudStack, verb: str) -> GreenroomError:
     subject = f"{failure.logical_id} ({failure.type})"
     forbidden = _FORBIDDEN.search(reason)
     if forbidden is not None:
@@ -86,11 +89,30 @@ def _of_resource(failure: StackEvent, reason: str, cloud: CloudStack) -> Greenro
             f"{subject}: there is no usable SSM parameter {missing['path']} in {cloud.region}",
             hint="name an AMI's id or another parameter in the image's 'ami' (docs/blueprint.md)",
         )
-    return OperationError("E_AWS_RESOURCE", f"{subject}: {reason}")
+    if _SNAPSHOT.search(reason):
+        found = _SNAPSHOT_ID.search(reason)
+        return InputError(
+            "E_AWS_SNAPSHOT",
+            f"{subject}: there is no snapshot {found[0] if found else 'of that id'} in "
+            f"{cloud.region} that this account may use",
+            hint="name another in the blueprint's aws.snapshots, or take that line out: the "
+            "machine restores from the artefact then",
+        )
+    return OperationError(
+        "E_AWS_RESOURCE",
+        f"{subject}: {reason}",
+        hint=f"mend what AWS names, in the blueprint or in the account, and {verb} again",
+    )
 
 
 def _where(cloud: CloudStack) -> str:
     return f"stack {cloud.name} in {cloud.region}"
+
+
+def destroy_command(name: EnvironmentName | str, *, production: bool) -> str:
+    """The words that remove an environment, as somebody can type them (pure)."""
+    confirm = f" --confirm {name}" if production else ""
+    return f"greenroom destroy --provider aws {name}{confirm}"
 
 
 def told_further(error: GreenroomError, addition: str, hint: str = "") -> GreenroomError:

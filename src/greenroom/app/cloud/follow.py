@@ -28,6 +28,7 @@ _GONE = ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE")
 
 T = TypeVar("T")
 
+_COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _NESTED = "AWS::CloudFormation::Stack"
 
 
@@ -90,7 +91,10 @@ def follow(
                 heard_s = ports.clock.monotonic_s()
                 tale.take(event)
                 if _is_end(event, stack_id, ending):
-                    tale.close()
+                    if event.status in _COMPLETE:
+                        tale.finish()
+                    else:
+                        tale.close()
                     return event.status
                 _watch_nested(watched, event)
             ports.attention.check()

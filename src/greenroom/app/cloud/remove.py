@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from greenroom.app.cloud.choose import choose, identity_of
+from greenroom.app.cloud.failure import destroy_command
 from greenroom.app.cloud.follow import pause_after
 from greenroom.app.cloud.look import HOSTED_ZONE
 from greenroom.app.cloud.telling import Telling
@@ -155,7 +156,7 @@ def destroy(
         cost_usd=_bill(before, stack, course, destroyer.now()),
     )
     if failed:
-        return receipt, _delete_failed(name, resources, course, ended)
+        return receipt, _delete_failed(stack, resources, course, ended)
     return receipt, _left_over(receipt)
 
 
@@ -329,7 +330,10 @@ def _judged(remainder: Remainder, kept: set[str]) -> Remainder:
 
 
 def _delete_failed(
-    name: str, resources: Sequence[SeenResource], course: _Course, stack: FoundStack | None
+    began: FoundStack,
+    resources: Sequence[SeenResource],
+    course: _Course,
+    stack: FoundStack | None,
 ) -> OperationError:
     """Which resource AWS could not delete, why, and the two ways on."""
     failed = [each for each in resources if each.status == DELETE_FAILED]
@@ -342,14 +346,15 @@ def _delete_failed(
     if not lines and stack is not None:
         lines = [stack.reason or "AWS gives no reason"]
     retain = " ".join(f"--retain {each.logical_id}" for each in told)
-    hint = f"mend that, then: greenroom destroy --provider aws {name}"
+    identity = identity_of(began)
+    again = destroy_command(identity.environment, production=identity.production)
+    hint = f"mend that, then: {again}"
     if retain:
-        hint += (
-            "\nto leave it in the account, where it may go on costing money: "
-            f"greenroom destroy --provider aws {name} {retain}"
-        )
+        hint += f"\nto leave it in the account, where it may go on costing money: {again} {retain}"
     return OperationError(
-        "E_AWS_DELETE_FAILED", "\n".join([f"AWS could not delete all of {name}", *lines]), hint=hint
+        "E_AWS_DELETE_FAILED",
+        "\n".join([f"AWS could not delete all of {identity.environment}", *lines]),
+        hint=hint,
     )
 
 

@@ -63,6 +63,7 @@ class _Running:
     """A part that has begun; ``done`` are the logical ids of what is finished."""
 
     since: datetime
+    latest: datetime
     done: set[str] = field(default_factory=set)
 
 
@@ -124,6 +125,14 @@ class Tale:
         for part in list(self._running):
             self._stop(part, why)
 
+    def finish(self) -> None:
+        """End what is under way as done, since the stack is complete: of what a change set said
+        might change, an update leaves alone what turns out the same, and no event tells of it."""
+        for part, running in self._running.items():
+            seconds = (running.latest - running.since).total_seconds()
+            self._telling.done(part.phase, seconds, "", part.machine)
+        self._running.clear()
+
     def _take_stack(self, event: StackEvent) -> None:
         if event.status in ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
             self.close()
@@ -142,11 +151,12 @@ class Tale:
             return
         if event.status.endswith("_IN_PROGRESS"):
             if part not in self._running:
-                self._running[part] = _Running(event.at)
+                self._running[part] = _Running(event.at, event.at)
                 self._telling.started(part.phase, part.machine)
         elif event.status.endswith("_COMPLETE") and part in self._running:
             running = self._running[part]
             running.done.add(event.logical_id)
+            running.latest = event.at
             if len(running.done) == self._expected.get(part):
                 del self._running[part]
                 seconds = (event.at - running.since).total_seconds()

@@ -8,15 +8,15 @@ from greenroom.cli.client import Client
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import follow_operation
-from greenroom.cli.provider import refuse_on_aws
+from greenroom.cli.provider import PROVIDER, refuse_on_aws
 from greenroom.errors import InputError
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import OperationReply
 
 
-@command("cancel", ENVIRONMENT, JSON)
-def cancel(environment: str, as_json: bool) -> None:
+@command("cancel", ENVIRONMENT, PROVIDER, JSON)
+def cancel(environment: str, provider: str | None, as_json: bool) -> None:
     """Stop what runs on an environment, and take it back.
 
     For what was started with --detach, or whose terminal has gone: in front of a running create
@@ -24,8 +24,9 @@ def cancel(environment: str, as_json: bool) -> None:
     """
     refuse_on_aws(
         "cancel",
-        "on AWS press Ctrl-C in front of what runs; of a create that nobody is in front of, "
-        "greenroom destroy ENV removes what there is",
+        "on AWS press Ctrl-C in front of a create or update; a create that nobody is in front of "
+        "is taken back by greenroom destroy --provider aws ENV",
+        provider,
     )
     client = connect()
     running = _running(client, environment)

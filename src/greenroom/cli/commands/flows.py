@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from greenroom.cli.connect import chosen_environment, connect
 from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, Option, command
 from greenroom.cli.matrix import matrix_lines
-from greenroom.cli.provider import refuse_on_aws
+from greenroom.cli.provider import PROVIDER, refuse_on_aws
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count
 from greenroom.cli.verdict import PROVED, verdict_of
@@ -28,9 +28,12 @@ _STDOUT = "-"
     ANY_ENVIRONMENT,
     Option("--watch", flag=True, help="Prove again and again; print what changes."),
     Option("--graph", metavar="FILE", help="Draw groups and flows as SVG; - is stdout."),
+    PROVIDER,
     JSON,
 )
-def flows(environment: str | None, watch: bool, graph: str | None, as_json: bool) -> None:
+def flows(
+    environment: str | None, watch: bool, graph: str | None, provider: str | None, as_json: bool
+) -> None:
     """Probe who reaches whom, and judge it.
 
     Every declared flow must be open, every other one closed, also between environments, and
@@ -39,7 +42,9 @@ def flows(environment: str | None, watch: bool, graph: str | None, as_json: bool
     """
     refuse_on_aws(
         "flows",
-        "on AWS greenroom drift ENV compares the account's rules with the declared ones",
+        "on AWS no packet is sent: greenroom drift --provider aws ENV compares the account's rules "
+        "with the declared ones",
+        provider,
     )
     if graph is not None and (watch or (as_json and graph == _STDOUT)):
         other = "--watch" if watch else "--json"

@@ -13,6 +13,7 @@ from greenroom.cli.client import error_from
 from greenroom.cli.connect import connect
 from greenroom.cli.live import ProgressView
 from greenroom.cli.options import file_option, json_option
+from greenroom.cli.provider import refuse_on_aws
 from greenroom.cli.request import blueprint_path
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import age, clean, count, size, table
@@ -27,6 +28,12 @@ DIGEST_COLUMNS = 12
 @click.group("image")
 def image() -> None:
     """Build, list and remove machine images."""
+    refuse_on_aws(
+        "image",
+        "on AWS a machine makes its image as it boots, or takes an AMI ('ami' of the blueprint's "
+        "image)",
+        None,
+    )
 
 
 @image.command("build")

@@ -7,15 +7,15 @@ import sys
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, command
 from greenroom.cli.follow import run_operation
-from greenroom.cli.provider import refuse_on_aws
+from greenroom.cli.provider import PROVIDER, refuse_on_aws
 from greenroom.cli.summary import open_claims
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean
 from greenroom.errors import NotProvedError
 
 
-@command("recover", ENVIRONMENT, JSON)
-def recover(environment: str, as_json: bool) -> None:
+@command("recover", ENVIRONMENT, PROVIDER, JSON)
+def recover(environment: str, provider: str | None, as_json: bool) -> None:
     """Boot what does not run any more, from its own disks.
 
     The daemon does it by itself when it starts, and when a machine ends. This is for another try
@@ -23,7 +23,10 @@ def recover(environment: str, as_json: bool) -> None:
     """
     refuse_on_aws(
         "recover",
-        "on AWS it is AWS that keeps machines running: greenroom show ENV tells their state",
+        "on AWS greenroom show --provider aws ENV tells what does not run and greenroom update "
+        "boots what the blueprint changed; what is broken is made anew: greenroom destroy "
+        "--provider aws ENV, then create",
+        provider,
     )
     client = connect()
     followed = run_operation(

@@ -176,7 +176,7 @@ _UNREACHABLE = (exceptions.HTTPClientError, exceptions.ConnectionError, Response
 def _from_answer(error: exceptions.ClientError, asked: Asked) -> GreenroomError:
     answer = error.response.get("Error", {})
     code = str(answer.get("Code", ""))
-    message = str(answer.get("Message", ""))
+    message = _plain(str(answer.get("Message", "")))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in THROTTLED:
         return ThrottledError(
@@ -273,4 +273,20 @@ def _expired(words: str) -> HostError:
 
 def _words(error: BaseException) -> str:
     """The error's own words on one line."""
-    return " ".join(str(error).split())
+    return _plain(" ".join(str(error).split()))
+
+
+_MARKUP = re.compile(r"(?:b?['\"])?<(?:!doctype|html|head|body|\?xml)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE_MAX = 80
+
+
+def _plain(text: str) -> str:
+    """A proxy or a load balancer that fails answers with a page: its title stands for it."""
+    markup = _MARKUP.search(text)
+    if markup is None:
+        return text
+    title = _TITLE.search(text, markup.start())
+    page = " ".join(title[2].split())[:_TITLE_MAX] if title else "a page and no answer of AWS's"
+    said = text[: markup.start()].strip().rstrip(":").replace("\\n", " ").strip()
+    return f"{said}: {page}" if said else page
