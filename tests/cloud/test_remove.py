@@ -71,7 +71,7 @@ def test_a_destroy_leaves_nothing_and_says_what_it_cost(account: Account) -> Non
     assert cost.usd > 0
     assert cost.unknown == ()
     done = ending.told("phase-done")
-    assert "backend1 (AWS::EC2::Instance)" in done
+    assert "deleted" in done
     assert looking(account).environments() == ()
     with pytest.raises(GreenroomError) as gone:
         Ending(account)
@@ -289,3 +289,31 @@ def test_production_that_could_not_be_deleted_is_tried_again_with_its_name(
     first, second = ending.error.hint.splitlines()
     assert first == f"mend that, then: {again}"
     assert second.endswith(f": {again} --retain backendGroup")
+
+
+def test_a_destroy_is_told_by_its_parts_and_not_by_its_resources(account: Account) -> None:
+    stand(account)
+    ending = Ending(account)
+    done = [(e.machine, e.phase) for e in ending.events if e.kind == "phase-done"]
+    assert sorted(done, key=str) == sorted(
+        [
+            (None, "destroy"),
+            (None, "network"),
+            ("backend1", "instance"),
+            ("backend1", "volume"),
+        ],
+        key=str,
+    )
+    assert done[-1] == (None, "destroy")
+    started = [(e.machine, e.phase) for e in ending.events if e.kind == "phase-started"]
+    assert sorted(started, key=str) == sorted(done, key=str)
+
+
+def test_a_part_that_cannot_go_is_told_with_the_reason_once(account: Account) -> None:
+    stand(account)
+    account.faults.fail_resource("backendGroup", "it is in use", on="delete", times=1)
+    ending = Ending(account)
+    assert ending.error is not None
+    failed = [(e.phase, e.message) for e in ending.events if e.kind == "phase-failed"]
+    assert failed[0] == ("network", "backendGroup (AWS::EC2::SecurityGroup): it is in use")
+    assert [phase for phase, _ in failed] == ["network", "destroy"]

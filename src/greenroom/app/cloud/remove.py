@@ -10,9 +10,11 @@ from functools import partial
 from typing import TypeVar
 
 from greenroom.app.cloud.choose import choose, identity_of
+from greenroom.app.cloud.evidence import machine_finder, machines_of
 from greenroom.app.cloud.failure import destroy_command
 from greenroom.app.cloud.follow import pause_after
 from greenroom.app.cloud.look import HOSTED_ZONE
+from greenroom.app.cloud.removal_tale import RemovalTale
 from greenroom.app.cloud.telling import Telling
 from greenroom.cloud_inventory import CloudInventory
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
@@ -83,7 +85,6 @@ class _Before:
 class _Course:
     """What CloudFormation has done so far."""
 
-    began: dict[str, datetime] = field(default_factory=dict)
     failures: dict[str, StackEvent] = field(default_factory=dict)
     ended: dict[str, datetime] = field(default_factory=dict)
 
@@ -140,8 +141,9 @@ def destroy(
     course = _Course()
     if stack.status != DELETED:
         after = _patiently(destroyer, lambda: _newest(inventory, stack))
+        tale = _tale(destroyer, stack, before)
         _begin(destroyer, stack, ask)
-        _follow(destroyer, stack, after, course)
+        _follow(destroyer, stack, after, course, tale)
     ended = _patiently(destroyer, lambda: inventory.stack(stack.id))
     resources = _patiently(destroyer, lambda: inventory.resources(stack.id))
     failed = ended is not None and ended.status == DELETE_FAILED
@@ -219,7 +221,9 @@ def _written_names(stack: FoundStack) -> dict[str, tuple[str, ...]]:
     return names
 
 
-def _follow(destroyer: Destroyer, stack: FoundStack, after: str | None, course: _Course) -> None:
+def _follow(
+    destroyer: Destroyer, stack: FoundStack, after: str | None, course: _Course, tale: RemovalTale
+) -> None:
     """Tell every event until CloudFormation is done."""
     began_s = heard_s = destroyer.clock_s()
     while True:
@@ -228,34 +232,36 @@ def _follow(destroyer: Destroyer, stack: FoundStack, after: str | None, course: 
             after, heard_s = event.id, destroyer.clock_s()
             if event.of_stack and event.status in (DELETED, DELETE_FAILED):
                 seconds = destroyer.clock_s() - began_s
+                tale.finish(gone=event.status == DELETED)
                 if event.status == DELETED:
                     destroyer.telling.done("destroy", seconds)
                 else:
                     destroyer.telling.failed("destroy", event.reason)
                 return
-            _tell(destroyer.telling, event, course)
+            _tell(tale, event, course)
         destroyer.pause(pause_after(destroyer.clock_s() - heard_s))
 
 
-def _tell(telling: Telling, event: StackEvent, course: _Course) -> None:
+def _tell(tale: RemovalTale, event: StackEvent, course: _Course) -> None:
     if event.of_stack:
         return
-    subject = f"{event.logical_id} ({event.type})"
-    if event.status == "DELETE_IN_PROGRESS":
-        if event.logical_id not in course.began:
-            course.began[event.logical_id] = event.at
-            telling.started("delete")
-    elif event.status == DELETED:
+    tale.take(event)
+    if event.status == DELETED:
         course.failures.pop(event.logical_id, None)
         course.ended[event.logical_id] = event.at
-        began = course.began.get(event.logical_id, event.at)
-        telling.done("delete", (event.at - began).total_seconds(), subject)
     elif event.status == DELETE_FAILED:
         if not event.reason.lower().startswith("resource deletion cancelled"):
             course.failures[event.logical_id] = event
-        telling.failed("delete", f"{subject}: {event.reason}")
     elif event.status == "DELETE_SKIPPED":
-        telling.notice(f"{subject} {event.physical_id} is kept")
+        what = f"{event.logical_id} ({event.type}) {event.physical_id}"
+        tale.telling.notice(f"{what} is kept")
+
+
+def _tale(destroyer: Destroyer, stack: FoundStack, before: _Before) -> RemovalTale:
+    tale = RemovalTale(destroyer.telling, machine_finder(machines_of(stack, before.instances)))
+    resources = _patiently(destroyer, lambda: destroyer.inventory.resources(stack.id))
+    tale.expect(resources, begun=stack.status == "DELETE_IN_PROGRESS")
+    return tale
 
 
 def _patiently(destroyer: Destroyer, ask: Callable[[], T]) -> T:
