@@ -118,6 +118,17 @@ def test_a_destroy_in_json_is_events_and_a_receipt(account: Account, run: Run) -
     assert receipt["cost_usd"] == {"usd": "0", "unknown": []}
 
 
+def test_what_nobody_may_look_for_is_not_called_gone(account: Account, run: Run) -> None:
+    stand(account, template=group_body())
+    account.faults.deny("ec2:DescribeInstances")
+    ran = run("destroy", "feature_x")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("photos/feature-x is gone as far as anybody may look in ")
+    assert any(line.startswith("  not verified: instances: AWS denies ") for line in lines)
+    assert lines[-1] == "  cost       not known"
+
+
 def test_words_reach_a_machine(
     account: Account, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_destroy_that_was_left_is_picked_up(account: Account) -> None:
     ending = Ending(account)
     assert ending.error is None
     assert account.log.counts()["cloudformation:DeleteStack"] == 1
+    assert ending.receipt.cost_usd is None, "what is gone already has cost something, too"
     assert ending.told("notice") == [f"AWS deletes {NAME} already: following it"]
     assert [each.logical_id for each in ending.receipt.removed] == ["baseGroup"]
 

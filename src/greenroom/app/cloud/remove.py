@@ -296,7 +296,8 @@ def _look_before(destroyer: Destroyer, stack: FoundStack) -> _Before:
         zone = any(each.type == HOSTED_ZONE for each in inventory.resources(stack.id))
     except RefusedError:
         return _Before(cost=None, instances=())
-    if stack.status == DELETED:
+    if stack.status.startswith("DELETE"):
+        # What is gone already has cost something, too.
         return _Before(cost=None, instances=instances)
     cost = cost_of_seen(inventory.region, instances, volumes, inventory.prices(), own_zone=zone)
     return _Before(cost=cost, instances=instances)

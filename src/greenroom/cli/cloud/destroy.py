@@ -92,7 +92,9 @@ def receipt_lines(receipt: CloudReceipt, paint: Paint) -> Iterator[str]:
     going = receipt.because(Reason.GOING)
     name = paint("strong", clean(receipt.environment))
     gone = not left and not going
-    yield f"{name} is gone in {duration(receipt.seconds)}" if gone else f"{name} is not wholly gone"
+    seen = " as far as anybody may look" if receipt.unseen else ""
+    took = f"{name} is gone{seen} in {duration(receipt.seconds)}"
+    yield took if gone else f"{name} is not wholly gone"
     removed = count(len(receipt.removed), "resource")
     yield f"  removed    {removed}" if receipt.removed else "  removed    nothing"
     for why, style in ((Reason.KEPT, "open"), (Reason.GOING, "open"), (Reason.LEFT_OVER, "bad")):
