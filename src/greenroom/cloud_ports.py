@@ -109,6 +109,22 @@ class CloudAccount(Protocol):
     def require_parameters(self, paths: Sequence[str]) -> None:
         """Refuse (E_AWS_AMI_PARAMETER) SSM parameters that are not there."""
 
+    def require_dns(self, vpc: str) -> None:
+        """Refuse (E_AWS_VPC) a VPC that asks no private zone for names."""
+
+    def require_bucket(self, bucket_name: str, setting: str) -> None:
+        """Refuse (E_AWS_BUCKET) a bucket that is not there or in another region; ``setting`` is
+        where the blueprint names it."""
+
+    def has_object(self, bucket_name: str, key: str) -> bool:
+        """Whether the object is there; E_AWS_DENIED for whoever may not know."""
+
+    def root_device(self, ami: str) -> str:
+        """The root device of an AMI; E_AWS_AMI if there is none that may be launched."""
+
+    def require_snapshot(self, snapshot: str) -> None:
+        """Refuse (E_AWS_SNAPSHOT) a snapshot that is not there, or not completed."""
+
     def upload(self, bucket_name: str, blobs: Sequence[Blob]) -> int:
         """Put what is missing into the bucket; how many that were."""
 

@@ -90,7 +90,10 @@ def test_the_number_of_calls_does_not_grow_with_the_machines(account: Account) -
         "ec2:DescribeVpcs": 1,
         "ec2:DescribeSubnets": 1,
         "ssm:GetParameters": 1,
-        "s3:HeadObject": 4,
+        "ec2:DescribeVpcAttribute": 2,
+        "s3:HeadBucket": 3,
+        # Agent and three recipes; two artifacts and a checksum; the manifest.
+        "s3:HeadObject": 8,
         "cloudformation:CreateChangeSet": 1,
         "cloudformation:DescribeChangeSet": 1,
         "cloudformation:ExecuteChangeSet": 1,

@@ -305,12 +305,33 @@ def test_a_corrupt_extract_fails_the_stack(theatre: Theatre, broken: Site) -> No
     assert f"db1: {DUMP}: sha256 is {is_}, the manifest says {was}" in error
 
 
-def test_an_artifact_of_neither_branch_fails_the_stack(theatre: Theatre, broken: Site) -> None:
+def test_an_artifact_of_neither_branch_that_the_operator_may_not_look_for_fails_the_stack(
+    theatre: Theatre, broken: Site
+) -> None:
+    """Who may look is refused at the door, as the next test says."""
     for key in theatre.storage.keys(CODE):
         theatre.storage.remove(CODE, key)
-    error = create_broken(theatre, broken)
+    theatre.storage.closed.add(CODE)
+    try:
+        error = create_broken(theatre, broken)
+    finally:
+        theatre.storage.closed.clear()
     assert "backend1: no artifact: " in error
     assert ARTIFACT in error
+
+
+def test_an_artifact_of_neither_branch_makes_no_stack(theatre: Theatre) -> None:
+    theatre.stock(theatre.site)
+    for key in theatre.storage.keys(CODE):
+        theatre.storage.remove(CODE, key)
+    done = theatre.run(theatre.site, *CREATE.split(), "none", "--branch", "unpushed")
+    theatre.stock(theatre.site)
+    assert (
+        "backend: none of backend-unpushed.tar.gz, backend-master.tar.gz is in s3://photos-code"
+        in (error_in(done.stderr))
+    )
+    names = {stack.name for stack in theatre.account.engine.stacks.values()}
+    assert "greenroom-photos-unpushed" not in names
 
 
 def test_a_failing_check_fails_the_stack(theatre: Theatre, broken: Site) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "MEMORY", "IMAGE", "NEEDS", "NAMES")
 _TAGS = ("MACHINE", "GROUPS", "TAGS")
 _RULES = ("GROUP", "PORT", "FROM")
-_VOLUMES = ("DATA", "ENGINE", "RESTORE", "FROM", "DIRECTORY")
-_CODE = ("CODE", "TRIED IN ORDER", "DIRECTORY", "RESTARTED")
+VOLUMES = ("DATA", "ENGINE", "RESTORE", "FROM", "DIRECTORY")
+CODE = ("CODE", "TRIED IN ORDER", "DIRECTORY", "RESTARTED")
 _URLS = ("URL", "MACHINE", "PORT", "INSIDE")
 
 
@@ -32,8 +32,8 @@ def plan_lines(stack: Stack, proxy_port: int, paint: Paint) -> Iterator[str]:
         (_MACHINES, _machine_rows(stack)),
         (_TAGS, _tag_rows(stack)),
         (_RULES, _rule_rows(stack)),
-        (_VOLUMES, _volume_rows(stack)),
-        (_CODE, _code_rows(stack)),
+        (VOLUMES, volume_rows(stack)),
+        (CODE, code_rows(stack)),
         (_URLS, _url_rows(stack, proxy_port)),
     ):
         yield from _section(head, rows, paint)
@@ -82,7 +82,8 @@ def _rule_rows(stack: Stack) -> list[tuple[str, ...]]:
     ]
 
 
-def _volume_rows(stack: Stack) -> list[tuple[str, ...]]:
+def volume_rows(stack: Stack) -> list[tuple[str, ...]]:
+    """Rows below VOLUMES: what each machine with data holds, and where it comes from."""
     return [
         (machine.name, volume.engine, volume.mode, volume.source or "-", volume.directory)
         for machine in stack.machines
@@ -90,7 +91,8 @@ def _volume_rows(stack: Stack) -> list[tuple[str, ...]]:
     ]
 
 
-def _code_rows(stack: Stack) -> list[tuple[str, ...]]:
+def code_rows(stack: Stack) -> list[tuple[str, ...]]:
+    """Rows below CODE: what each machine deploys, by the blueprint's names of buckets."""
     rows: list[tuple[str, ...]] = []
     for machine in stack.machines:
         deploy = machine.deploy

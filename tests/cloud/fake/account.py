@@ -1,7 +1,8 @@
 """The account: one server per process, emptied and seeded anew for each test.
 
 Seeded are what the examples need: the region's default VPC, named "staging", with its subnets; the
-AMIs behind SSM's public parameters; a public hosted zone; the buckets.
+AMIs behind SSM's public parameters; a public hosted zone; the buckets, with the photo feed's
+artifacts and manifests as far as whoever looks for them sees: nobody here reads their content.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ USER_KEY = "AKIAUSER000000000000"
 VPC_NAME = "staging"
 PUBLIC_ZONE = "example.com"
 BUCKETS = ("photos-greenroom", "photos-code", "photos-extracts")
+ARTIFACTS = ("backend-master.tar.gz", "backend-feature_x.tar.gz")
+OBJECTS = {
+    "photos-code": (*ARTIFACTS, *(f"{key}.sha256" for key in ARTIFACTS)),
+    "photos-extracts": ("extract/manifest.json", "backup/manifest.json"),
+}
 DEBIAN_AMI = "/aws/service/debian/release/{release}/latest/{architecture}"
 DEBIAN = "136693071363"
 """The account that publishes Debian's images."""
@@ -183,6 +189,9 @@ class Account:
             s3.create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
+        for bucket, keys in OBJECTS.items():
+            for key in keys:
+                s3.put_object(Bucket=bucket, Key=key, Body=b"seed")
         self._client("route53", REGION, OWN_KEY).create_hosted_zone(
             Name=PUBLIC_ZONE, CallerReference="seed"
         )

@@ -52,6 +52,8 @@ class Storage:
     def __init__(self, region: str, caller_with: Callable[[str], Caller | None]) -> None:
         self._service = Service(name="s3", region=region)
         self._caller_with = caller_with
+        self.closed: set[str] = set()
+        """Buckets that the operator may not look into."""
         self._lock = threading.Lock()
         self._objects: dict[tuple[str, str], _Object] = {}
         self._log: list[Access] = []
@@ -103,6 +105,10 @@ class Storage:
 
     def _answer(self, asked: Asked, caller: Caller, path: str) -> Answer:
         bucket, _, key = path.lstrip("/").partition("/")
+        if caller.policies is None and bucket in self.closed:
+            raise RefusedError(403, "AccessDenied", f"{caller.name} may not look into {bucket}")
+        if asked.method == "HEAD" and not key:
+            return self._head_bucket(caller, bucket)
         if asked.method not in _ACTIONS or not key or urlsplit(asked.target).query:
             raise RefusedError(501, "NotImplemented", f"{asked.method} {asked.target}")
         if not _may(caller, _ACTIONS[asked.method], f"arn:aws:s3:::{bucket}/{key}"):
@@ -118,6 +124,13 @@ class Storage:
                 raise RefusedError(403, "AccessDenied", f"{caller.name} may not list {bucket}")
             raise RefusedError(404, "NoSuchKey", "The specified key does not exist.")
         return Answer(status=200, headers=_headers(found), body=found.content)
+
+    def _head_bucket(self, caller: Caller, bucket: str) -> Answer:
+        """Every bucket is there, in the one region (S3 API reference, HeadBucket)."""
+        if not _may(caller, "s3:ListBucket", f"arn:aws:s3:::{bucket}"):
+            raise RefusedError(403, "AccessDenied", f"{caller.name} may not list {bucket}")
+        headers = {"x-amz-bucket-region": self._service.region}
+        return Answer(status=200, headers=headers, body=b"")
 
 
 def _may(caller: Caller, action: str, resource: str) -> bool:

@@ -131,6 +131,7 @@ class Theatre:
         ec2 = self.account.client("ec2")
         vpc = ec2.create_vpc(CidrBlock=REGION.cidr)["Vpc"]["VpcId"]
         ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": VPC}])
+        ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
         ec2.create_subnet(VpcId=vpc, CidrBlock=SUBNET)
 
     def _environment(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from greenroom.app.cloud.follow import (
     withdraw,
 )
 from greenroom.app.cloud.hearing import Doubt, doubts
+from greenroom.app.cloud.inputs import look_for_inputs
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.verdict import judge
 from greenroom.errors import CancelledError, GreenroomError, OperationError
@@ -58,6 +59,7 @@ def create(ports: CloudPorts, wish: Wish) -> Booted:
         refuse_existing(draft.found, draft.environment)
         if wish.max_usd_per_day is not None:
             check_limit(draft.cost, wish.max_usd_per_day)
+        look_for_inputs(ports, draft)
     ports.attention.check()
     remove_dead(ports, draft)
     upload(ports, draft)

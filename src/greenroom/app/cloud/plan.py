@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 
 from greenroom.app.cloud.create import propose
 from greenroom.app.cloud.door import KEPT, STANDING
-from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of, plan_offline
+from greenroom.app.cloud.draft import (
+    CloudPorts,
+    Draft,
+    Wish,
+    draft_of,
+    has_resources,
+    plan_offline,
+)
 from greenroom.app.cloud.follow import withdraw
+from greenroom.app.cloud.inputs import booting_anew, look_for_inputs
 from greenroom.app.cloud.losses import Loss, losses
 from greenroom.app.cloud.words import with_words, words_of
 from greenroom.cloud_ports import Template
@@ -38,7 +46,8 @@ class CloudPlan:
 
 def plan(ports: CloudPorts, wish: Wish) -> CloudPlan:
     """The account's answer to a change set that is removed again; without credentials what the
-    template says by itself.
+    template says by itself. Refuses what create or update would refuse, for want of what machines
+    need as they boot.
 
     A template too big to be sent is put into the bucket; else nothing is left of a plan.
     """
@@ -53,7 +62,12 @@ def plan(ports: CloudPorts, wish: Wish) -> CloudPlan:
         why = f"its stack {draft.found.name} is {draft.found.status}"
         return plan_from_template(ports, wish, why)
     _check(draft.cost, wish)
+    stands = draft.found is not None and has_resources(draft.found)
+    if not stands:
+        look_for_inputs(ports, draft)
     changes = _changes(ports, draft, wish.role)
+    if stands:
+        look_for_inputs(ports, draft, booting_anew(draft.template, changes))
     return CloudPlan(
         cloud=draft.cloud,
         template=draft.template,

@@ -9,6 +9,7 @@ from greenroom.app.cloud.door import KEPT, refuse_kept, refuse_unless_standing
 from greenroom.app.cloud.draft import CloudPorts, Draft, Wish, draft_of
 from greenroom.app.cloud.failure import error_of
 from greenroom.app.cloud.follow import follow, left_to_cloudformation, patiently, withdraw
+from greenroom.app.cloud.inputs import booting_anew, look_for_inputs
 from greenroom.app.cloud.losses import MACHINES, losses, machines_among
 from greenroom.app.cloud.tale import Tale
 from greenroom.app.cloud.words import with_words
@@ -77,6 +78,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
     _refuse_another_machine(ports, draft, changes)
     _refuse_another_shape(ports, draft, changes)
     _refuse_unconfirmed(ports, draft, changes, wish)
+    _refuse_without_inputs(ports, draft, changes)
     after = patiently(ports, lambda: ports.account.last_event(found.id))
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
     _follow(ports, draft, changes, after, wish)
@@ -144,6 +146,15 @@ def _refuse_unconfirmed(ports: CloudPorts, draft: Draft, changes: ChangeSet, wis
         f"resource{'s' if count != 1 else ''} of it, {among}",
         hint=f"type its name to do it: {command} --confirm {name}",
     )
+
+
+def _refuse_without_inputs(ports: CloudPorts, draft: Draft, changes: ChangeSet) -> None:
+    """Machines that boot anew fetch again what they fetched at first."""
+    try:
+        look_for_inputs(ports, draft, booting_anew(draft.template, changes.changes))
+    except GreenroomError:
+        withdraw(ports, changes.proposed)
+        raise
 
 
 def _follow(

@@ -10,6 +10,7 @@ from greenroom.app.cloud.plan import CloudPlan, plan
 from greenroom.cli.cloud.asked import AwsAsked, order_of
 from greenroom.cli.cloud.costs import cost_json, cost_line, cost_lines
 from greenroom.cli.cloud.stage import perform
+from greenroom.cli.planned import CODE, VOLUMES, code_rows, volume_rows
 from greenroom.cli.request import Wanted
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, count, table
@@ -19,6 +20,7 @@ from greenroom.plan.render import plan_to_dict
 
 _MACHINES = ("MACHINE", "INSTANCE", "AMI", "IMAGE", "ROOT", "DATA", "TIMEOUT")
 _RULES = ("GROUP", "PORT", "FROM")
+_URLS = ("URL", "MACHINE", "PORT")
 _CHANGES = ("CHANGE", "RESOURCE", "TYPE", "BECAUSE OF")
 
 
@@ -69,6 +71,9 @@ def plan_lines(planned: CloudPlan, paint: Paint) -> Iterator[str]:
     yield f"  cost     {cost_line(planned.cost)}"
     yield from _section(_MACHINES, [_machine(cloud, m) for m in cloud.machines], paint)
     yield from _section(_RULES, _rules(cloud), paint)
+    yield from _section(VOLUMES, volume_rows(cloud.stack), paint)
+    yield from _section(CODE, code_rows(cloud.stack), paint)
+    yield from _section(_URLS, _urls(cloud), paint)
     yield ""
     yield from cost_lines(planned.cost)
     if planned.changes:
@@ -121,6 +126,14 @@ def _rules(cloud: CloudStack) -> list[tuple[str, ...]]:
         (group.name, f"{rule.ports}/{rule.protocol}", rule.source)
         for group in cloud.stack.groups
         for rule in group.ingress
+    ]
+
+
+def _urls(cloud: CloudStack) -> list[tuple[str, ...]]:
+    return [
+        (endpoint.url, machine.name, str(endpoint.port))
+        for machine in cloud.stack.machines
+        if (endpoint := machine.endpoint) is not None
     ]
 
 

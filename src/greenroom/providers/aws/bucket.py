@@ -62,10 +62,10 @@ def _is_there(account: Account, bucket: str, blob: Blob) -> bool:
     return bool(head["ContentLength"] == len(blob.content))
 
 
-def no_bucket(bucket: str, region: str) -> InputError:
-    """The bucket that the blueprint names is not there."""
+def no_bucket(bucket: str, region: str, setting: str = "aws.bucket") -> InputError:
+    """The bucket that the blueprint names in ``setting`` is not there."""
     return InputError(
         "E_AWS_BUCKET",
         f"there is no S3 bucket {bucket}",
-        hint=f"make it: aws s3 mb s3://{bucket} --region {region}; or name another (aws.bucket)",
+        hint=f"make it: aws s3 mb s3://{bucket} --region {region}; or name another ({setting})",
     )

@@ -18,7 +18,16 @@ from greenroom.model.cloud_account import (
 from greenroom.model.cloud_views import SeenInstance, SeenResource
 from greenroom.model.names import EnvironmentName
 from greenroom.model.views import MachineReport
-from greenroom.providers.aws import bucket, change_sets, network, records, resources, seen, stacks
+from greenroom.providers.aws import (
+    bucket,
+    change_sets,
+    given,
+    network,
+    records,
+    resources,
+    seen,
+    stacks,
+)
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account
 from greenroom.providers.aws.tags import stack_tags
@@ -72,6 +81,26 @@ class AwsDriver:
     def require_parameters(self, paths: Sequence[str]) -> None:
         """See CloudAccount."""
         network.require_parameters(self._account, paths)
+
+    def require_dns(self, vpc: str) -> None:
+        """See CloudAccount."""
+        given.require_dns(self._account, vpc)
+
+    def require_bucket(self, bucket_name: str, setting: str) -> None:
+        """See CloudAccount."""
+        given.require_bucket(self._account, bucket_name, setting)
+
+    def has_object(self, bucket_name: str, key: str) -> bool:
+        """See CloudAccount."""
+        return given.has_object(self._account, bucket_name, key)
+
+    def root_device(self, ami: str) -> str:
+        """See CloudAccount."""
+        return given.root_device(self._account, ami)
+
+    def require_snapshot(self, snapshot: str) -> None:
+        """See CloudAccount."""
+        given.require_snapshot(self._account, snapshot)
 
     def upload(self, bucket_name: str, blobs: Sequence[Blob]) -> int:
         """See CloudAccount."""
