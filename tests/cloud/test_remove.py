@@ -117,6 +117,18 @@ def test_production_goes_only_by_its_name_and_keeps_its_data(account: Account) -
     assert ids(ending.receipt, Reason.LEFT_OVER) == []
 
 
+def test_data_that_an_earlier_destroy_kept_is_not_left_over(account: Account) -> None:
+    kept = set()
+    for _ in range(2):
+        stack = stand(account, tags=tags_of(production="true"), kept=True)
+        kept.add(("volume", stack.resources["backend1Volume"].physical_id))
+        ending = Ending(account, confirm=NAME)
+        assert ending.error is None
+        assert set(ids(ending.receipt, Reason.KEPT)) == kept
+        assert ids(ending.receipt, Reason.LEFT_OVER) == []
+    assert len(kept) == 2
+
+
 def test_what_cannot_be_deleted_is_named_with_the_reason_and_the_way_on(account: Account) -> None:
     stack = stand(account)
     group = stack.resources["backendGroup"].physical_id

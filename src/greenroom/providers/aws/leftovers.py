@@ -15,9 +15,9 @@ from typing import Any
 
 from greenroom.errors import RefusedError
 from greenroom.model.cloud_views import Power, Reason, Remainder
-from greenroom.providers.aws.seen import seen_instances, tag_filters
+from greenroom.providers.aws.seen import LOGICAL_ID_TAG, seen_instances, tag_filters, tags_of
 from greenroom.providers.aws.session import Account
-from greenroom.providers.aws.tags import ENVIRONMENT_TAG
+from greenroom.providers.aws.tags import ENVIRONMENT_TAG, PRODUCTION_TAG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +120,24 @@ def _listed(account: Account, environment: str, listing: _Listing) -> Iterator[R
     for page in pages:
         for raw in page.get(listing.list_key, []):
             state = str(raw.get("State") or raw.get("Status") or "")
-            going = state in listing.going
             yield Remainder(
                 kind=listing.kind,
                 id=raw[listing.id_key],
-                why=Reason.GOING if going else Reason.LEFT_OVER,
+                why=_why(listing, raw, state),
                 note=_note(listing, raw, state),
             )
+
+
+def _why(listing: _Listing, raw: Mapping[str, Any], state: str) -> Reason:
+    """Production's data volume is a resource of its stack and outlives it: a free one that
+    CloudFormation made was kept on purpose, by this destroy or an earlier one. Every other volume
+    is made by its instance's launch, and CloudFormation puts no tag of its own on it."""
+    if state in listing.going:
+        return Reason.GOING
+    tags = tags_of(raw)
+    kept = tags.get(PRODUCTION_TAG) == "true" and LOGICAL_ID_TAG in tags
+    free = listing.kind == "volume" and state == "available"
+    return Reason.KEPT if kept and free else Reason.LEFT_OVER
 
 
 def _note(listing: _Listing, raw: Mapping[str, Any], state: str) -> str:
