@@ -119,8 +119,8 @@ def test_a_shop_lives_on_moto_but_for_updates_drift_and_signals(run: Run, tmp_pa
     # by which greenroom knows the rules: so the proof cannot hold, and greenroom says so.
     created = run("create", "--branch", "feature_x")
     assert created.code == 3
-    assert "not verified: web1: healthy (its signal holds no report)" in created.out
-    assert "(missing: 0.0.0.0/0 to web 80/tcp)" in created.out
+    assert "failed: web1: healthy (it has no instance any more)" in created.out
+    assert "(missing: 0.0.0.0/0 to web 80/tcp, web out to 0.0.0.0/0 443/tcp" in created.out
     assert "error E_NOT_PROVED: shop/feature-x runs but is not proved" in created.err
     assert status_of("greenroom-shop-feature-x") == "CREATE_COMPLETE"
     (machine,) = running()
@@ -198,36 +198,31 @@ def test_moto_breaks_down_over_an_instance_with_a_launch_template(
     assert re.search(r"^add +backend1 +AWS::EC2::Instance ", planned.out, re.M)
     assert client("cloudformation").describe_stacks()["Stacks"] == []
 
-    # The change set is made. Its execution ends in a broken answer, after which greenroom cannot
-    # know how far CloudFormation has come, and says that.
+    # The change set is made. Its execution breaks down at the first instance; asked again with the
+    # same token, as after any answer that was lost, moto calls the stack complete. Greenroom does
+    # not: no machine was heard of.
     created = run("create", *blueprint, "--branch", "feature_x", "--restore_db", "extract")
-    assert created.code == 1
-    assert re.search(
-        r"^error E_AWS_CONNECTION_LOST: AWS did not answer cloudformation:ExecuteChangeSet ",
-        created.err,
-        re.M,
-    )
-    assert "CloudFormation goes on with photos/feature-x without us (arn:" in created.err
-    assert BREAKS_DOWN in created.err
-    assert status_of("greenroom-photos-feature-x") == "REVIEW_IN_PROGRESS"
+    assert created.code == 3
+    assert "photos/feature-x is failed" in created.out
+    assert "error E_NOT_PROVED: " in created.err
+    assert status_of("greenroom-photos-feature-x") == "CREATE_COMPLETE"
     groups = {tags_of(group)["greenroom:group"] for group in own_groups()}
     assert {"backend", "db", "feed"} <= groups
     assert running() == []
 
     (listed,) = json.loads(run("list", "--json").out)
-    assert (listed["name"], listed["status"]) == ("photos/feature-x", "planned")
+    assert (listed["name"], listed["aws_status"]) == ("photos/feature-x", "CREATE_COMPLETE")
+    assert (listed["verdict"], listed["machines"]) == ("not verified", [])
 
     # From here on moto answers no question for the stack's resources: it tries to make them.
     shown = run("show", "feature_x")
-    assert (shown.code, BREAKS_DOWN in shown.err) == (1, True)
+    assert shown.code == 1
     assert "did not answer cloudformation:ListStackResources" in shown.err
     updated = run("update", *blueprint, "feature_x")
     assert updated.code == 1
-    assert (
-        "error E_NO_ENVIRONMENT: there is no environment photos/feature-x on AWS to" in updated.err
-    )
+    assert "error E_AWS_TEMPLATE: " in updated.err
     monkeypatch.setattr(remove, "CONNECTION_PATIENCE_S", 0.0)
     destroyed = run("destroy", "feature_x")
     assert destroyed.code == 1
     assert "error E_AWS_CONNECTION_LOST" in destroyed.err
-    assert status_of("greenroom-photos-feature-x") == "REVIEW_IN_PROGRESS"
+    assert status_of("greenroom-photos-feature-x") == "CREATE_COMPLETE"
