@@ -117,3 +117,18 @@ class Proof:
             if worst in verdicts:
                 return worst
         return Verdict.PROVED if verdicts else Verdict.NOT_VERIFIED
+
+
+def judge_restore(restore: RestoreReport | None, *, empty: bool) -> tuple[Verdict, str]:
+    """What a machine's word about its restore is worth, with the evidence; ``empty``: a new
+    database was asked for."""
+    if restore is None:
+        return Verdict.NOT_VERIFIED, "the machine reported no restore"
+    if empty:
+        return Verdict.PROVED, "a new data directory answers"
+    if not restore.table_count or restore.verified_at is None:
+        return Verdict.NOT_VERIFIED, "no table was verified"
+    return Verdict.PROVED, (
+        f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
+        f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
+    )

@@ -14,7 +14,7 @@ from greenroom.errors import GreenroomError, NotProvedError
 from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import CloudRule
 from greenroom.model.names import EnvironmentName
-from greenroom.model.proof import Claim, Proof, Verdict
+from greenroom.model.proof import Claim, Proof, Verdict, judge_restore
 from greenroom.model.stack import Machine, RestoreMode
 from greenroom.model.views import MachineReport
 
@@ -119,18 +119,8 @@ def data_claim(
     restore = report.restore if report is not None else None
     if doubt is not None:
         verdict, evidence = doubt.verdict, doubt.evidence
-    elif restore is None:
-        verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
-    elif empty:
-        verdict, evidence = Verdict.PROVED, "a new data directory answers"
-    elif not restore.table_count or restore.verified_at is None:
-        verdict, evidence = Verdict.NOT_VERIFIED, "no table was verified"
     else:
-        verdict = Verdict.PROVED
-        evidence = (
-            f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
-            f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
-        )
+        verdict, evidence = judge_restore(restore, empty=empty)
     return Claim(subject=machine, claim=claim, verdict=verdict, evidence=evidence)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from greenroom.errors import OperationError
-from greenroom.model.proof import Claim, Proof, Verdict
+from greenroom.model.proof import Claim, Proof, Verdict, judge_restore
 from greenroom.model.stack import Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
 from greenroom.providers.hearsay import text
@@ -102,16 +102,5 @@ def _restore(machine: Machine, report: MachineReport | None) -> Iterable[Claim]:
     empty = volume.mode is RestoreMode.EMPTY
     claim = "empty database made" if empty else f"{volume.source} restored and verified"
     restore = report.restore if report is not None else None
-    if restore is None:
-        verdict, evidence = Verdict.NOT_VERIFIED, "the machine reported no restore"
-    elif empty:
-        verdict, evidence = Verdict.PROVED, "a new data directory answers"
-    elif not restore.table_count or restore.verified_at is None:
-        verdict, evidence = Verdict.NOT_VERIFIED, "no table was verified"
-    else:
-        verdict = Verdict.PROVED
-        evidence = (
-            f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
-            f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
-        )
+    verdict, evidence = judge_restore(restore, empty=empty)
     yield Claim(subject=machine.name, claim=claim, verdict=verdict, evidence=evidence)
