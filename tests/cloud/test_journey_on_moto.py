@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
-from greenroom.app.cloud import remove
+from greenroom.app.cloud import connection
 from greenroom.cli.main import main
 from tests.cloud.fake.account import REGION, Account
 from tests.cloud.fake.server import Server
@@ -221,7 +221,7 @@ def test_moto_breaks_down_over_an_instance_with_a_launch_template(
     updated = run("update", *blueprint, "feature_x")
     assert updated.code == 1
     assert "error E_AWS_TEMPLATE: " in updated.err
-    monkeypatch.setattr(remove, "CONNECTION_PATIENCE_S", 0.0)
+    monkeypatch.setattr(connection, "CONNECTION_PATIENCE_S", 0.0)
     destroyed = run("destroy", "feature_x")
     assert destroyed.code == 1
     assert "error E_AWS_CONNECTION_LOST" in destroyed.err

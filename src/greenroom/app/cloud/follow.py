@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from greenroom.app.cloud.connection import is_gone, outlast
 from greenroom.app.cloud.draft import CloudPorts
 from greenroom.app.cloud.tale import CANCELLED, Tale
 from greenroom.errors import CancelledError, GreenroomError, OperationError
@@ -20,11 +21,6 @@ is what a person waits longer than the stack."""
 _QUIET_SHARE = 0.05
 
 _CHANGES_POLL_S = 1.5
-
-CONNECTION_PATIENCE_S = 120.0
-"""How long a connection may be gone before we leave the stack to CloudFormation."""
-_CONNECTION_PAUSE_S = 5.0
-_GONE = ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE")
 
 T = TypeVar("T")
 
@@ -119,7 +115,7 @@ def left_to_cloudformation(
     error: GreenroomError, environment: EnvironmentName, stack_id: str
 ) -> GreenroomError:
     """What begins with AWS not answering us does not end there: how to pick it up again."""
-    code = "E_AWS_CONNECTION_LOST" if error.code in _GONE else error.code
+    code = "E_AWS_CONNECTION_LOST" if is_gone(error) else error.code
     hint = f"greenroom show --provider aws {environment} tells where it stands"
     return OperationError(
         code,
@@ -140,22 +136,13 @@ def _news(ports: CloudPorts, watched: dict[str, _Watched]) -> list[StackEvent]:
 
 
 def patiently(ports: CloudPorts, ask: Callable[[], T]) -> T:
-    """What AWS answers, also after a while without a connection. A request that may have had its
-    effect is made again: ``ask`` must not mind."""
-    began_s = ports.clock.monotonic_s()
-    told = False
-    while True:
-        try:
-            return ask()
-        except GreenroomError as error:
-            gone_s = ports.clock.monotonic_s() - began_s
-            if error.code not in _GONE or gone_s > CONNECTION_PATIENCE_S:
-                raise
-            if not told:
-                ports.telling.notice(f"{error.message}; CloudFormation goes on meanwhile")
-                told = True
-            ports.attention.check()
-            ports.attention.wait(_CONNECTION_PAUSE_S)
+    """What AWS answers, also after a while without a connection; see ``outlast``."""
+
+    def pause(seconds: float) -> None:
+        ports.attention.check()
+        ports.attention.wait(seconds)
+
+    return outlast(ask, clock_s=ports.clock.monotonic_s, pause=pause, notice=ports.telling.notice)
 
 
 def _watch_nested(watched: dict[str, _Watched], event: StackEvent) -> None:

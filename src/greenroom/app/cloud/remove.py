@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from greenroom.app.cloud.choose import choose, identity_of
+from greenroom.app.cloud.connection import is_gone, outlast
 from greenroom.app.cloud.evidence import machine_finder, machines_of
 from greenroom.app.cloud.failure import destroy_command
 from greenroom.app.cloud.follow import pause_after
@@ -31,11 +32,6 @@ from greenroom.model.costs import Amount, Cost, Span
 from greenroom.plan.running import cost_of_seen
 
 T = TypeVar("T")
-
-CONNECTION_PATIENCE_S = 120.0
-"""How long a connection may be gone before we leave the stack to CloudFormation."""
-_CONNECTION_PAUSE_S = 5.0
-_GONE = ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE")
 
 SETTLE_S = 30.0
 """How long AWS may take to show what it has removed as removed."""
@@ -265,25 +261,22 @@ def _tale(destroyer: Destroyer, stack: FoundStack, before: _Before) -> RemovalTa
 
 
 def _patiently(destroyer: Destroyer, ask: Callable[[], T]) -> T:
-    """What AWS answers, also after a while without a connection."""
-    began_s = destroyer.clock_s()
-    told = False
-    while True:
-        try:
-            return ask()
-        except GreenroomError as error:
-            if error.code not in _GONE:
-                raise
-            if destroyer.clock_s() - began_s > CONNECTION_PATIENCE_S:
-                raise OperationError(
-                    "E_AWS_CONNECTION_LOST",
-                    f"{error.message}; what AWS was asked to delete, it goes on deleting",
-                    hint="greenroom destroy again picks it up",
-                ) from error
-            if not told:
-                destroyer.telling.notice(f"{error.message}; CloudFormation goes on meanwhile")
-                told = True
-            destroyer.pause(_CONNECTION_PAUSE_S)
+    """What AWS answers, also after a while without a connection; see ``outlast``."""
+    try:
+        return outlast(
+            ask,
+            clock_s=destroyer.clock_s,
+            pause=destroyer.pause,
+            notice=destroyer.telling.notice,
+        )
+    except GreenroomError as error:
+        if not is_gone(error):
+            raise
+        raise OperationError(
+            "E_AWS_CONNECTION_LOST",
+            f"{error.message}; what AWS was asked to delete, it goes on deleting",
+            hint="greenroom destroy again picks it up",
+        ) from error
 
 
 def _look_before(destroyer: Destroyer, stack: FoundStack) -> _Before:
