@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from greenroom.model.cloud_account import FoundStack, StackEvent
+from greenroom.cloud_readings import CloudReadings
 from greenroom.model.cloud_views import (
     Compared,
     MachineLines,
     Ran,
     Remainder,
-    SeenInstance,
-    SeenResource,
     SeenRule,
     SeenVolume,
 )
@@ -20,30 +18,8 @@ from greenroom.model.costs import PriceTable
 from greenroom.model.views import MachineReport
 
 
-class CloudInventory(Protocol):
-    """What stands in an account in one region. Everything raises GreenroomError."""
-
-    @property
-    def region(self) -> str:
-        """The region's name."""
-
-    def environments(self) -> tuple[FoundStack, ...]:
-        """Every stack of ours that is not deleted: one listing, however many there are."""
-
-    def stack(self, name_or_id: str) -> FoundStack | None:
-        """A stack; None if there is none. By its id it is found after its deletion, too."""
-
-    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
-        """What happened since the event with the id ``after``, the oldest first."""
-
-    def report(self, machine: str, signalled: str) -> MachineReport | None:
-        """What a machine said when it signalled, from the output of its wait condition."""
-
-    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
-        """What the stack consists of; for a deleted one by its id."""
-
-    def instances(self, environment: str | None) -> tuple[SeenInstance, ...]:
-        """Instances of one environment, or of all, by tag; terminated ones too, for a while."""
+class CloudInventory(CloudReadings, Protocol):
+    """An account to look at, to reach into, and to remove from."""
 
     def volumes(self, environment: str | None) -> tuple[SeenVolume, ...]:
         """Volumes of one environment, or of all, by tag."""

@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from greenroom.cloud_readings import CloudReadings
 from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import (
     ChangeSet,
     CloudRule,
-    FoundStack,
     Network,
     ProposedChanges,
-    StackEvent,
 )
-from greenroom.model.cloud_views import SeenInstance, SeenResource
 from greenroom.model.names import EnvironmentName
-from greenroom.model.views import MachineReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +68,8 @@ class Attention(Protocol):
         ``check`` and ``wait`` raise an error that says what is ``left`` to whom."""
 
 
-class CloudAccount(Protocol):
-    """An account in one region. Everything raises GreenroomError; nothing waits for a stack.
-
-    A stack is asked for by its id once that is known: its name alone may mean another by then.
-    """
-
-    @property
-    def region(self) -> str:
-        """The region's name."""
+class CloudAccount(CloudReadings, Protocol):
+    """An account to change. Nothing waits for a stack."""
 
     def prepare(self) -> None:
         """Make ready what the questions to come need, while others wait for answers."""
@@ -87,15 +77,6 @@ class CloudAccount(Protocol):
 
     def caller(self) -> str:
         """Who asks, as AWS knows them: the end of their ARN."""
-
-    def environments(self) -> tuple[FoundStack, ...]:
-        """Every stack of ours that is not deleted: one listing, however many there are."""
-
-    def stack(self, name_or_id: str) -> FoundStack | None:
-        """A stack; None if there is none. By its id it is found after its deletion, too."""
-
-    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
-        """What happened since the event with the id ``after``, the oldest first."""
 
     def last_event(self, stack_id: str) -> str | None:
         """The id of the newest event."""
@@ -159,12 +140,3 @@ class CloudAccount(Protocol):
 
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
         """The rules of the environment's own groups, in and out, as EC2 has them."""
-
-    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
-        """What the stack consists of, nested stacks included."""
-
-    def instances(self, environment: EnvironmentName) -> tuple[SeenInstance, ...]:
-        """The environment's instances, by tag; terminated ones too, for a while."""
-
-    def report(self, machine: str, signalled: str) -> MachineReport | None:
-        """What a machine said when it signalled, from the output of its wait condition."""

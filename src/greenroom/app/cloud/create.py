@@ -208,7 +208,7 @@ def _doubts(ports: CloudPorts, draft: Draft, found: FoundStack) -> Mapping[str, 
     """The machines that are not those which signalled, as far as anybody may look."""
     machines = tuple(machine.name for machine in draft.cloud.stack.machines)
     try:
-        instances = ports.account.instances(draft.environment)
+        instances = ports.account.instances(str(draft.environment))
         resources = ports.account.resources(found.id)
     except GreenroomError as error:
         unseen = Doubt(verdict=Verdict.NOT_VERIFIED, evidence=f"nobody looked: {error.message}")

@@ -10,43 +10,28 @@ from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import (
     ChangeSet,
     CloudRule,
-    FoundStack,
     Network,
     ProposedChanges,
-    StackEvent,
 )
-from greenroom.model.cloud_views import SeenInstance, SeenResource
 from greenroom.model.names import EnvironmentName
-from greenroom.model.views import MachineReport
 from greenroom.providers.aws import (
     bucket,
     change_sets,
     given,
     network,
     records,
-    resources,
-    seen,
     stacks,
 )
 from greenroom.providers.aws.errors import AnswerError
-from greenroom.providers.aws.session import Account
+from greenroom.providers.aws.readings import AwsReadings
 from greenroom.providers.aws.tags import stack_tags
-from greenroom.providers.reports import object_of, report_of
 
 _SERVICES = ("sts", stacks.SERVICE, "ec2", "ssm", "s3")
 """What a create and an update ask, in the order in which they do."""
 
 
-class AwsDriver:
+class AwsDriver(AwsReadings):
     """The CloudAccount port on boto3."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    @property
-    def region(self) -> str:
-        """See CloudAccount."""
-        return self._account.region
 
     def prepare(self) -> None:
         """See CloudAccount: boto3's clients, whose models are large files to read."""
@@ -57,18 +42,6 @@ class AwsDriver:
         """See CloudAccount. Nobody needs a right for this question (STS, GetCallerIdentity)."""
         reply = self._account.call("sts", "GetCallerIdentity")
         return str(reply["Arn"]).partition("/")[2] or str(reply["Arn"]).rpartition(":")[2]
-
-    def environments(self) -> tuple[FoundStack, ...]:
-        """See CloudAccount."""
-        return stacks.environments(self._account)
-
-    def stack(self, name_or_id: str) -> FoundStack | None:
-        """See CloudAccount."""
-        return stacks.find_stack(self._account, name_or_id)
-
-    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
-        """See CloudAccount."""
-        return stacks.events_after(self._account, stack_id, after)
 
     def last_event(self, stack_id: str) -> str | None:
         """See CloudAccount."""
@@ -161,20 +134,6 @@ class AwsDriver:
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
         """See CloudAccount."""
         return network.read_rules(self._account, environment)
-
-    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
-        """See CloudAccount."""
-        return resources.stack_resources(self._account, stack_id)
-
-    def instances(self, environment: EnvironmentName) -> tuple[SeenInstance, ...]:
-        """See CloudAccount."""
-        return seen.seen_instances(self._account, str(environment))
-
-    def report(self, machine: str, signalled: str) -> MachineReport | None:
-        """See CloudAccount. The condition's Data maps each signal's UniqueId to what came with
-        it, which is JSON in JSON (user guide, AWS::CloudFormation::WaitCondition)."""
-        said = object_of(signalled).get(machine)
-        return report_of(machine, object_of(said)) if isinstance(said, str) else None
 
 
 def compiled(cloud: CloudStack, request: str) -> Template:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from greenroom.model.cloud_account import FoundStack, StackEvent
 from greenroom.model.cloud_views import (
     Compared,
     MachineLines,
     Ran,
     Remainder,
-    SeenInstance,
-    SeenResource,
     SeenRule,
     SeenVolume,
 )
@@ -26,55 +23,22 @@ from greenroom.providers.aws import (
     machine_logs,
     records,
     removal,
-    resources,
     seen,
-    stacks,
     systems_manager,
 )
+from greenroom.providers.aws.readings import AwsReadings
 from greenroom.providers.aws.session import Account
-from greenroom.providers.reports import object_of, report_of
 
 
-class AwsInventory:
+class AwsInventory(AwsReadings):
     """The CloudInventory port on boto3."""
 
     def __init__(
         self, account: Account, prices: Callable[[], PriceTable], profile: str | None
     ) -> None:
-        self._account = account
+        super().__init__(account)
         self._prices = prices
         self._profile = profile
-
-    @property
-    def region(self) -> str:
-        """See CloudInventory."""
-        return self._account.region
-
-    def environments(self) -> tuple[FoundStack, ...]:
-        """See CloudInventory."""
-        return stacks.environments(self._account)
-
-    def stack(self, name_or_id: str) -> FoundStack | None:
-        """See CloudInventory."""
-        return stacks.find_stack(self._account, name_or_id)
-
-    def events(self, stack_id: str, after: str | None) -> tuple[StackEvent, ...]:
-        """See CloudInventory."""
-        return stacks.events_after(self._account, stack_id, after)
-
-    def report(self, machine: str, signalled: str) -> MachineReport | None:
-        """See CloudInventory. The condition's Data maps each signal's UniqueId to what came with
-        it, which is JSON in JSON (user guide, AWS::CloudFormation::WaitCondition)."""
-        said = object_of(signalled).get(machine)
-        return report_of(machine, object_of(said)) if isinstance(said, str) else None
-
-    def resources(self, stack_id: str) -> tuple[SeenResource, ...]:
-        """See CloudInventory."""
-        return resources.stack_resources(self._account, stack_id)
-
-    def instances(self, environment: str | None) -> tuple[SeenInstance, ...]:
-        """See CloudInventory."""
-        return seen.seen_instances(self._account, environment)
 
     def volumes(self, environment: str | None) -> tuple[SeenVolume, ...]:
         """See CloudInventory."""
