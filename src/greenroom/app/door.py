@@ -11,9 +11,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from greenroom.app.deploy import deployable
+from greenroom.app.deploy_types import Without, refuse_undeployable
 from greenroom.app.lookup import pick
 from greenroom.app.planning import Draft
-from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
@@ -49,6 +49,11 @@ from greenroom.store.operations import (
 )
 
 _SECRET_BYTES = 32
+_NOTHING_TO_DEPLOY = Without(
+    of_type="has nothing to deploy",
+    anywhere="no machine type has anything to deploy",
+    remedy="create it again",
+)
 
 
 def admit_create(
@@ -195,23 +200,10 @@ def _minute(at: datetime) -> str:
 
 
 def _refuse_undeployable(stack: Stack, types: tuple[str, ...]) -> None:
-    known = {machine.type for machine in stack.machines}
-    with_code = {machine.type for machine in deployable(stack, ())}
-    for name in types:
-        if name not in known:
-            raise InputError(
-                "E_MACHINE_TYPE",
-                f"{stack.environment}: {unknown('machine type', name, known)}",
-                hint=f"machine types of {stack.environment}: {', '.join(sorted(known))}",
-            )
-    without = [name for name in types if name not in with_code]
-    if without or not with_code:
-        what = f"machine type {without[0]!r}" if without else "no machine type"
-        have = "has nothing to deploy" if without else "has anything to deploy"
-        raise InputError(
-            "E_NOTHING_TO_DEPLOY",
-            f"{stack.environment}: {what} {have}",
-            hint=f"machine types that deploy: {', '.join(sorted(with_code))}"
-            if with_code
-            else "give a machine type a 'deploy' in the blueprint, and create it again",
-        )
+    refuse_undeployable(
+        str(stack.environment),
+        types,
+        known={machine.type for machine in stack.machines},
+        deploying={machine.type for machine in deployable(stack, ())},
+        without=_NOTHING_TO_DEPLOY,
+    )

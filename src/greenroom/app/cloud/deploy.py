@@ -11,9 +11,9 @@ from greenroom.app.cloud.draft import CloudPorts
 from greenroom.app.cloud.evidence import machine_reports, machines_of
 from greenroom.app.cloud.failure import told_further
 from greenroom.app.cloud.inside import Inside, run_command
-from greenroom.blueprint.nearest import unknown
+from greenroom.app.deploy_types import Without, refuse_undeployable
 from greenroom.cloud_inventory import CloudInventory
-from greenroom.errors import CancelledError, GreenroomError, InputError, RefusedError
+from greenroom.errors import CancelledError, GreenroomError, RefusedError
 from greenroom.model.cloud_account import FoundStack
 from greenroom.model.views import MachineReport
 
@@ -82,29 +82,19 @@ def _chosen(
     InputError."""
     instances = inventory.instances(name)
     type_of = types_of(machines_of(stack, instances))
-    known = set(type_of.values())
     reports = machine_reports(inventory, stack, instances)
     with_code = [report.machine for report in reports if report.artifact is not None]
-    for each in types:
-        if each not in known:
-            raise InputError(
-                "E_MACHINE_TYPE",
-                f"{name}: {unknown('machine type', each, known)}",
-                hint=f"machine types of {name}: {', '.join(sorted(known))}",
-            )
-    deploying = {type_of[machine] for machine in with_code}
-    without = [each for each in types if each not in deploying]
-    if without or not deploying:
-        what = f"machine type {without[0]!r} told" if without else "no machine told"
-        negated = "no artifact" if without else "an artifact"
-        raise InputError(
-            "E_NOTHING_TO_DEPLOY",
-            f"{name}: {what} of {negated} when it booted",
-            hint=f"machine types that deploy: {', '.join(sorted(deploying))}"
-            if deploying
-            else "give a machine type a 'deploy' in the blueprint, and update it: "
-            f"greenroom update --provider aws {name}",
-        )
+    refuse_undeployable(
+        name,
+        types,
+        known=set(type_of.values()),
+        deploying={type_of[machine] for machine in with_code},
+        without=Without(
+            of_type="told of no artifact when it booted",
+            anywhere="no machine told of an artifact when it booted",
+            remedy=f"update it: greenroom update --provider aws {name}",
+        ),
+    )
     return [machine for machine in with_code if not types or type_of[machine] in types]
 
 
