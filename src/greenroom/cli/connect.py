@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from greenroom.app.only import refuse_unless_one
 from greenroom.cli.client import Client
 from greenroom.errors import UsageError
 from greenroom.region import Region
@@ -29,14 +30,8 @@ def chosen_environment(client: Client, environment: str | None) -> str:
     if environment is not None:
         return environment
     names = [known["name"] for known in client.environments()]
-    if not names:
-        raise UsageError(
-            "E_NO_ENVIRONMENT", "there is no environment", hint="greenroom create boots one"
-        )
-    if len(names) > 1:
-        raise UsageError(
-            "E_WHICH_ENVIRONMENT",
-            f"there are {len(names)} environments: {', '.join(names)}",
-            hint="name the one that you mean",
-        )
+    none = UsageError(
+        "E_NO_ENVIRONMENT", "there is no environment", hint="greenroom create boots one"
+    )
+    refuse_unless_one(names, none)
     return names[0]

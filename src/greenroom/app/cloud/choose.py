@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from greenroom.app.only import refuse_unless_one
 from greenroom.blueprint.nearest import nearest, unknown
 from greenroom.errors import InputError, OperationError, RefusedError, UsageError
 from greenroom.model.cloud_account import FoundStack, Identity
@@ -87,18 +88,12 @@ def instance_of(instances: Sequence[SeenInstance], environment: str, machine: st
 
 
 def _the_only_one(stacks: Sequence[FoundStack], region: str) -> FoundStack:
-    if not stacks:
-        raise UsageError(
-            "E_NO_ENVIRONMENT",
-            f"there is no environment on AWS in {region}",
-            hint="greenroom create --provider aws boots one",
-        )
-    if len(stacks) > 1:
-        raise UsageError(
-            "E_WHICH_ENVIRONMENT",
-            f"there are {len(stacks)} environments: {', '.join(sorted(map(_name, stacks)))}",
-            hint="name the one that you mean",
-        )
+    none = UsageError(
+        "E_NO_ENVIRONMENT",
+        f"there is no environment on AWS in {region}",
+        hint="greenroom create --provider aws boots one",
+    )
+    refuse_unless_one(sorted(map(_name, stacks)), none)
     return stacks[0]
 
 

@@ -15,6 +15,7 @@ from greenroom.cli.cloud.costs import amount_json
 from greenroom.cli.cloud.environments import so_far_words
 from greenroom.cli.cloud.here import access_here
 from greenroom.cli.cloud.stage import perform
+from greenroom.cli.confirm import typed_name
 from greenroom.cli.request import stack_here
 from greenroom.cli.terminal import Paint, interactive, say, say_json
 from greenroom.cli.text import clean, count, duration
@@ -124,13 +125,5 @@ def _is_protected(stack: FoundStack) -> bool:
 
 
 def _typed(stack: FoundStack) -> str:
-    import click  # Its prompt is worth the wait to somebody who is asked.
-
     what = "production" if identity_of(stack).production else "protected"
-    typed = click.prompt(
-        f"{clean(str(identity_of(stack).environment))} is {what}. Type its name to destroy it",
-        err=True,
-        default="",
-        show_default=False,
-    )
-    return str(typed)
+    return typed_name(str(identity_of(stack).environment), what)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from greenroom.cli.client import Client
+from greenroom.cli.confirm import typed_name
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, Option, command
 from greenroom.cli.follow import run_operation
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.summary import receipt_lines
 from greenroom.cli.terminal import Paint, interactive, say, say_json
-from greenroom.cli.text import clean, count
+from greenroom.cli.text import count
 from greenroom.errors import OperationError
 
 
@@ -79,13 +80,4 @@ def _typed_confirmation(client: Client, environment: str) -> str | None:
     summary = client.environment(environment)["summary"]
     if not summary["production"]:
         return None
-    name = clean(summary["name"])
-    import click  # Its prompt is worth the wait to somebody who is asked.
-
-    typed = click.prompt(
-        f"{name} is production. Type its name to destroy it",
-        err=True,
-        default="",
-        show_default=False,
-    )
-    return str(typed)
+    return typed_name(summary["name"], "production")
