@@ -148,6 +148,15 @@ def read_facts(paths: Paths) -> Facts:
         raise AgentError(f"cannot read {paths.facts}: {error}") from error
 
 
+def read_file(path: str) -> str:
+    """The text of ``path``; nothing if there is no such file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
 def write_file(path: str, content: str, *, mode: int = 0o644) -> None:
     """Replace ``path`` at once: a reader sees the old or the new, never half."""
     os.makedirs(os.path.dirname(path), exist_ok=True)

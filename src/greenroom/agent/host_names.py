@@ -6,7 +6,7 @@ import os
 
 from .command import run
 from .errors import AgentError
-from .facts import write_file
+from .facts import read_file, write_file
 from .lean import socket
 from .value import TYPE_CHECKING
 
@@ -43,11 +43,7 @@ def set_search_domain(domain: str, paths: Paths) -> None:
     if os.path.exists(paths.at(DHCLIENT)):
         _tell_dhclient(domain, paths)
     path = paths.at("/etc/resolv.conf")
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except FileNotFoundError:
-        text = ""
+    text = read_file(path)
     wanted = with_search(text, domain)
     if wanted != text:
         # In place: the file may be a mount or a link of whoever made the machine.
@@ -57,7 +53,7 @@ def set_search_domain(domain: str, paths: Paths) -> None:
 
 def _tell_resolved(domain: str, paths: Paths) -> None:
     path, text = paths.at(RESOLVED_DROP_IN), f"[Resolve]\nDomains={domain}\n"
-    if _read(path) == text:
+    if read_file(path) == text:
         return
     write_file(path, text)
     done = run(["systemctl", "restart", "systemd-resolved"], timeout_s=RESTART_S)
@@ -68,17 +64,9 @@ def _tell_resolved(domain: str, paths: Paths) -> None:
 def _tell_dhclient(domain: str, paths: Paths) -> None:
     """At each renewed lease dhclient writes resolv.conf anew (dhclient.conf(5))."""
     path, line = paths.at(DHCLIENT), f'prepend domain-search "{domain}";\n'
-    text = _read(path)
+    text = read_file(path)
     if line not in text:
         write_file(path, f"{text.rstrip()}\n{line}")
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
 
 
 def with_search(text: str, domain: str) -> str:

@@ -11,7 +11,7 @@ import time
 
 from .command import run
 from .errors import AgentError
-from .facts import write_file
+from .facts import read_file, write_file
 from .quick_json import dumps, loads
 from .recipe import fetch_recipe
 from .value import TYPE_CHECKING
@@ -65,7 +65,7 @@ UPDATE_PAUSES_S = (1.0, 5.0, 15.0, 30.0)
 def provision(aws: Aws, account: Account, paths: Paths, progress: Progress) -> bool:
     """Make the image unless this machine is it already, which needs no request; whether it was
     made. Raises AgentError with the last words of whatever failed."""
-    if _read(paths.at(MARKER)).strip() == aws.image.digest:
+    if read_file(paths.at(MARKER)).strip() == aws.image.digest:
         return False
     started = time.monotonic()
     progress.doing("image: fetching its recipe")
@@ -83,17 +83,9 @@ def provision(aws: Aws, account: Account, paths: Paths, progress: Progress) -> b
     return True
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
 def _install(packages: Sequence[str], paths: Paths, progress: Progress) -> None:
     before = _enabled_before(paths)
-    former = _read(paths.at(NO_STARTS))
+    former = read_file(paths.at(NO_STARTS))
     write_file(paths.at(NO_STARTS), NO_STARTS_SCRIPT, mode=0o755)
     try:
         # A boot that was cut off in the middle of a package leaves it half configured.
@@ -135,7 +127,7 @@ def last_words(err: str, out: str) -> str:
 
 def _enabled_before(paths: Paths) -> set[str]:
     """What was enabled before the first try, also after one that was cut off."""
-    kept = _read(paths.at(STARTED))
+    kept = read_file(paths.at(STARTED))
     if kept:
         found = loads(kept)
         return {str(name) for name in found} if isinstance(found, list) else set()
