@@ -9,9 +9,10 @@ import pytest
 from app_stage import TIMEOUT_S, Stage, request
 
 from greenroom.errors import RefusedError
+from greenroom.model.access import Caller, Grant, Role
 from greenroom.model.events import OperationStatus
 from greenroom.model.receipt import Resource, ResourceKind
-from greenroom.model.requests import DestroyRequest, RecoverRequest
+from greenroom.model.requests import DeployRequest, DestroyRequest, RecoverRequest, Request
 from greenroom.model.views import EnvironmentStatus
 
 
@@ -158,3 +159,21 @@ def test_what_a_compensation_has_left_is_not_booted(stage: Stage) -> None:
     stage.run(request())
     with pytest.raises(RefusedError, match="its create failed and has left parts"):
         stage.control.submit(RecoverRequest(environment="feature-x"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        DestroyRequest(environment="feature-x"),
+        DeployRequest(environment="feature-x"),
+        RecoverRequest(environment="feature-x"),
+    ],
+)
+def test_the_door_is_shut_to_those_without_the_right(stage: Stage, asked: Request) -> None:
+    stage.run(request())
+    viewer = Caller(name="ann", grants=(Grant(stack="photos", role=Role.VIEWER),))
+
+    with pytest.raises(RefusedError, match="ann is only viewer"):
+        stage.control.submit(asked, viewer)
+    with pytest.raises(RefusedError, match="ann is only viewer"):
+        stage.control.prove("feature-x", viewer)

@@ -26,8 +26,10 @@ from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.planning import Planner
 from greenroom.app.recover import run_recover
+from greenroom.app.rights import require
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
+from greenroom.model.access import ITSELF, Action, Caller
 from greenroom.model.events import Event
 from greenroom.model.incidents import Incident
 from greenroom.model.names import EnvironmentName
@@ -140,9 +142,10 @@ class ControlPlane:
         self._engine.close()
         self._journal.close()
 
-    def submit(self, request: Request) -> OperationView:
-        """Accept an operation and start it; raises InputError or RefusedError if it cannot be."""
-        record = self._admit(request)
+    def submit(self, request: Request, caller: Caller = ITSELF) -> OperationView:
+        """Accept an operation and start it; raises InputError, or RefusedError if it cannot be
+        or ``caller`` may not ask for it."""
+        record = self._admit(request, caller)
         try:
             self._engine.start(record.kind, record.id)
         except GreenroomError as error:
@@ -167,9 +170,10 @@ class ControlPlane:
         made the event; returns what ends that. See ``greenroom.app.follow`` for asyncio."""
         return self._journal.listen(listener)
 
-    def cancel(self, operation: str) -> OperationView:
+    def cancel(self, operation: str, caller: Caller = ITSELF) -> OperationView:
         """Ask an operation to stop; one that has ended stays as it is."""
         record = self._find(operation)
+        self._require(caller, Action.CANCEL, record.environment)
         if not record.status.final:
             if record.kind == "destroy":
                 raise RefusedError(
@@ -207,10 +211,12 @@ class ControlPlane:
         with self._database.read() as connection:
             return pick(list_environments(connection), text).stack
 
-    def prove(self, text: str) -> Proof:
+    def prove(self, text: str, caller: Caller = ITSELF) -> Proof:
         """Prove a running environment again, and keep what came out; raises RefusedError."""
         with self._database.read() as connection:
             record = pick(list_environments(connection), text)
+            production = record.stack.production
+            require(caller, Action.PROVE, record.name.stack, production=production)
             reports = find_findings(connection, record.name).reports
             others = stacks_beside(connection, record.name)
         if record.status not in STANDING:
@@ -258,23 +264,24 @@ class ControlPlane:
         self._engine.register("destroy", partial(run_destroy, ports))
         self._engine.register("recover", partial(run_recover, ports))
 
-    def _admit(self, request: Request) -> OperationRecord:
+    def _admit(self, request: Request, caller: Caller) -> OperationRecord:
         match request:
             case CreateRequest():
                 # Parsed outside the transaction: it reads files and takes its time.
                 draft = self._planner(request)
                 with self._database.write() as connection:
                     now = self._clock.now()
-                    return admit_create(connection, request, draft, self._provider, now)
+                    provider = self._provider
+                    return admit_create(connection, request, draft, provider, caller, now)
             case DeployRequest():
                 with self._database.write() as connection:
-                    return admit_deploy(connection, request, self._clock.now())
+                    return admit_deploy(connection, request, caller, self._clock.now())
             case DestroyRequest():
                 with self._database.write() as connection:
-                    return admit_destroy(connection, request, self._clock.now())
+                    return admit_destroy(connection, request, caller, self._clock.now())
             case RecoverRequest():
                 with self._database.write() as connection:
-                    return admit_recover(connection, request, self._clock.now())
+                    return admit_recover(connection, request, caller, self._clock.now())
             case _:
                 assert_never(request)
 
@@ -296,6 +303,12 @@ class ControlPlane:
         if record is None:
             raise InputError("E_NO_OPERATION", f"there is no operation {operation!r}")
         return record
+
+    def _require(self, caller: Caller, action: Action, name: EnvironmentName) -> None:
+        with self._database.read() as connection:
+            record = find_environment(connection, name)
+        production = record is not None and record.stack.production
+        require(caller, action, name.stack, production=production)
 
     def _view(self, record: EnvironmentRecord, running: dict[str, str]) -> EnvironmentView:
         return view_environment(record, running.get(str(record.name)), self._proxy_port)

@@ -14,7 +14,9 @@ from greenroom.app.deploy import deployable
 from greenroom.app.deploy_types import Without, refuse_undeployable
 from greenroom.app.lookup import pick
 from greenroom.app.planning import Draft
+from greenroom.app.rights import require
 from greenroom.errors import InputError, RefusedError
+from greenroom.model.access import Action, Caller
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
@@ -57,16 +59,22 @@ _NOTHING_TO_DEPLOY = Without(
 
 
 def admit_create(
-    connection: Connection, request: CreateRequest, draft: Draft, provider: Provider, now: datetime
+    connection: Connection,
+    request: CreateRequest,
+    draft: Draft,
+    provider: Provider,
+    caller: Caller,
+    now: datetime,
 ) -> OperationRecord:
     """Reserve name and subnet, and write down what will be made on the host."""
     index = lowest_free_index(connection)
     secret = secrets.token_hex(_SECRET_BYTES)
     stack = draft.resolve(index, secret, branches_by_slug(connection, draft.stack_name))
+    require(caller, Action.CREATE, draft.stack_name, production=stack.production)
     _refuse_busy(connection, stack.environment)
     _refuse_existing(connection, stack.environment)
     provider.check_inputs(stack)
-    operation = _accepted("create", stack.environment, request, now)
+    operation = _accepted("create", stack.environment, request, caller, now)
     insert_operation(connection, operation)
     insert_environment(
         connection,
@@ -86,23 +94,27 @@ def admit_create(
     return operation
 
 
-def admit_deploy(connection: Connection, request: DeployRequest, now: datetime) -> OperationRecord:
+def admit_deploy(
+    connection: Connection, request: DeployRequest, caller: Caller, now: datetime
+) -> OperationRecord:
     """Accept a deploy on an environment whose machines run."""
     environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.DEPLOY, environment)
     _refuse_busy(connection, environment.name)
     if environment.status not in STANDING:
         raise refused_status(environment, "deploy")
     _refuse_undeployable(environment.stack, request.types)
-    operation = _accepted("deploy", environment.name, request, now)
+    operation = _accepted("deploy", environment.name, request, caller, now)
     insert_operation(connection, operation)
     return operation
 
 
 def admit_destroy(
-    connection: Connection, request: DestroyRequest, now: datetime
+    connection: Connection, request: DestroyRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a destroy; production only if its name was typed once more."""
     environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.DESTROY, environment)
     _refuse_busy(connection, environment.name)
     names = (environment.name.slug, str(environment.name))
     if environment.stack.production and request.confirm not in names:
@@ -111,19 +123,20 @@ def admit_destroy(
             f"{environment.name} is production: destroy needs its name typed once more",
             hint=f"greenroom destroy {environment.name} --confirm {environment.name}",
         )
-    operation = _accepted("destroy", environment.name, request, now)
+    operation = _accepted("destroy", environment.name, request, caller, now)
     insert_operation(connection, operation)
     return operation
 
 
 def admit_recover(
-    connection: Connection, request: RecoverRequest, now: datetime
+    connection: Connection, request: RecoverRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a recovery of an environment whose create once came through."""
     environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.RECOVER, environment)
     _refuse_busy(connection, environment.name)
     _refuse_half_removed(connection, environment)
-    operation = _accepted("recover", environment.name, request, now)
+    operation = _accepted("recover", environment.name, request, caller, now)
     insert_operation(connection, operation)
     set_status(connection, environment.name, EnvironmentStatus.RECOVERING, Verdict.NOT_VERIFIED)
     return operation
@@ -139,7 +152,7 @@ def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
 
 
 def _accepted(
-    kind: str, environment: EnvironmentName, request: Request, now: datetime
+    kind: str, environment: EnvironmentName, request: Request, caller: Caller, now: datetime
 ) -> OperationRecord:
     return OperationRecord(
         id=f"op-{secrets.token_hex(6)}",
@@ -148,7 +161,13 @@ def _accepted(
         request=request,
         status=OperationStatus.QUEUED,
         created_at=now,
+        asked_by=caller.name,
     )
+
+
+def _require(caller: Caller, action: Action, environment: EnvironmentRecord) -> None:
+    production = environment.stack.production
+    require(caller, action, environment.name.stack, production=production)
 
 
 def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     RowMapping,
+    func,
     insert,
-    literal_column,
     select,
     update,
 )
 
+from greenroom.model.access import ITSELF
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Receipt
@@ -24,14 +24,13 @@ from greenroom.store.tables import operations
 
 _LOOK_BACK = 50
 """How many ended creates are searched for one that somebody asks about."""
-_ACCEPTED: ColumnElement[int] = literal_column("rowid")
-"""The order in which operations were accepted; the clock may have been set back between two."""
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRecord:
-    """One row: the request is kept whole, so that a restart can go on with it."""
+    """One row: the request is kept whole, so that a restart can go on with it. ``asked_by`` is
+    the name of the caller."""
 
     id: str
     kind: str
@@ -42,6 +41,7 @@ class OperationRecord:
     ended_at: datetime | None = None
     cancel_requested: bool = False
     receipt: Receipt | None = None
+    asked_by: str = ITSELF.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,11 @@ def insert_operation(connection: Connection, record: OperationRecord) -> None:
         "status": record.status,
         "created_at": record.created_at,
         "cancel_requested": record.cancel_requested,
+        "asked_by": record.asked_by,
+        # Writers take turns, so no two get the same number.
+        "accepted": select(func.coalesce(func.max(operations.c.accepted), 0) + 1).scalar_subquery(),
     }
-    connection.execute(insert(operations), values)
+    connection.execute(insert(operations).values(values))
 
 
 def find_operation(connection: Connection, operation: str) -> OperationRecord | None:
@@ -83,7 +86,7 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
     query = (
         select(operations)
         .where(operations.c.kind == "create", operations.c.ended_at.is_not(None))
-        .order_by(_ACCEPTED.desc())
+        .order_by(operations.c.accepted.desc())
         .limit(_LOOK_BACK)
     )
     for row in connection.execute(query).mappings():
@@ -97,7 +100,11 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
 
 def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:
     """What a restart has to go on with, oldest first."""
-    query = select(operations).where(operations.c.status.in_(_UNFINISHED)).order_by(_ACCEPTED)
+    query = (
+        select(operations)
+        .where(operations.c.status.in_(_UNFINISHED))
+        .order_by(operations.c.accepted)
+    )
     return tuple(_record(row) for row in connection.execute(query).mappings())
 
 
@@ -117,7 +124,7 @@ def last_kind(connection: Connection, environment: EnvironmentName) -> str | Non
     query = (
         select(operations.c.kind)
         .where(operations.c.environment == str(environment))
-        .order_by(operations.c.created_at.desc())
+        .order_by(operations.c.accepted.desc())
         .limit(1)
     )
     kind = connection.execute(query).scalar_one_or_none()
@@ -170,4 +177,5 @@ def _record(row: RowMapping) -> OperationRecord:
         ended_at=row["ended_at"],
         cancel_requested=row["cancel_requested"],
         receipt=None if receipt is None else codec.load_receipt(receipt),
+        asked_by=row["asked_by"],
     )

@@ -91,7 +91,11 @@ operations = Table(
     Column("error_hint", Text),
     Column("exit_code", Integer),
     Column("receipt_json", Text),
+    Column("asked_by", String(128), nullable=False, server_default="root"),
+    # The order in which they came: the clock may have been set back between two.
+    Column("accepted", Integer, nullable=False, server_default="0"),
 )
+Index("operations_accepted", operations.c.accepted)
 
 _UNFINISHED = text("status IN ('queued', 'running')")
 Index(

@@ -1,0 +1,49 @@
+"""Errors as RFC 9457's problem+json, with our code and the CLI's exit code beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from greenroom.errors import Fault, GreenroomError, InputError, RefusedError, UsageError
+
+_STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
+    InputError: 422,
+    UsageError: 400,
+    RefusedError: 409,
+}
+
+
+def add_problems(api: FastAPI) -> None:
+    """Have every error of ours, and every malformed request, answered as a problem."""
+    api.add_exception_handler(GreenroomError, _problem)
+    api.add_exception_handler(RequestValidationError, _bad_request)
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    """A GreenroomError as RFC 9457's problem+json, with our code and exit code beside it."""
+    assert isinstance(error, GreenroomError)
+    status = next((s for kind, s in _STATUS_BY_ERROR.items() if isinstance(error, kind)), 500)
+    body = {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+        "faults": [_fault(fault) for fault in error.faults],
+    }
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return fault._asdict()
+
+
+async def _bad_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    usage = UsageError("E_REQUEST", f"{where}: {first['msg']}")
+    return await _problem(request, usage)
