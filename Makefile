@@ -1,9 +1,12 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup demo check test bench soak
+.PHONY: setup setup-tests demo check test bench soak
 
 setup:
 	@scripts/setup
+
+setup-tests:
+	@scripts/setup tests
 
 demo:
 	@scripts/demo
@@ -12,7 +15,7 @@ demo-%:
 	@scripts/demo $*
 
 # Format, lint, types, import contracts, unit and contract tests: under a minute.
-check: setup
+check: setup-tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
