@@ -17,10 +17,10 @@ from greenroom.model.proof import Reach
 from greenroom.model.stack import Protocol, Stack
 from greenroom.plan.plan import plan
 from greenroom.providers.local import kernel, network
-from greenroom.providers.local.firewall import render_region
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.nftables import apply, list_ruleset
 from greenroom.providers.local.probe import Batch, Target, probe_all
+from greenroom.providers.local.region_table import render_region
 from greenroom.providers.local.rtnetlink import LOOPBACK, Netlink, add_address, delete_link, set_up
 from greenroom.providers.local.ruleset import Table, parse_listing
 from greenroom.region import Region

@@ -20,10 +20,11 @@ from greenroom.providers.local.audit_network import (
     declared_machine,
     declared_region,
 )
-from greenroom.providers.local.firewall import TABLE, render_add, render_region
+from greenroom.providers.local.firewall import render_add
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.network import host_link_addresses
 from greenroom.providers.local.network_state import Link, NetworkState
+from greenroom.providers.local.region_table import TABLE, render_region
 from greenroom.providers.local.ruleset import (
     Chain,
     Collection,

@@ -12,12 +12,8 @@ from tests.unit.blueprint_values import stack_of
 from greenroom.model.flows import declared_ports, declares, judge, promises
 from greenroom.model.proof import Reach, Verdict
 from greenroom.model.stack import Protocol, Stack
-from greenroom.providers.local.firewall import (
-    FirewallState,
-    render_add,
-    render_region,
-    render_remove,
-)
+from greenroom.providers.local.firewall import FirewallState, render_add, render_remove
+from greenroom.providers.local.region_table import render_region
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 

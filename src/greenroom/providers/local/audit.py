@@ -26,11 +26,11 @@ from greenroom.providers.local.audit_network import (
     declared_machine,
     declared_region,
 )
-from greenroom.providers.local.firewall import TABLE
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.network import host_link_addresses, is_namespace
 from greenroom.providers.local.network_state import NetworkState, read_network
 from greenroom.providers.local.nftables import list_ruleset
+from greenroom.providers.local.region_table import TABLE
 from greenroom.providers.local.ruleset import Table, parse_listing
 
 _LOOKS = 4

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from greenroom.model.stack import Stack
-from greenroom.providers.local.firewall import (
-    TABLE,
-    group_label,
-    machine_label,
-    render_add,
-    render_region,
-)
+from greenroom.providers.local.firewall import group_label, machine_label, render_add
+from greenroom.providers.local.region_table import TABLE, render_region
 from greenroom.providers.local.ruleset import (
     Chain,
     Collection,

@@ -1,5 +1,5 @@
 """The security groups as nftables in the region's namespace: rendering is pure, applying is one
-transaction.
+transaction. They are added to the table of the empty region (``region_table``).
 
 A destination looks up its own chain in a verdict map, and its chain jumps to the chains of its
 groups, so a packet's cost does not grow with the number of machines or environments. What is not
@@ -23,113 +23,15 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import IngressRule, Machine, SecurityGroup, Stack
 from greenroom.providers.local import kernel
 from greenroom.providers.local.conntrack import forget
-from greenroom.providers.local.layout import (
-    DNS_ADDRESS,
-    METADATA_ADDRESS,
-    SERVICE_ADDRESS,
-    Layout,
-    link_name,
-)
+from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.network import is_namespace
 from greenroom.providers.local.nftables import apply, list_ruleset, list_table
+from greenroom.providers.local.region_table import PACED, TABLE, render_region
 
-TABLE = "inet greenroom"
 _EVERY = "every."
 _T = TypeVar("_T")
 _CHANGES = threading.Lock()
 """A removal looks first and then changes: between the two nobody may join a set that goes."""
-_TIMEOUT_S = 20
-_CONNECTIONS = 64
-"""What one machine may have open to the region's services at a time; a boot needs three."""
-_TOO_MANY = f"ip saddr ct count over {_CONNECTIONS}"
-_NEW_TOO_OFTEN = "ip saddr limit rate over 100/second burst 400 packets"
-"""Beyond that a connection waits for its turn: TCP asks again after a second."""
-_ASKS_TOO_OFTEN = "ip saddr limit rate over 500/second burst 1000 packets"
-"""Names are answered by one process for the whole region."""
-_REFUSED = "reject with icmp port-unreachable"
-_TOO_MANY_NAMES = "ip saddr ct count over 4"
-"""dnsmasq has 20 processes for questions over TCP (its MAX_PROCS)."""
-
-
-_PACED = ("callers", "askers")
-"""Sets whose elements stay until they are deleted; a counting set forgets by itself."""
-
-
-def render_region(cidr: str) -> str:
-    """The ruleset of an empty region. ``cidr`` is its /16; its last /24 is the host's link.
-
-    Every line is written as nft lists it: the audit compares the two word for word.
-    """
-    prefix = cidr.rsplit(".", 2)[0]
-    return f"""
-table {TABLE} {{
-  set inside {{
-    type ipv4_addr
-    flags interval
-    elements = {{ {prefix}.0.0-{prefix}.254.255 }}
-  }}
-  set bindings {{
-    typeof iifname . ip saddr
-  }}
-  set clients {{
-    type ipv4_addr
-    size 65535
-    flags dynamic
-  }}
-  set callers {{
-    type ipv4_addr
-    size 65535
-    flags dynamic
-  }}
-  set askers {{
-    type ipv4_addr
-    size 65535
-    flags dynamic
-  }}
-  set resolvers {{
-    type ipv4_addr
-    size 65535
-    flags dynamic
-  }}
-  map machines {{
-    type ipv4_addr : verdict
-  }}
-  chain spoofed {{
-    type filter hook prerouting priority mangle; policy accept;
-    iifname "m*" meta nfproto ipv6 counter drop
-    iifname "m*" iifname . ip saddr != @bindings counter drop
-    iifname != "m*" ip saddr @inside counter drop
-  }}
-  chain untracked {{
-    type filter hook prerouting priority raw; policy accept;
-    ip daddr {DNS_ADDRESS} udp dport 53 notrack
-  }}
-  chain untracked-answers {{
-    type filter hook output priority raw; policy accept;
-    ip saddr {DNS_ADDRESS} udp sport 53 notrack
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy drop;
-    ct state established,related accept
-    ct state invalid counter drop
-    ip daddr vmap @machines
-    meta nfproto ipv4 counter reject with icmp admin-prohibited
-  }}
-  chain input {{
-    type filter hook input priority filter; policy drop;
-    iifname "lo" accept
-    ct state established,related accept
-    ct state new tcp dport {{ 53, 80 }} update @callers {{ {_NEW_TOO_OFTEN} }} counter drop
-    udp dport 53 update @askers {{ {_ASKS_TOO_OFTEN} }} counter drop
-    ct state new tcp dport 53 add @resolvers {{ {_TOO_MANY_NAMES} }} {_REFUSED}
-    ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} {_REFUSED}
-    ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80 accept
-    ip daddr {DNS_ADDRESS} ip saddr @inside udp dport 53 accept
-    ip daddr {DNS_ADDRESS} ip saddr @inside tcp dport 53 accept
-    meta nfproto ipv4 counter reject with icmp admin-prohibited
-  }}
-}}
-"""
 
 
 def render_add(stack: Stack, machines: Sequence[Machine], groups: Sequence[SecurityGroup]) -> str:
@@ -358,7 +260,7 @@ def observe_firewall(layout: Layout) -> FirewallState:
             sets.append(entry["set"]["name"])
             if entry["set"]["name"] == "bindings":
                 bindings += [e["concat"][1] for e in entry["set"].get("elem", [])]
-            elif entry["set"]["name"] in _PACED:
+            elif entry["set"]["name"] in PACED:
                 name = entry["set"]["name"]
                 paced += [(name, e["elem"]["val"]) for e in entry["set"].get("elem", [])]
             elif entry["set"]["name"].startswith(_EVERY):
