@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from greenroom.model.cloud_views import (
     Compared,
     Difference,
     DriftKind,
-    SeenRule,
     Unverified,
-    rule_words,
 )
 from greenroom.providers.aws.session import Account
 
@@ -97,35 +95,3 @@ def _missing(raw: Mapping[str, Any]) -> Difference:
         expected="there",
         actual="deleted",
     )
-
-
-def group_rules(account: Account, groups: Sequence[str]) -> tuple[SeenRule, ...]:
-    """The rules of these groups (ids); EC2 takes 200 values of a filter at once."""
-    return tuple(
-        _rule(raw)
-        for start in range(0, len(groups), _FILTER_VALUES)
-        for page in account.pages(
-            "ec2",
-            "DescribeSecurityGroupRules",
-            about=", ".join(groups[start : start + 3]),
-            Filters=[{"Name": "group-id", "Values": list(groups[start : start + _FILTER_VALUES])}],
-        )
-        for raw in page.get("SecurityGroupRules", [])
-    )
-
-
-_FILTER_VALUES = 200
-
-
-def _rule(raw: Mapping[str, Any]) -> SeenRule:
-    source = (
-        (raw.get("ReferencedGroupInfo") or {}).get("GroupId")
-        or raw.get("PrefixListId")
-        or raw.get("CidrIpv4")
-        or raw.get("CidrIpv6")
-        or "?"
-    )
-    first, last = raw.get("FromPort", -1), raw.get("ToPort", -1)
-    egress = bool(raw.get("IsEgress"))
-    words = rule_words(source, raw.get("IpProtocol", "-1"), first, last, egress=egress)
-    return SeenRule(id=raw["SecurityGroupRuleId"], group=raw["GroupId"], words=words, egress=egress)

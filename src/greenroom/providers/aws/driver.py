@@ -20,6 +20,7 @@ from greenroom.providers.aws import (
     given,
     network,
     records,
+    security_groups,
     stacks,
 )
 from greenroom.providers.aws.errors import AnswerError
@@ -133,7 +134,7 @@ class AwsDriver(AwsReadings):
 
     def rules(self, environment: EnvironmentName) -> tuple[CloudRule, ...]:
         """See CloudAccount."""
-        return network.read_rules(self._account, environment)
+        return security_groups.environment_rules(self._account, environment)
 
 
 def compiled(cloud: CloudStack, request: str) -> Template:

@@ -23,6 +23,7 @@ from greenroom.providers.aws import (
     machine_logs,
     records,
     removal,
+    security_groups,
     seen,
     systems_manager,
 )
@@ -82,7 +83,7 @@ class AwsInventory(AwsReadings):
 
     def rules(self, groups: Sequence[str]) -> tuple[SeenRule, ...]:
         """See CloudInventory."""
-        return drift.group_rules(self._account, groups)
+        return security_groups.rules_of_groups(self._account, groups)
 
     def require_online(self, machine: str, instance: str) -> None:
         """See CloudInventory."""

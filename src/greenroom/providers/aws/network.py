@@ -1,20 +1,16 @@
-"""VPC, subnets, AMI parameters and rules: what an environment needs of the account's own."""
+"""VPC, subnets and AMI parameters: what an environment needs of the account's own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from greenroom.errors import InputError
-from greenroom.model.cloud_account import CloudRule, Network
-from greenroom.model.names import EnvironmentName
+from greenroom.model.cloud_account import Network
 from greenroom.providers.aws.change_sets import no_parameter
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account, Reply
-from greenroom.providers.aws.tags import ENVIRONMENT_TAG, PREFIX
-
-GROUP_TAG = f"{PREFIX}group"
 
 _VPC_ID = re.compile(r"vpc-[0-9a-f]{8,17}")
 _SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
@@ -51,25 +47,6 @@ def require_parameters(account: Account, paths: Sequence[str]) -> None:
         reply = account.call("ssm", "GetParameters", about=", ".join(names), Names=names)
         for missing in reply.get("InvalidParameters", ()):
             raise no_parameter(missing, account.region)
-
-
-def read_rules(account: Account, environment: EnvironmentName) -> tuple[CloudRule, ...]:
-    """The rules of the environment's own groups, in and out; see the port."""
-    pages = account.pages(
-        "ec2",
-        "DescribeSecurityGroups",
-        about=f"groups of {environment}",
-        Filters=[{"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [str(environment)]}],
-    )
-    groups = [group for page in pages for group in page["SecurityGroups"]]
-    names = {group["GroupId"]: _tag(group, GROUP_TAG) or group["GroupId"] for group in groups}
-    rules = (
-        rule
-        for group in groups
-        for egress in (False, True)
-        for rule in _rules(group, names, egress=egress)
-    )
-    return tuple(sorted(set(rules), key=str))
 
 
 def _resolve_vpc(account: Account, vpc: str | None) -> str:
@@ -139,23 +116,3 @@ def _called(vpc_id: str, asked: str | None) -> str:
 
 def _tag(thing: Mapping[str, Any], key: str) -> str:
     return next((tag["Value"] for tag in thing.get("Tags", ()) if tag["Key"] == key), "")
-
-
-def _rules(
-    group: Mapping[str, Any], names: Mapping[str, str], *, egress: bool
-) -> Iterator[CloudRule]:
-    for permission in group.get("IpPermissionsEgress" if egress else "IpPermissions", ()):
-        pairs = [pair["GroupId"] for pair in permission.get("UserIdGroupPairs", ())]
-        sources = [names.get(pair, pair) for pair in pairs]
-        sources += [each["CidrIp"] for each in permission.get("IpRanges", ())]
-        sources += [each["CidrIpv6"] for each in permission.get("Ipv6Ranges", ())]
-        sources += [each["PrefixListId"] for each in permission.get("PrefixListIds", ())]
-        for source in sources:
-            yield CloudRule(
-                group=names[group["GroupId"]],
-                protocol=permission["IpProtocol"],
-                first=permission.get("FromPort", -1),
-                last=permission.get("ToPort", -1),
-                source=source,
-                egress=egress,
-            )

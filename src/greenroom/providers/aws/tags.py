@@ -23,6 +23,7 @@ OWNER_TAG = f"{PREFIX}owner"
 EXPIRES_TAG = f"{PREFIX}expires"
 PRODUCTION_TAG = f"{PREFIX}production"
 MACHINE_TAG = f"{PREFIX}machine"
+GROUP_TAG = f"{PREFIX}group"
 
 REQUEST_OUTPUT = "GreenroomRequest"
 """The stack's output that keeps the words which chose machines and restores. It is no tag: every
