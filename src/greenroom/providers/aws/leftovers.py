@@ -15,9 +15,9 @@ from typing import Any
 
 from greenroom.errors import RefusedError
 from greenroom.model.cloud_views import Power, Reason, Remainder
-from greenroom.providers.aws.seen import LOGICAL_ID_TAG, seen_instances, tag_filters, tags_of
+from greenroom.providers.aws.seen import LOGICAL_ID_TAG, seen_instances, tag_filters
 from greenroom.providers.aws.session import Account
-from greenroom.providers.aws.tags import ENVIRONMENT_TAG, PRODUCTION_TAG
+from greenroom.providers.aws.tags import ENVIRONMENT_TAG, PRODUCTION_TAG, tags_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ def _roles(account: Account, environment: str) -> Iterator[Remainder]:
             if not name.startswith(stem):
                 continue
             tags = account.call("iam", "ListRoleTags", about=name, RoleName=name)
-            if {t["Key"]: t["Value"] for t in tags["Tags"]}.get(ENVIRONMENT_TAG) == environment:
+            if tags_of(tags).get(ENVIRONMENT_TAG) == environment:
                 yield Remainder(kind="role", id=name, why=Reason.LEFT_OVER)
 
 
@@ -185,7 +185,6 @@ def _zones(account: Account, environment: str) -> Iterator[Remainder]:
             ResourceIds=ids[start : start + _ZONES_AT_ONCE],
         )
         for tagged in reply["ResourceTagSets"]:
-            tags = {tag["Key"]: tag["Value"] for tag in tagged.get("Tags", [])}
-            if tags.get(ENVIRONMENT_TAG) == environment:
+            if tags_of(tagged).get(ENVIRONMENT_TAG) == environment:
                 zone = tagged["ResourceId"]
                 yield Remainder(kind="hosted zone", id=zone, why=Reason.LEFT_OVER, note=zones[zone])

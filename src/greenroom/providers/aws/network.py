@@ -11,6 +11,7 @@ from greenroom.model.cloud_account import Network
 from greenroom.providers.aws.change_sets import no_parameter
 from greenroom.providers.aws.errors import AnswerError
 from greenroom.providers.aws.session import Account, Reply
+from greenroom.providers.aws.tags import tags_of
 
 _VPC_ID = re.compile(r"vpc-[0-9a-f]{8,17}")
 _SUBNET_ID = re.compile(r"subnet-[0-9a-f]{8,17}")
@@ -92,7 +93,7 @@ def _subnet(there: Sequence[Mapping[str, Any]], wanted: str, vpc: str) -> str:
     if _SUBNET_ID.fullmatch(wanted):
         found = [s["SubnetId"] for s in there if s["SubnetId"] == wanted]
     else:
-        found = [s["SubnetId"] for s in there if _tag(s, "Name") == wanted]
+        found = [s["SubnetId"] for s in there if tags_of(s).get("Name") == wanted]
     if len(found) == 1:
         return str(found[0])
     if found:
@@ -102,7 +103,7 @@ def _subnet(there: Sequence[Mapping[str, Any]], wanted: str, vpc: str) -> str:
             f"{', '.join(sorted(found))}",
             hint="name them by their ids in the blueprint: aws.subnets",
         )
-    known = ", ".join(sorted(_tag(s, "Name") or s["SubnetId"] for s in there))
+    known = ", ".join(sorted(tags_of(s).get("Name") or s["SubnetId"] for s in there))
     raise InputError(
         "E_AWS_SUBNET",
         f"the VPC {vpc} has no subnet {wanted!r}",
@@ -112,7 +113,3 @@ def _subnet(there: Sequence[Mapping[str, Any]], wanted: str, vpc: str) -> str:
 
 def _called(vpc_id: str, asked: str | None) -> str:
     return vpc_id if asked in (None, vpc_id) else f"{asked!r} ({vpc_id})"
-
-
-def _tag(thing: Mapping[str, Any], key: str) -> str:
-    return next((tag["Value"] for tag in thing.get("Tags", ()) if tag["Key"] == key), "")

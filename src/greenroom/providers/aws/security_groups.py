@@ -14,8 +14,9 @@ from typing import Any
 from greenroom.model.cloud_account import CloudRule
 from greenroom.model.cloud_views import SeenRule, rule_words
 from greenroom.model.names import EnvironmentName
+from greenroom.providers.aws.seen import tag_filters
 from greenroom.providers.aws.session import Account
-from greenroom.providers.aws.tags import ENVIRONMENT_TAG, GROUP_TAG
+from greenroom.providers.aws.tags import GROUP_TAG, tags_of
 
 _FILTER_VALUES_MAX = 200
 """Values in one filter (EC2 API, Filter)."""
@@ -27,7 +28,7 @@ def environment_rules(account: Account, environment: EnvironmentName) -> tuple[C
         "ec2",
         "DescribeSecurityGroups",
         about=f"groups of {environment}",
-        Filters=[{"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [str(environment)]}],
+        Filters=tag_filters(str(environment)),
     )
     groups = [group for page in pages for group in page["SecurityGroups"]]
     names = {group["GroupId"]: _name(group) for group in groups}
@@ -60,8 +61,7 @@ def _group_filter(groups: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _name(group: Mapping[str, Any]) -> str:
-    tags = {tag["Key"]: tag["Value"] for tag in group.get("Tags", ())}
-    return tags.get(GROUP_TAG) or str(group["GroupId"])
+    return tags_of(group).get(GROUP_TAG) or str(group["GroupId"])
 
 
 def _permitted(

@@ -20,6 +20,7 @@ from greenroom.providers.aws.tags import (
     OWNER_TAG,
     PRODUCTION_TAG,
     REQUEST_OUTPUT,
+    tags_of,
     text_of_tag,
 )
 
@@ -101,13 +102,13 @@ def _identified(account: Account, stack: FoundStack) -> FoundStack:
         )
     except (AnswerError, RefusedError):
         return stack
-    tags = {tag["Key"]: tag["Value"] for tag in reply.get("Tags", ())}
+    tags = tags_of(reply)
     return replace(stack, tags=tags, identity=parse_identity(tags))
 
 
 def parse_stack(stack: Mapping[str, Any]) -> FoundStack:
     """An element of DescribeStacks."""
-    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
+    tags = tags_of(stack)
     outputs = {o["OutputKey"]: o.get("OutputValue", "") for o in stack.get("Outputs", ())}
     return FoundStack(
         id=stack["StackId"],

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from greenroom.model.cloud import CloudMachine, CloudStack
 from greenroom.model.stack import Machine
@@ -65,6 +67,11 @@ def kept_tags(cloud: CloudStack, machine: CloudMachine) -> Tags:
     stack's down to them, and what a destroy left behind is found by them."""
     name = f"{machine.name}.{cloud.stack.domain}"
     return (("Name", name), *identity_tags(cloud), (MACHINE_TAG, machine.name))
+
+
+def tags_of(reply: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of something that AWS describes: its list of keys and values as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in reply.get("Tags") or ()}
 
 
 def tag_value(text: str) -> str:

@@ -16,7 +16,7 @@ from greenroom.errors import InputError
 from greenroom.model.cloud import CloudStack
 from greenroom.model.cloud_account import CloudRule
 from greenroom.model.stack import IngressRule, SecurityGroup
-from greenroom.providers.aws.tags import PREFIX
+from greenroom.providers.aws.tags import GROUP_TAG, PREFIX
 from greenroom.providers.aws.template.ami import is_bare
 from greenroom.providers.aws.template.compiled import Resource, resource_of
 from greenroom.providers.aws.template.names import LogicalIds
@@ -82,7 +82,7 @@ def _rules(grounds: Grounds) -> Iterator[Resource]:
 def _group(grounds: Grounds, group: SecurityGroup) -> Resource:
     environment = grounds.cloud.stack.environment
     name = f"{environment}/{group.name}"
-    tags = {"Name": name, **dict(group.tags), f"{PREFIX}group": group.name}
+    tags = {"Name": name, **dict(group.tags), GROUP_TAG: group.name}
     if group.description:
         tags[f"{PREFIX}description"] = group.description
     resource = ec2.SecurityGroup(
