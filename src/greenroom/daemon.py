@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import blueprint_planner
+from greenroom.app.timings import Timings
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
@@ -61,14 +63,16 @@ def serve(region: Region) -> None:
     with _only_one(region):
         provider = LocalProvider(Layout(region))
         provider.open()
-        control = _control_plane(region, provider)
+        database = _ledger(region)
+        control = _control_plane(region, provider, database)
         try:
             _admit_again(control, provider)
             control.recover()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             with _watch_over_space(control, provider).running():
-                asyncio.run(_serve_until_told(region, control, provider))
+                api = make_api(control, provider, Timings(database))
+                asyncio.run(_serve_until_told(region, provider, api))
         finally:
             provider.stop_care()
             control.close()
@@ -83,10 +87,14 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _control_plane(region: Region, provider: LocalProvider) -> ControlPlane:
+def _ledger(region: Region) -> Database:
     region.ledger_dir.mkdir(mode=0o700, exist_ok=True)
     database = Database.in_file(region.ledger_dir / "ledger.db")
     database.migrate()
+    return database
+
+
+def _control_plane(region: Region, provider: LocalProvider, database: Database) -> ControlPlane:
     planner = blueprint_planner(
         region_cidr=IPv4Network(region.cidr), agent_sha256=provider.agent_sha256
     )
@@ -136,20 +144,21 @@ def _only_one(region: Region) -> Iterator[None]:
         yield
 
 
-async def _serve_until_told(region: Region, control: ControlPlane, provider: LocalProvider) -> None:
+async def _serve_until_told(region: Region, provider: LocalProvider, api: FastAPI) -> None:
     services = RegionServices(provider.layout, provider.residents, provider.signals)
     inside = [
         open_listener(provider.layout, address, _SERVICE_PORT)
         for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
     ]
-    api = _Server(make_api(control, provider))
+    api_server = _Server(api)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
     region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _tell_to_exit, api, region_server)
+        loop.add_signal_handler(number, _tell_to_exit, api_server, region_server)
     await asyncio.gather(
-        region_server.serve(sockets=inside), api.serve(sockets=[_api_socket(region.socket_path)])
+        region_server.serve(sockets=inside),
+        api_server.serve(sockets=[_api_socket(region.socket_path)]),
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from greenroom.app.create import ensure_images
 from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.patience import prove_patiently
+from greenroom.app.timings import timings_of_failure
 from greenroom.app.verdict import keep_proof
 from greenroom.errors import GreenroomError
 from greenroom.model.incidents import Incident
@@ -29,6 +30,7 @@ from greenroom.ports import Steps
 from greenroom.store import codec
 from greenroom.store.environments import find_findings, set_status
 from greenroom.store.incidents import record_incident
+from greenroom.store.timings import record_timings
 
 AT_ONCE = 4
 """After a reboot all environments come back; side by side, but not so many that all are late."""
@@ -157,5 +159,6 @@ def _keep_failed(operation: Operation, error: GreenroomError) -> Callable[[Conne
     def write(connection: Connection) -> None:
         set_status(connection, name, EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
         record_incident(connection, name, Incident(at=at, subject=str(name), message=message))
+        record_timings(connection, timings_of_failure(operation, error, at))
 
     return write

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from greenroom.app.operation import Operation, failure
+from greenroom.app.timings import timings_of_failure
 from greenroom.errors import CancelledError, GreenroomError
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
@@ -16,6 +17,7 @@ from greenroom.model.views import EnvironmentStatus
 from greenroom.store import codec
 from greenroom.store.environments import delete_environment, set_status
 from greenroom.store.intents import undo_intents
+from greenroom.store.timings import record_timings
 
 _LISTED_MAX = 5
 
@@ -31,17 +33,25 @@ def remove(operation: Operation, phase: str) -> Receipt:
 
 def compensate(operation: Operation, error: GreenroomError) -> None:
     """Take back what a failed or cancelled create has made, and end it with its error."""
-    name = operation.environment.name
+    name, now = operation.environment.name, operation.ports.clock.now()
+    timed = timings_of_failure(operation, error, now)
+
+    def also(write: Callable[[Connection], None], connection: Connection) -> None:
+        write(connection)
+        record_timings(connection, timed)
+
     try:
         receipt = remove(operation, "compensate")
     except GreenroomError as second:
         addition = f"; taking it back failed too: {second.message}"
-        operation.end(failure(error, addition), partial(_keep_failed, name))
+        kept = partial(also, partial(_keep_failed, name))
+        operation.end(failure(error, addition), kept)
         return
     addition = f"; {left_over_text(receipt)}" if receipt.left_over else ""
     if isinstance(error, CancelledError) and not receipt.left_over:
         addition = "; everything was taken back"
-    operation.end(failure(error, addition, receipt), forget_removed(operation, receipt))
+    forgotten = partial(also, forget_removed(operation, receipt))
+    operation.end(failure(error, addition, receipt), forgotten)
 
 
 def forget_removed(operation: Operation, receipt: Receipt) -> Callable[[Connection], None]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 
 from greenroom.app.operation import Operation
+from greenroom.app.timings import timings_of_ending
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.views import MachineReport
 from greenroom.store.environments import save_proof, save_reports
 from greenroom.store.operations import Ending
+from greenroom.store.timings import record_timings
 
 _EXIT_NOT_PROVED = 3
 
@@ -29,6 +31,8 @@ def keep_proof(
     def write(connection: Connection) -> None:
         save_reports(connection, name, reports)
         save_proof(connection, operation.environment, proof, now)
+        timed = timings_of_ending(operation, reports, proof.verdict, now)
+        record_timings(connection, timed)
         also(connection)
 
     operation.end(ending_of(name, proof), write)

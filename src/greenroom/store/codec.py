@@ -21,6 +21,7 @@ from greenroom.model.requests import (
     Request,
 )
 from greenroom.model.stack import Stack
+from greenroom.model.timings import Seen
 from greenroom.model.views import MachineReport
 
 
@@ -64,6 +65,16 @@ def dump_reports(reports: tuple[MachineReport, ...]) -> str:
 def load_reports(text: str) -> tuple[MachineReport, ...]:
     """Machine reports from JSON."""
     return _reports().validate_json(text)
+
+
+def dump_seen(seen: Seen) -> str:
+    """What a client saw as JSON."""
+    return _seen().dump_json(seen).decode()
+
+
+def load_seen(text: str) -> Seen:
+    """What a client saw from JSON."""
+    return _seen().validate_json(text)
 
 
 def dump_request(request: Request) -> str:
@@ -114,6 +125,11 @@ def _receipts() -> TypeAdapter[Receipt]:
 @cache
 def _reports() -> TypeAdapter[tuple[MachineReport, ...]]:
     return TypeAdapter(tuple[MachineReport, ...])
+
+
+@cache
+def _seen() -> TypeAdapter[Seen]:
+    return TypeAdapter(Seen)
 
 
 @cache

@@ -147,3 +147,24 @@ incidents = Table(
     Column("away_s", Float),
 )
 Index("incidents_environment", incidents.c.environment, incidents.c.at)
+
+timings = Table(
+    "timings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    # Names, not references: a timing outlives the environment that it tells of.
+    Column("operation", String(32), nullable=False),
+    Column("environment", String(80), nullable=False),
+    Column("stack", String(24), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # None is the whole environment.
+    Column("machine", String(64)),
+    Column("restore_s", Float),
+    Column("boot_s", Float),
+    Column("total_s", Float, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("seen_json", Text),
+)
+Index("timings_stack", timings.c.stack, timings.c.id)
+Index("timings_operation", timings.c.operation)

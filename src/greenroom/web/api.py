@@ -10,14 +10,16 @@ from fastapi import FastAPI
 
 from greenroom import __version__
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
+from greenroom.web.timings import timing_routes
 
 
-def make_api(control: ControlPlane, provider: LocalProvider) -> FastAPI:
+def make_api(control: ControlPlane, provider: LocalProvider, timings: Timings) -> FastAPI:
     """The application that the daemon serves on its unix socket."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
     started_at = datetime.now(UTC)
@@ -25,6 +27,7 @@ def make_api(control: ControlPlane, provider: LocalProvider) -> FastAPI:
     api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
+    api.include_router(timing_routes(timings))
 
     @api.get("/v1/status")
     def status() -> dict[str, Any]:

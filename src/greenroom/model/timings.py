@@ -1,0 +1,56 @@
+"""How long it took until something stood, was restored or stood again: one row of the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from greenroom.model.proof import Verdict
+
+
+class TimedKind(StrEnum):
+    """What was timed."""
+
+    CREATE = "create"
+    RECOVER = "recover"
+    REPLACE = "replace"
+    DRILL = "drill"
+    """With ``restore_s`` a cold restore, with ``seen`` a machine that was thrown away."""
+    START = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a client saw that read the endpoints while a machine was thrown away.
+
+    ``errors`` counts by kind (``connection refused``, ``503``, ``timeout``, ``wrong content``),
+    sorted. ``longest_gap_s`` is the longest time between two good answers, None if there was no
+    good one; ``slowest_s`` is the slowest good answer. ``whole``: False if a restart of the daemon
+    ended the client before the machine was back.
+    """
+
+    requests: int
+    errors: tuple[tuple[str, int], ...]
+    longest_gap_s: float | None
+    slowest_s: float | None
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One row. ``machine`` None is the whole environment. ``restore_s`` is what restoring took
+    this time (of a clone: the clone), ``boot_s`` from the start of a machine to its signal,
+    ``total_s`` until the expected behaviour was proved, or until ``verdict`` was clear."""
+
+    at: datetime
+    operation: str
+    environment: str
+    stack: str
+    kind: TimedKind
+    machine: str | None
+    restore_s: float | None
+    boot_s: float | None
+    total_s: float
+    verdict: Verdict
+    seen: Seen | None = None
