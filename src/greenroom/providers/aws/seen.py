@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from greenroom.model.cloud_views import Power, SeenInstance, SeenVolume
-from greenroom.providers.aws.session import Account, Reply
+from greenroom.providers.aws.session import Account
 from greenroom.providers.aws.tags import ENVIRONMENT_TAG, MACHINE_TAG, tags_of
 
 LOGICAL_ID_TAG = "aws:cloudformation:logical-id"
@@ -21,9 +21,16 @@ _ROOT_DEVICES = ("/dev/xvda", "/dev/sda1")
 def seen_instances(account: Account, environment: str | None = None) -> tuple[SeenInstance, ...]:
     """Every instance with our tags, or with those of one environment; terminated ones too, which
     EC2 shows for about an hour (EC2 guide, "Terminate your instance")."""
+    pages = account.pages(
+        "ec2",
+        "DescribeInstances",
+        about=_about("instances", environment),
+        Filters=tag_filters(environment),
+        MaxResults=PAGE,
+    )
     return tuple(
         _instance(raw)
-        for page in _described(account, "instances", environment)
+        for page in pages
         for reservation in page.get("Reservations", [])
         for raw in reservation.get("Instances", [])
     )
@@ -31,7 +38,13 @@ def seen_instances(account: Account, environment: str | None = None) -> tuple[Se
 
 def seen_volumes(account: Account, environment: str | None = None) -> tuple[SeenVolume, ...]:
     """Every volume with our tags, or with those of one environment."""
-    pages = _described(account, "volumes", environment)
+    pages = account.pages(
+        "ec2",
+        "DescribeVolumes",
+        about=_about("volumes", environment),
+        Filters=tag_filters(environment),
+        MaxResults=PAGE,
+    )
     return tuple(_volume(raw) for page in pages for raw in page.get("Volumes", []))
 
 
@@ -42,14 +55,8 @@ def tag_filters(environment: str | None) -> list[dict[str, Any]]:
     return [{"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [environment]}]
 
 
-def _described(account: Account, what: str, environment: str | None) -> Iterator[Reply]:
-    return account.pages(
-        "ec2",
-        f"Describe{what.capitalize()}",
-        about=f"{what} of {environment or 'greenroom'}",
-        Filters=tag_filters(environment),
-        MaxResults=PAGE,
-    )
+def _about(what: str, environment: str | None) -> str:
+    return f"{what} of {environment}" if environment else f"{what} of greenroom"
 
 
 def _instance(raw: Mapping[str, Any]) -> SeenInstance:
