@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from greenroom.errors import HostError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. Known here so that an up-to-date database, which is nearly always the
 case, costs one query and not the import of Alembic (a fifth of a second) at every start."""
 

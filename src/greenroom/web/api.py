@@ -10,16 +10,20 @@ from fastapi import FastAPI
 
 from greenroom import __version__
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.inventory.service import Inventory
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
+from greenroom.web.inventory import inventory_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
 from greenroom.web.timings import timing_routes
 
 
-def make_api(control: ControlPlane, provider: LocalProvider, timings: Timings) -> FastAPI:
+def make_api(
+    control: ControlPlane, provider: LocalProvider, inventory: Inventory, timings: Timings
+) -> FastAPI:
     """The application that the daemon serves on its unix socket."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
     started_at = datetime.now(UTC)
@@ -27,6 +31,7 @@ def make_api(control: ControlPlane, provider: LocalProvider, timings: Timings) -
     api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
+    api.include_router(inventory_routes(inventory))
     api.include_router(timing_routes(timings))
 
     @api.get("/v1/status")
