@@ -22,9 +22,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from greenroom.app.clock import SystemClock
+from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
-from greenroom.app.inventory.service import Inventory
 from greenroom.app.planning import blueprint_planner
 from greenroom.app.timings import Timings
 from greenroom.errors import GreenroomError, RefusedError
@@ -42,6 +41,7 @@ from greenroom.region import Region
 from greenroom.store.database import Database
 from greenroom.store.environments import STANDING
 from greenroom.web.api import make_api
+from greenroom.web.peer import PeerProtocol
 
 _SERVICE_PORT = 80
 
@@ -67,19 +67,16 @@ def serve(region: Region) -> None:
         provider.open()
         database = _ledger(region)
         control = _control_plane(region, provider, database)
-        inventory = _inventory(control, provider, database)
         try:
             _admit_again(control, provider)
             control.recover()
-            inventory.start()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             with _watch_over_space(control, provider).running():
-                api = make_api(control, provider, inventory, Timings(database))
+                api = make_api(control, provider, Timings(database), Access.on(database))
                 asyncio.run(_serve_until_told(region, provider, api))
         finally:
             provider.stop_care()
-            inventory.close()
             control.close()
             if not control.environments():
                 provider.close()
@@ -97,14 +94,6 @@ def _ledger(region: Region) -> Database:
     database = Database.in_file(region.ledger_dir / "ledger.db")
     database.migrate()
     return database
-
-
-def _inventory(control: ControlPlane, provider: LocalProvider, database: Database) -> Inventory:
-    """It looks again whenever an operation tells something, or a machine."""
-    inventory = Inventory(database=database, provider=provider, clock=SystemClock())
-    control.listen(lambda _: inventory.nudge())
-    provider.health_words.listen(inventory.nudge)
-    return inventory
 
 
 def _control_plane(region: Region, provider: LocalProvider, database: Database) -> ControlPlane:
@@ -158,14 +147,12 @@ def _only_one(region: Region) -> Iterator[None]:
 
 
 async def _serve_until_told(region: Region, provider: LocalProvider, api: FastAPI) -> None:
-    services = RegionServices(
-        provider.layout, provider.residents, provider.signals, provider.health_words
-    )
+    services = RegionServices(provider.layout, provider.residents, provider.signals)
     inside = [
         open_listener(provider.layout, address, _SERVICE_PORT)
         for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
     ]
-    api_server = _Server(api)
+    api_server = _Server(api, http=PeerProtocol)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
     region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
     loop = asyncio.get_running_loop()

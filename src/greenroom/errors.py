@@ -81,5 +81,17 @@ class RefusedError(GreenroomError):
     exit_code = 4
 
 
+class LoginError(RefusedError):
+    """Say who you are: a token is missing, or does not open this any more."""
+
+
+class BusyError(RefusedError):
+    """Come again later: too much is asked at once. ``retry_s`` says when."""
+
+    def __init__(self, code: str, message: str, *, retry_s: float, hint: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.retry_s = retry_s
+
+
 class BugError(GreenroomError):
     """A state that our own code should have made impossible: report it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,9 +15,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
+from greenroom import store
 from greenroom.errors import HostError
 from greenroom.store.database import HEAD, Database
 from greenroom.store.tables import metadata
+
+
+def _know_every_table() -> None:
+    """A domain's tables are known once their module is imported."""
+    for module in pkgutil.iter_modules(store.__path__, "greenroom.store."):
+        if module.name.endswith("tables"):
+            importlib.import_module(module.name)
+
+
+_know_every_table()
 
 
 def test_head_is_the_newest_migration() -> None:

@@ -162,6 +162,7 @@ def _accepted(
         status=OperationStatus.QUEUED,
         created_at=now,
         asked_by=caller.name,
+        asked_from=caller.origin,
     )
 
 

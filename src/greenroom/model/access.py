@@ -91,16 +91,18 @@ class Grant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who asks. ``name`` is what the audit log and operations show: ``root`` for a login by the
-    unix socket, a token's name, or the part of greenroom that acts by itself."""
+    unix socket, a token's name, or the part of greenroom that acts by itself. ``origin`` is where
+    the request came from: an address, or the process at the other end of the unix socket."""
 
     name: str
     grants: tuple[Grant, ...]
+    origin: str = ""
 
     @classmethod
     def system(cls, part: str) -> Caller:
         """A part of greenroom that acts by itself, such as ``reconciler``."""
         everything = Grant(stack=EVERY_STACK, role=Role.OPERATOR)
-        return cls(name=f"greenroom:{part}", grants=(everything,))
+        return cls(name=f"greenroom:{part}", grants=(everything,), origin="greenroom")
 
     def role_on(self, stack: str) -> Role | None:
         """The caller's highest role on the stack; None if it is none of theirs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import (
@@ -15,11 +15,13 @@ from sqlalchemy import (
 )
 
 from greenroom.model.access import ITSELF
+from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Receipt
 from greenroom.model.requests import Request
 from greenroom.store import codec
+from greenroom.store.audit import insert_audit
 from greenroom.store.tables import operations
 
 _LOOK_BACK = 50
@@ -30,7 +32,7 @@ _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRecord:
     """One row: the request is kept whole, so that a restart can go on with it. ``asked_by`` is
-    the name of the caller."""
+    the name of the caller, ``asked_from`` their origin."""
 
     id: str
     kind: str
@@ -42,6 +44,7 @@ class OperationRecord:
     cancel_requested: bool = False
     receipt: Receipt | None = None
     asked_by: str = ITSELF.name
+    asked_from: str = ITSELF.origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class Ending:
 
 
 def insert_operation(connection: Connection, record: OperationRecord) -> None:
-    """Accept an operation; the database refuses a second unfinished one on the environment."""
+    """Accept an operation; the database refuses a second unfinished one on the environment. The
+    audit log tells it, as it tells the end."""
     values = {
         "id": record.id,
         "kind": record.kind,
@@ -67,10 +71,27 @@ def insert_operation(connection: Connection, record: OperationRecord) -> None:
         "created_at": record.created_at,
         "cancel_requested": record.cancel_requested,
         "asked_by": record.asked_by,
+        "asked_from": record.asked_from,
         # Writers take turns, so no two get the same number.
         "accepted": select(func.coalesce(func.max(operations.c.accepted), 0) + 1).scalar_subquery(),
     }
     connection.execute(insert(operations).values(values))
+    asked = {each.name: getattr(record.request, each.name) for each in fields(record.request)}
+    asked.pop("environment", None)
+    insert_audit(
+        connection,
+        AuditEntry(
+            caller=record.asked_by,
+            origin=record.asked_from,
+            action=record.kind,
+            outcome=Outcome.ACCEPTED,
+            stack=record.environment.stack,
+            subject=str(record.environment),
+            parameters=shown(asked),
+            reference=record.id,
+        ),
+        record.created_at,
+    )
 
 
 def find_operation(connection: Connection, operation: str) -> OperationRecord | None:
@@ -163,6 +184,31 @@ def finish_operation(
         "receipt_json": receipt,
     }
     connection.execute(update(operations).where(operations.c.id == operation).values(values))
+    _tell_end(connection, operation, ending, ended_at)
+
+
+def _tell_end(connection: Connection, operation: str, ending: Ending, ended_at: datetime) -> None:
+    query = select(
+        operations.c.kind,
+        operations.c.environment,
+        operations.c.asked_by,
+        operations.c.asked_from,
+    ).where(operations.c.id == operation)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return
+    entry = AuditEntry(
+        caller=row.asked_by,
+        origin=row.asked_from,
+        action=row.kind,
+        outcome=Outcome(ending.status.value),
+        stack=row.environment.partition("/")[0],
+        subject=row.environment,
+        code=ending.code,
+        message=ending.message if ending.code else "",
+        reference=operation,
+    )
+    insert_audit(connection, entry, ended_at)
 
 
 def _record(row: RowMapping) -> OperationRecord:
@@ -178,4 +224,5 @@ def _record(row: RowMapping) -> OperationRecord:
         cancel_requested=row["cancel_requested"],
         receipt=None if receipt is None else codec.load_receipt(receipt),
         asked_by=row["asked_by"],
+        asked_from=row["asked_from"],
     )

@@ -92,6 +92,7 @@ operations = Table(
     Column("exit_code", Integer),
     Column("receipt_json", Text),
     Column("asked_by", String(128), nullable=False, server_default="root"),
+    Column("asked_from", String(64), nullable=False, server_default=""),
     # The order in which they came: the clock may have been set back between two.
     Column("accepted", Integer, nullable=False, server_default="0"),
 )

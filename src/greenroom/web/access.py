@@ -6,12 +6,57 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
+from greenroom.app.access import Access
+from greenroom.app.logins import origin_of
+from greenroom.errors import LoginError
+from greenroom.model.access import Caller
+from greenroom.model.peer import Peer
+
+_SCHEME = "bearer"
 
 
 def caller_of(request: Request) -> Caller:
-    """The caller of a request on the unix socket, which only root can open."""
-    return Caller(name="root", grants=(Grant(stack=EVERY_STACK, role=Role.OPERATOR),))
+    """The caller: of the token in ``Authorization: Bearer …`` (RFC 6750), or else of the process
+    at the other end of the unix socket. Raises LoginError E_TOKEN_… .
+
+    A token is looked at first, so that root can try out what somebody else may.
+    """
+    access: Access = request.app.state.access
+    logins = access.logins
+    peer = peer_of(request)
+    header = request.headers.get("authorization")
+    if header is not None:
+        caller = logins.by_token(_bearer(header), origin_of_request(request))
+    elif peer is not None:
+        caller = logins.by_peer(peer)
+    else:
+        raise LoginError(
+            "E_TOKEN_MISSING",
+            "this takes a token: Authorization: Bearer grt_…",
+            hint="greenroom token create NAME --role ROLE makes one",
+        )
+    request.state.caller = caller
+    return caller
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def peer_of(request: Request) -> Peer | None:
+    """The process at the other end of the unix socket; None for TCP."""
+    peer: Peer | None = getattr(request.state, "peer", None)
+    return peer
+
+
+def origin_of_request(request: Request) -> str:
+    """Where the request comes from, for the audit log and the rates."""
+    peer = peer_of(request)
+    if peer is not None:
+        return origin_of(peer)
+    return "unknown" if request.client is None else request.client.host
+
+
+def _bearer(header: str) -> str:
+    scheme, _, text = header.partition(" ")
+    # What else it may be is judged as a token, and refused as one that is malformed.
+    return text.strip() if scheme.lower() == _SCHEME else header

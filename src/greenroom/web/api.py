@@ -9,30 +9,33 @@ from typing import Any
 from fastapi import FastAPI
 
 from greenroom import __version__
+from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
-from greenroom.app.inventory.service import Inventory
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
+from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
-from greenroom.web.inventory import inventory_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
 from greenroom.web.timings import timing_routes
+from greenroom.web.tokens import token_routes
 
 
 def make_api(
-    control: ControlPlane, provider: LocalProvider, inventory: Inventory, timings: Timings
+    control: ControlPlane, provider: LocalProvider, timings: Timings, access: Access
 ) -> FastAPI:
     """The application that the daemon serves on its unix socket."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
     started_at = datetime.now(UTC)
+    api.state.access = access
     add_problems(api)
     api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
-    api.include_router(inventory_routes(inventory))
     api.include_router(timing_routes(timings))
+    api.include_router(token_routes(access.tokens))
+    api.include_router(audit_routes(access.audit))
 
     @api.get("/v1/status")
     def status() -> dict[str, Any]:
