@@ -1,6 +1,6 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup setup-tests demo check test bench soak
+.PHONY: setup setup-tests demo check on-postgresql test bench soak
 
 setup:
 	@scripts/setup
@@ -22,8 +22,12 @@ check: setup-tests
 	.venv/bin/lint-imports
 	.venv/bin/pytest -q -n 2 tests/unit tests/contract
 
+# What has a ledger under it, a second time, on a real PostgreSQL.
+on-postgresql: setup-tests
+	GREENROOM_TEST_DATABASE=postgresql .venv/bin/pytest -q -n 2 tests/unit/test_app_* tests/unit/test_store_* tests/contract
+
 # Everything, also on the real kernel with real servers; needs root.
-test: check
+test: check on-postgresql
 	.venv/bin/pytest -q -n 2 tests/cloud
 	.venv/bin/pytest -q tests/real tests/scenario
 

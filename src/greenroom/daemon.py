@@ -63,17 +63,18 @@ def serve(region: Region) -> None:
     _raise_open_files()
     require_ready(region)
     with _only_one(region):
+        # First, and before anything is made on the host: it may be another daemon's.
+        ledger = _ledger(region)
         provider = LocalProvider(Layout(region))
         provider.open()
-        database = _ledger(region)
-        control = _control_plane(region, provider, database)
+        control = _control_plane(region, ledger, provider)
         try:
             _admit_again(control, provider)
             control.recover()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             with _watch_over_space(control, provider).running():
-                api = make_api(control, provider, Timings(database), Access.on(database))
+                api = make_api(control, provider, Timings(ledger), Access.on(ledger))
                 asyncio.run(_serve_until_told(region, provider, api))
         finally:
             provider.stop_care()
@@ -89,24 +90,29 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _ledger(region: Region) -> Database:
-    region.ledger_dir.mkdir(mode=0o700, exist_ok=True)
-    database = Database.in_file(region.ledger_dir / "ledger.db")
-    database.migrate()
-    return database
-
-
-def _control_plane(region: Region, provider: LocalProvider, database: Database) -> ControlPlane:
+def _control_plane(region: Region, ledger: Database, provider: LocalProvider) -> ControlPlane:
     planner = blueprint_planner(
         region_cidr=IPv4Network(region.cidr), agent_sha256=provider.agent_sha256
     )
     return ControlPlane(
-        database=database,
+        database=ledger,
         provider=provider,
         engine=mortal(DbosEngine(region.ledger_dir / "engine.db"), os.environ.get(VARIABLE, "")),
         planner=planner,
         proxy_port=region.proxy_port,
     )
+
+
+def _ledger(region: Region) -> Database:
+    """A file, unless GREENROOM_DATABASE_URL names a database elsewhere."""
+    region.ledger_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = os.environ.get("GREENROOM_DATABASE_URL", "")
+    database = Database(url) if url else Database.in_file(region.ledger_dir / "ledger.db")
+    database.migrate()
+    # The first write takes the ledger's lock: a second daemon is refused before it serves.
+    with database.write():
+        pass
+    return database
 
 
 def _admit_again(control: ControlPlane, provider: LocalProvider) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from tests.databases import make_database
+
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.planning import Draft
@@ -36,7 +38,6 @@ from greenroom.model.stack import (
 from greenroom.model.views import OperationView
 from greenroom.providers.memory.provider import MemoryProvider
 from greenroom.providers.memory.world import World
-from greenroom.store.database import Database
 from greenroom.store.intents import open_intents
 
 TIMEOUT_S = 20.0
@@ -59,7 +60,7 @@ class Stage:
         (self.folder / "code" / "backend-master.tar.gz").touch()
         (self.folder / "extracts").mkdir(exist_ok=True)
         (self.folder / "extracts" / "manifest.json").touch()
-        self.database = Database.in_file(self.folder / "ledger.db")
+        self.database = make_database(self.folder)
         self.database.migrate()
         self.provider = MemoryProvider(self.world)
         self.control = self.rise()

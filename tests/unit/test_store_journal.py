@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from app_stage import TIMEOUT_S, request
+from tests.databases import make_database
 
 from greenroom.model.events import Event, EventKind, OperationStatus
 from greenroom.model.names import EnvironmentName
@@ -24,7 +25,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.in_file(tmp_path / "ledger.db")
+    database = make_database(tmp_path)
     database.migrate()
     with database.write() as connection:
         for number in (1, 2):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError, StatementError
+from tests.databases import make_database
 
 from greenroom.errors import RefusedError
 from greenroom.model.events import OperationStatus
@@ -54,7 +55,7 @@ NAME = EnvironmentName("photos", "feature-x")
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.in_file(tmp_path / "ledger.db")
+    database = make_database(tmp_path)
     database.migrate()
     yield database
     database.close()
@@ -294,7 +295,9 @@ def test_readers_see_a_snapshot_and_never_wait_for_a_writer(database: Database) 
             assert find_operation(reading, "op-1") is None
 
 
-def test_sqlite_is_set_up_as_the_ledger_needs_it(database: Database) -> None:
+def test_sqlite_is_set_up_as_the_ledger_needs_it(tmp_path: Path) -> None:
+    database = Database.in_file(tmp_path / "ledger.db")
+    database.migrate()
     with database.read() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -308,6 +311,7 @@ def test_sqlite_is_set_up_as_the_ledger_needs_it(database: Database) -> None:
     }
     with database.read() as connection:
         assert connection.execute(select(environments)).all() == []
+    database.close()
 
 
 def test_only_a_deferred_write_may_be_lost_in_a_power_failure(tmp_path: Path) -> None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import URL, Connection, Engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from greenroom.errors import HostError
+from greenroom.errors import GreenroomError, HostError, InputError
+from greenroom.store.engines import Engines
+from greenroom.store.sqlite import sqlite_engines, sqlite_error
 
 HEAD = "0005"
 """The newest migration. Known here so that an up-to-date database, which is nearly always the
 case, costs one query and not the import of Alembic (a fifth of a second) at every start."""
 
-_BUSY_TIMEOUT_MS = 30_000
-_READ_ONLY = "greenroom_read_only"
-_DEFERRED = "greenroom_deferred"
+PASSING = ("E_LEDGER_FULL", "E_LEDGER_AWAY")
+"""The errors that end without us: somebody frees a disk, or starts a server."""
 
 
 class Database:
@@ -33,10 +31,9 @@ class Database:
     """
 
     def __init__(self, url: str | URL) -> None:
-        """``url`` as SQLAlchemy reads it: ``sqlite:////var/lib/…/ledger.db``, ``postgresql+…``."""
-        self._engine = _engine(url)
-        self._reader = self._engine.execution_options(**{_READ_ONLY: True})
-        self._deferred = self._engine.execution_options(**{_DEFERRED: True})
+        """``url`` as SQLAlchemy reads it: ``sqlite:////var/lib/…/ledger.db``,
+        ``postgresql://USER@HOST/NAME``. Raises InputError E_DATABASE_URL for any other."""
+        self._engines = _engines(url)
         self._write_lock = threading.Lock()
 
     @classmethod
@@ -48,25 +45,24 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; rolled back if the block raises.
 
-        Raises HostError (E_LEDGER_FULL, E_LEDGER) if the disk under it is full or fails.
+        Raises HostError: E_LEDGER_FULL and E_LEDGER if the disk under it is full or fails,
+        E_LEDGER_AWAY if the server does not answer; RefusedError E_LEDGER_HELD if another daemon
+        writes this ledger.
         """
-        try:
-            with self._write_lock, self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise self._translated(error) from error
+        with self._write_lock, self._begun(self._engines.writer) as connection:
+            yield connection
 
     @contextmanager
     def write_deferred(self) -> Iterator[Connection]:
         """As ``write``, for what a power failure (not a crash) may take back: it reaches the disk
         with the next ``write``, and costs no wait for the disk of its own."""
-        with self._write_lock, self._deferred.begin() as connection:
+        with self._write_lock, self._begun(self._engines.deferred) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one snapshot, never waits for a writer."""
-        with self._reader.begin() as connection:
+        with self._begun(self._engines.reader) as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -79,26 +75,27 @@ class Database:
         if version is not None and version > HEAD:
             raise HostError(
                 "E_LEDGER_NEWER",
-                f"the ledger {self._engine.url.render_as_string()} has schema {version}, "
+                f"the ledger {self._engines.writer.url.render_as_string()} has schema {version}, "
                 f"this greenroom knows {HEAD}",
                 hint="start the greenroom that wrote it, or a newer one",
             )
         with self.write() as connection:
             _upgrade(connection)
 
-    def _translated(self, error: OperationalError) -> Exception:
-        name = getattr(error.orig, "sqlite_errorname", "")
-        place = self._engine.url.database
-        words = f"the ledger {place} cannot be written: {error.orig}"
-        if name == "SQLITE_FULL":
-            return HostError("E_LEDGER_FULL", words, hint=f"free some space on the disk of {place}")
-        if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            return HostError("E_LEDGER", words, hint="dmesg tells what is wrong with the disk")
-        return error
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            translated = _translated(engine, error)
+            if translated is None:
+                raise
+            raise translated from error
 
     def close(self) -> None:
         """Give back all connections."""
-        self._engine.dispose()
+        self._engines.dispose()
 
 
 def _version(connection: Connection) -> str | None:
@@ -119,41 +116,35 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, HEAD)
 
 
-def _engine(url: str | URL) -> Engine:
-    # A pool of plain connections for SQLite too: opening one and setting its pragmas anew for
-    # every transaction would cost more than most of our transactions.
-    # Parameters are hidden, as an error's text goes into the log and they hold the environments'
-    # secrets.
-    engine = create_engine(
-        url, poolclass=QueuePool, pool_size=8, max_overflow=24, hide_parameters=True
+def _engines(url: str | URL) -> Engines:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise _bad_url(str(url).partition(":")[0]) from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return sqlite_engines(parsed)
+        case "postgresql":
+            # Imported here: psycopg takes 50 ms, and most ledgers are files.
+            from greenroom.store.postgresql import postgresql_engines
+
+            return postgresql_engines(parsed.set(drivername="postgresql+psycopg"))
+        case other:
+            raise _bad_url(other)
+
+
+def _bad_url(kind: str) -> InputError:
+    # Of a URL that cannot be read nobody knows where the password stands: none of it is shown.
+    return InputError(
+        "E_DATABASE_URL",
+        f"the ledger's URL begins with {kind!r}: expected sqlite or postgresql",
+        hint="such as postgresql://greenroom@db.internal/greenroom",
     )
+
+
+def _translated(engine: Engine, error: DBAPIError) -> GreenroomError | None:
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
+        return sqlite_error(engine, error)
+    from greenroom.store.postgresql import postgresql_error
 
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # None hands BEGIN over to us: the sqlite3 module would begin late and commit before DDL.
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "foreign_keys = ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get(_READ_ONLY, False):
-        connection.exec_driver_sql("BEGIN")
-        return
-    # FULL, so that the ledger is never behind the engine's own database (NORMAL there) after a
-    # power failure: an operation that ended here is not begun again for want of its end. It cannot
-    # be set within a transaction.
-    synchronous = "NORMAL" if options.get(_DEFERRED, False) else "FULL"
-    connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
-    # A deferred transaction that reads first and writes later fails at once when somebody wrote
-    # in between (SQLITE_BUSY_SNAPSHOT), and no timeout helps: writers therefore say so at BEGIN.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return postgresql_error(engine, error)

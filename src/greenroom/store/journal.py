@@ -18,11 +18,11 @@ from sqlalchemy import Connection
 
 from greenroom.errors import HostError
 from greenroom.model.events import Event
-from greenroom.store.database import Database
+from greenroom.store.database import PASSING, Database
 from greenroom.store.events import events_after, insert_events, last_seq
 
 FLUSH_INTERVAL_S = 0.05
-_FULL_RETRY_S = 1.0
+_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -78,14 +78,14 @@ class Journal:
         """Commit the last event together with ``write``, then show it to readers.
 
         In that order, so that nobody who has seen the result can meet a ledger without it. While
-        the disk of the ledger is full it waits: an ending that is lost would let its operation
-        stand unfinished for ever.
+        the ledger's disk is full or its server away it waits: an ending that is lost would let its
+        operation stand unfinished for ever.
         """
         while True:
             try:
                 event = self._settle_once(operation, make, write)
             except HostError as error:
-                if error.code != "E_LEDGER_FULL" or self._closing.wait(_FULL_RETRY_S):
+                if error.code not in PASSING or self._closing.wait(_RETRY_S):
                     raise
                 _logger.error("%s: %s", operation, error.message)
             else:
@@ -198,6 +198,8 @@ class Journal:
             try:
                 self.flush()
             except Exception:
-                # The batch stays pending and is tried again with the next event: neither a full
-                # disk nor a bug may end the only writer.
+                # The batch stays pending and is tried again: neither a full disk nor a bug may
+                # end the only writer.
                 _logger.exception("the journal could not be written")
+                self._closing.wait(_RETRY_S)
+                self._due.set()

@@ -1,0 +1,129 @@
+"""The database that a test's ledger lies in: a SQLite file, or, with
+GREENROOM_TEST_DATABASE=postgresql, a database of a real PostgreSQL server that this process starts.
+
+A folder names its ledger: who asks for the same folder again gets the same ledger again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+
+from greenroom.store.database import Database
+
+PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+START_S = 60.0
+
+
+def make_database(folder: Path) -> Database:
+    """The ledger of ``folder``, not migrated."""
+    if os.environ.get("GREENROOM_TEST_DATABASE") == "postgresql":
+        return Database(server().url_of(folder))
+    return Database.in_file(folder / "ledger.db")
+
+
+class PostgresServer:
+    """A PostgreSQL of our own: it listens on a socket in its folder, and nowhere else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+        self.made: set[str] = set()
+
+    def initialise(self) -> None:
+        user = pwd.getpwnam("postgres")
+        os.chown(self.folder, user.pw_uid, user.pw_gid)
+        options = ["--no-sync", "--auth=trust", "--locale=C.UTF-8"]
+        subprocess.run(
+            [*as_postgres("initdb"), *options, f"--pgdata={self.folder / 'data'}"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+
+    def start(self) -> None:
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            [
+                *as_postgres("postgres"),
+                *("-D", str(self.folder / "data"), "-k", str(self.folder)),
+                # What a test writes need not survive a power failure.
+                *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"),
+            ],
+            stdout=log,
+            stderr=log,
+            cwd="/",
+        )
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """At once, as a failing host would: connections are cut."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(START_S)
+        self.process = None
+
+    def remove(self) -> None:
+        if self.process is not None:
+            self.stop()
+        shutil.rmtree(self.folder)
+
+    def url_of(self, folder: Path) -> str:
+        name = "t" + sha256(str(folder).encode()).hexdigest()[:16]
+        if name not in self.made:
+            with self._connected("postgres") as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            self.made.add(name)
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    def _answers(self) -> bool:
+        try:
+            with self._connected("postgres"):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    @contextmanager
+    def _connected(self, name: str) -> Iterator[psycopg.Connection]:
+        url = f"postgresql://postgres@/{name}?host={self.folder}"
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+
+@cache
+def server() -> PostgresServer:
+    """The one of this process."""
+    made = make_server()
+    atexit.register(made.remove)
+    return made
+
+
+def make_server() -> PostgresServer:
+    made = PostgresServer(Path(tempfile.mkdtemp(prefix="greenroom-pg-")))
+    made.initialise()
+    made.start()
+    return made
+
+
+def as_postgres(program: str) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    user = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    # setpriv drops its own death signal with its rights, so it sets it anew.
+    return ["setpriv", *user, "--pdeathsig=INT", str(PROGRAMS / program)]
