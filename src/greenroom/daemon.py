@@ -23,7 +23,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from greenroom.app.access import Access
+from greenroom.app.clock import SystemClock
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
 from greenroom.app.timings import Timings
 from greenroom.errors import GreenroomError, RefusedError
@@ -74,7 +76,13 @@ def serve(region: Region) -> None:
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             with _watch_over_space(control, provider).running():
-                api = make_api(control, provider, Timings(ledger), Access.on(ledger))
+                api = make_api(
+                    control,
+                    provider,
+                    Timings(ledger),
+                    Access.on(ledger),
+                    Lifetimes(database=ledger, clock=SystemClock()),
+                )
                 asyncio.run(_serve_until_told(region, provider, api))
         finally:
             provider.stop_care()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from greenroom.app.planning import Draft
 from greenroom.jobs.memory import History, MemoryEngine
 from greenroom.model.events import Event, EventKind
 from greenroom.model.incidents import Ended
+from greenroom.model.lifetimes import Lifetime
 from greenroom.model.names import SHARED_SLUG, EnvironmentName
 from greenroom.model.receipt import Resource
 from greenroom.model.requests import CreateRequest, Request
@@ -54,6 +55,7 @@ class Stage:
     crash_after: str | None = None
     stack_name: str = "photos"
     clock: Clock = field(default_factory=SystemClock)
+    lifetime: Lifetime | None = None
 
     def __post_init__(self) -> None:
         (self.folder / "code").mkdir(exist_ok=True)
@@ -85,7 +87,8 @@ class Stage:
         """The planner: a branch's slug is the branch with dashes."""
 
         def resolve(index: int, secret: str, taken: Mapping[str, str]) -> Stack:
-            return make_stack(self.folder, request, self.stack_name, index, secret)
+            stack = make_stack(self.folder, request, self.stack_name, index, secret)
+            return replace(stack, lifetime=self.lifetime)
 
         return Draft(stack_name=self.stack_name, resolve=resolve)
 

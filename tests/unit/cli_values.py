@@ -50,6 +50,10 @@ def environment(slug: str = "feature-x", **more: Any) -> EnvironmentView:
         "machines": ("backend1", "db1"),
         "created_at": NOW - timedelta(hours=3),
         "operation": None,
+        "owner": "claudia",
+        "expires_at": None,
+        "warned_at": None,
+        "stopped_at": None,
     }
     return EnvironmentView(**(fields | more))
 

@@ -230,8 +230,9 @@ def test_no_command_at_all_prints_the_help_and_is_a_usage_error(run: Run) -> Non
 
 
 def test_the_seeds_command_works_word_for_word(
-    daemon: FakeDaemon, run: Run, tmp_path: Path
+    daemon: FakeDaemon, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SUDO_USER", "claudia")
     assert run(SEED).code == 0
     assert daemon.bodies("/v1/operations") == [
         {
@@ -242,6 +243,8 @@ def test_the_seeds_command_works_word_for_word(
             "restore": {"db": "extract"},
             "mounts": {},
             "shared": [],
+            "owner": "claudia",
+            "ttl_s": None,
         }
     ]
 

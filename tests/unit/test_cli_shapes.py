@@ -10,7 +10,7 @@ import pytest
 from greenroom.cli import shapes
 from greenroom.cli.verdict import verdict_of
 from greenroom.errors import Fault
-from greenroom.model import events, incidents, proof, receipt, views
+from greenroom.model import events, incidents, lifetimes, proof, receipt, views
 
 PAIRS: list[tuple[Any, Any]] = [
     (shapes.FaultReply, Fault),
@@ -29,6 +29,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (shapes.ProofReply, proof.Proof),
     (shapes.IncidentReply, incidents.Incident),
     (shapes.DetailReply, views.EnvironmentDetail),
+    (shapes.ExtensionReply, lifetimes.Extension),
 ]
 
 

@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 
 from greenroom.app.deploy import deployable
 from greenroom.app.deploy_types import Without, refuse_undeployable
+from greenroom.app.lifetimes import owner_of
 from greenroom.app.lookup import pick
 from greenroom.app.planning import Draft
 from greenroom.app.rights import require
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import Action, Caller
 from greenroom.model.events import OperationStatus
+from greenroom.model.lifetimes import awake_until, end_of
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
 from greenroom.model.requests import (
@@ -86,6 +88,9 @@ def admit_create(
             stack=stack,
             created_by=operation.id,
             created_at=now,
+            owner=owner_of(request, caller),
+            expires_at=end_of(stack.lifetime, now),
+            awake_until=awake_until(stack.lifetime, now),
         ),
     )
     forget_incidents(connection, stack.environment)

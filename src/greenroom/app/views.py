@@ -50,6 +50,10 @@ def view_environment(
         machines=tuple(machine.name for machine in record.stack.machines),
         created_at=record.created_at,
         operation=operation,
+        owner=record.owner,
+        expires_at=record.expires_at,
+        warned_at=record.warned_at,
+        stopped_at=record.stopped_at,
     )
 
 

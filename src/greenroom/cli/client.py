@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DetailReply,
         EnvironmentReply,
         EventReply,
+        ExtensionReply,
         FaultReply,
         ImageReply,
         LogReply,
@@ -69,6 +70,15 @@ class Client:
             return self._call("GET", _target("/v1/environment", name=name))
 
         return cast("DetailReply", _meant(name, ask))
+
+    def extend(self, name: str, ttl_s: float | None) -> ExtensionReply:
+        """Let the environment live longer; None: as long as the blueprint says."""
+
+        def ask(name: str) -> Any:
+            target = _target("/v1/environment/extend", name=name)
+            return self._call("POST", target, {"ttl_s": ttl_s})
+
+        return cast("ExtensionReply", _meant(name, ask))
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""

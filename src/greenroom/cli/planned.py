@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from greenroom.cli.terminal import Paint
 from greenroom.cli.text import clean, table
+from greenroom.model.durations import duration_words
 
 if TYPE_CHECKING:
+    from greenroom.model.lifetimes import Lifetime
     from greenroom.model.stack import Stack
 
 _MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "MEMORY", "IMAGE", "NEEDS", "NAMES")
@@ -27,6 +29,8 @@ def plan_lines(stack: Stack, proxy_port: int, paint: Paint) -> Iterator[str]:
         yield f"  shared   by every environment of {stack.environment.stack}"
     else:
         yield f"  branch   {clean(stack.branch)}"
+    if stack.lifetime is not None:
+        yield from _lifetime_lines(stack.lifetime)
     yield f"  network  {stack.subnet}, names end in .{stack.domain}"
     for head, rows in (
         (_MACHINES, _machine_rows(stack)),
@@ -39,6 +43,14 @@ def plan_lines(stack: Stack, proxy_port: int, paint: Paint) -> Iterator[str]:
         yield from _section(head, rows, paint)
     yield ""
     yield paint("dim", "nothing was touched; greenroom create with the same words boots it")
+
+
+def _lifetime_lines(lifetime: Lifetime) -> Iterator[str]:
+    if lifetime.ttl_s is not None:
+        ttl, warned = duration_words(lifetime.ttl_s), duration_words(lifetime.warn_before_s)
+        yield f"  expires  {ttl} after its create, warned of {warned} before"
+    if lifetime.working_hours is not None:
+        yield f"  runs     {lifetime.working_hours}, stopped outside of these hours"
 
 
 def _section(head: Sequence[str], rows: list[tuple[str, ...]], paint: Paint) -> Iterator[str]:

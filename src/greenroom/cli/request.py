@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from greenroom.cli.declare import BLUEPRINT_NAME, FILE, Option
 from greenroom.cli.words import named_values
-from greenroom.errors import InputError
+from greenroom.errors import InputError, UsageError
+from greenroom.model.durations import parse_duration_s
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import CreateBody
@@ -29,6 +30,8 @@ class Wanted:
         mount: tuple[str, ...],
         shared: tuple[str, ...],
         file: str | None,
+        owner: str | None = None,
+        ttl: str | None = None,
     ) -> None:
         self.machines = machines
         self.shared = shared
@@ -38,6 +41,8 @@ class Wanted:
             name: os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
             for name, path in named_values("--mount", mount).items()
         }
+        self.owner = owner
+        self.ttl_s = ttl_of("--ttl", ttl)
         self.file = file
         self.blueprint: Path = blueprint_path(file)
 
@@ -51,6 +56,8 @@ class Wanted:
             "restore": self.restore,
             "mounts": self.mounts,
             "shared": list(self.shared),
+            "owner": self.owner or _login(),
+            "ttl_s": self.ttl_s,
         }
 
     def create_request(self) -> CreateRequest:
@@ -64,6 +71,8 @@ class Wanted:
             restore=tuple(self.restore.items()),
             mounts=tuple(self.mounts.items()),
             shared=self.shared,
+            owner=self.owner,
+            ttl_s=self.ttl_s,
         )
 
 
@@ -94,6 +103,12 @@ REQUEST = (
         metavar="TYPE=PATH",
         help="Developer mode: your folder in the place of the deployed code.",
     ),
+    Option("--owner", metavar="NAME", help="Whom it is for [default: who is logged in]."),
+    Option(
+        "--ttl",
+        metavar="DURATION",
+        help="How long it lives, such as 8h or 2d [default: as the blueprint says].",
+    ),
     FILE,
 )
 """The options of a create; together they make a ``Wanted``."""
@@ -109,6 +124,22 @@ UPDATE_REQUEST = (
     *(option for option in REQUEST if option.name in ("branch", "restore", "file")),
 )
 """Those of an update: what only a local create takes is not among them."""
+
+
+def ttl_of(what: str, text: str | None) -> float | None:
+    """A duration of the command line in seconds; raises UsageError."""
+    if text is None:
+        return None
+    try:
+        return parse_duration_s(text)
+    except ValueError as exc:
+        raise UsageError("E_USAGE", f"{what}: {exc}") from exc
+
+
+def _login() -> str:
+    """Who types this: the daemon only sees root."""
+    names = (os.environ.get(name, "") for name in ("SUDO_USER", "USER", "LOGNAME"))
+    return next((name for name in names if name), "root")
 
 
 def blueprint_path(file: str | None) -> Path:

@@ -104,6 +104,10 @@ class EnvironmentReply(TypedDict):
     machines: list[str]
     created_at: str
     operation: str | None
+    owner: str
+    expires_at: str | None
+    warned_at: str | None
+    stopped_at: str | None
 
 
 class MachineReply(TypedDict):
@@ -226,6 +230,16 @@ class CreateBody(TypedDict):
     restore: dict[str, str]
     mounts: dict[str, str]
     shared: list[str]
+    owner: str
+    ttl_s: float | None
+
+
+class ExtensionReply(TypedDict):
+    """``greenroom.model.lifetimes.Extension``."""
+
+    environment: str
+    expires_at: str | None
+    awake_until: str | None
 
 
 class DeployBody(TypedDict):

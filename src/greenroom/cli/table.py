@@ -59,6 +59,7 @@ COMMANDS = {
         "update", "update", "Change an environment on AWS to what the blueprint says now."
     ),
     "recover": Entry("recover", "recover", "Boot what does not run any more, from its own disks."),
+    "extend": Entry("extend", "extend", "Let an environment live longer."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),
     "doctor": Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),

@@ -114,6 +114,19 @@ def age(moment: str | None, now: datetime | None = None) -> str:
     return "0 seconds"
 
 
+def until(moment: str, now: datetime | None = None) -> str:
+    """How far off an ISO 8601 moment is: ``in 7 hours``, or ``3 minutes ago`` if it has passed."""
+    at = now or datetime.now(UTC)
+    if datetime.fromisoformat(moment) <= at:
+        return f"{age(moment, at)} ago"
+    return f"in {age(at.isoformat(), datetime.fromisoformat(moment))}"
+
+
+def at_minute(moment: str) -> str:
+    """``2026-11-23 17:00 UTC``."""
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def count(number: int, noun: str) -> str:
     """``1 table``, ``3 tables``, ``2 addresses``, ``4 directories``."""
     if number == 1:

@@ -15,6 +15,8 @@ class CreateRequest:
     type of the blueprint that is not shared. ``shared`` are those of ``--shared``; with any of
     them the stack's shared environment is meant, and ``machines`` and ``branch`` say nothing.
     ``branch`` None means the default branch.
+    ``owner`` is whom the environment is for, None whoever asks; ``ttl_s`` is how long it lives,
+    None as the blueprint says.
     ``restore`` maps a data name to ``SOURCE``, ``SOURCE:cold`` or ``none``; what it does not
     name gets the blueprint's default. ``mounts`` maps a machine type to a host directory.
     """
@@ -25,6 +27,8 @@ class CreateRequest:
     restore: tuple[tuple[str, str], ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
     shared: tuple[str, ...] = ()
+    owner: str | None = None
+    ttl_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from greenroom.model.lifetimes import Lifetime
 from greenroom.model.names import SHARED_SLUG, EnvironmentName
 
 
@@ -249,6 +250,8 @@ class Stack:
 
     ``drills`` holds, for every volume that is a clone or empty, the machine that makes its golden
     volume when there is none yet: it boots, restores cold, verifies, signals and is thrown away.
+
+    ``lifetime`` None: it never expires and always runs, as production and shared environments do.
     """
 
     environment: EnvironmentName
@@ -264,6 +267,7 @@ class Stack:
     buckets: tuple[Bucket, ...]
     blueprint_path: Path
     shared: bool = False
+    lifetime: Lifetime | None = None
 
     @property
     def shared_domain(self) -> str:

@@ -56,7 +56,8 @@ class MachineReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentView:
     """One line of ``greenroom list``. ``name`` is ``photos/feature-x``; a ``shared`` environment
-    belongs to no branch."""
+    belongs to no branch. ``expires_at`` None: it never expires; ``warned_at`` is when its owner
+    was told that it soon does, ``stopped_at`` since when its machines are stopped."""
 
     name: str
     branch: str
@@ -68,6 +69,10 @@ class EnvironmentView:
     machines: tuple[str, ...]
     created_at: datetime
     operation: str | None
+    owner: str
+    expires_at: datetime | None
+    warned_at: datetime | None
+    stopped_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

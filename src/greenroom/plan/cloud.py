@@ -24,6 +24,7 @@ from greenroom.model.cloud import (
     agent_key,
     recipe_key,
 )
+from greenroom.model.lifetimes import end_of
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
 from greenroom.model.stack import Machine, RestoreMode, Stack
@@ -107,7 +108,7 @@ def plan_cloud(blueprint: Blueprint, request: CreateRequest, ask: CloudAsk) -> C
         s3_url=s3_url,
         agent_sha256=ask.agent_sha256,
         owner=ask.owner,
-        expires_at=_expiry(spec, stack, ask.now),
+        expires_at=_expiry(spec, stack, request, ask.now),
         machines=tuple(
             _machine(blueprint, stack, machine, place, ask.agent_sha256)
             for machine in stack.machines
@@ -209,10 +210,15 @@ def _existing_groups(blueprint: Blueprint, stack: Stack) -> Iterator[ExistingGro
             yield ExistingGroup(name=group.name, ref=spec.existing)
 
 
-def _expiry(spec: AwsSpec, stack: Stack, now: datetime) -> datetime | None:
-    if stack.production or spec.ttl_h is None:
+def _expiry(spec: AwsSpec, stack: Stack, request: CreateRequest, now: datetime) -> datetime | None:
+    """A TTL that was asked for, else the one that the file gives for AWS, else that for all."""
+    if stack.production:
         return None
-    return now + timedelta(hours=spec.ttl_h)
+    written = "ttl_h" in spec.model_fields_set and request.ttl_s is None
+    end = end_of(stack.lifetime, now)
+    if end is not None and not written:
+        return end
+    return None if spec.ttl_h is None else now + timedelta(hours=spec.ttl_h)
 
 
 def _machine(

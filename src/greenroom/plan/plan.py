@@ -11,6 +11,7 @@ from greenroom.model.stack import Bucket, Stack
 from greenroom.plan.allocation import Allocation
 from greenroom.plan.groups import security_groups
 from greenroom.plan.images import image_of
+from greenroom.plan.lifetimes import lifetime_of
 from greenroom.plan.machines import Site, drills_of, machines_of
 from greenroom.plan.place import LocalPlace, Place
 from greenroom.plan.selection import Selection, select
@@ -70,11 +71,12 @@ def resolve(
     machines = machines_of(site)
     booted = {machine.image for machine in machines}
     folder = blueprint.path.parent
+    production = branch == blueprint.default_branch and not shared
     stack = Stack(
         environment=environment,
         branch=branch,
         default_branch=blueprint.default_branch,
-        production=branch == blueprint.default_branch and not shared,
+        production=production,
         domain=site.domain,
         subnet=allocation.subnet,
         groups=groups,
@@ -86,6 +88,7 @@ def resolve(
         ),
         blueprint_path=blueprint.path,
         shared=shared,
+        lifetime=lifetime_of(blueprint, request, lasting=production or shared),
     )
     return stack, site
 

@@ -27,6 +27,8 @@ class EnvironmentRecord:
     """An environment; what was found out about it are its ``Findings``.
 
     ``created_by`` is the operation that created it; ``ready_at`` is when it was first proved.
+    ``expires_at`` None: it never expires. ``warned_at`` is when its end was told, ``awake_until``
+    how long working hours leave it alone; ``stopped_by`` is the name of the caller.
     """
 
     name: EnvironmentName
@@ -38,6 +40,12 @@ class EnvironmentRecord:
     created_at: datetime
     verdict: Verdict = Verdict.NOT_VERIFIED
     ready_at: datetime | None = None
+    owner: str = "root"
+    expires_at: datetime | None = None
+    warned_at: datetime | None = None
+    awake_until: datetime | None = None
+    stopped_at: datetime | None = None
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,7 @@ class Findings:
     proof: Proof | None = None
 
 
+_LIFETIME = ("owner", "expires_at", "warned_at", "awake_until", "stopped_at", "stopped_by")
 _RECORD = [column for column in environments.c if column.name not in ("proof_json", "reports_json")]
 
 
@@ -69,6 +78,7 @@ def insert_environment(connection: Connection, record: EnvironmentRecord) -> Non
         "created_by": record.created_by,
         "created_at": record.created_at,
         "ready_at": record.ready_at,
+        **{name: getattr(record, name) for name in _LIFETIME},
     }
     connection.execute(insert(environments), values)
 
@@ -203,4 +213,5 @@ def _record(row: RowMapping) -> EnvironmentRecord:
         created_at=row["created_at"],
         verdict=Verdict(row["verdict"]),
         ready_at=row["ready_at"],
+        **{name: row[name] for name in _LIFETIME},
     )

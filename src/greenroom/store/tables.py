@@ -72,6 +72,14 @@ environments = Table(
     Column("created_by", String(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ready_at", UtcDateTime),
+    Column("owner", String(128), nullable=False, server_default="root"),
+    # Empty: it never expires.
+    Column("expires_at", UtcDateTime),
+    Column("warned_at", UtcDateTime),
+    # Until then working hours do not stop it: somebody wanted it outside of them.
+    Column("awake_until", UtcDateTime),
+    Column("stopped_at", UtcDateTime),
+    Column("stopped_by", String(128)),
 )
 
 operations = Table(

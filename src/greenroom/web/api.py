@@ -11,11 +11,13 @@ from fastapi import FastAPI
 from greenroom import __version__
 from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
+from greenroom.web.lifetimes import lifetime_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
 from greenroom.web.timings import timing_routes
@@ -23,7 +25,11 @@ from greenroom.web.tokens import token_routes
 
 
 def make_api(
-    control: ControlPlane, provider: LocalProvider, timings: Timings, access: Access
+    control: ControlPlane,
+    provider: LocalProvider,
+    timings: Timings,
+    access: Access,
+    lifetimes: Lifetimes,
 ) -> FastAPI:
     """The application that the daemon serves on its unix socket."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
@@ -36,6 +42,7 @@ def make_api(
     api.include_router(timing_routes(timings))
     api.include_router(token_routes(access.tokens))
     api.include_router(audit_routes(access.audit))
+    api.include_router(lifetime_routes(lifetimes))
 
     @api.get("/v1/status")
     def status() -> dict[str, Any]:

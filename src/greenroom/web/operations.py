@@ -36,6 +36,8 @@ class CreateBody(_Body):
     restore: dict[str, str] = {}
     mounts: dict[str, str] = {}
     shared: list[str] = []
+    owner: str | None = None
+    ttl_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     def request(self) -> CreateRequest:
         """The parsed request."""
@@ -46,6 +48,8 @@ class CreateBody(_Body):
             restore=tuple(self.restore.items()),
             mounts=tuple(self.mounts.items()),
             shared=tuple(self.shared),
+            owner=self.owner,
+            ttl_s=self.ttl_s,
         )
 
 

@@ -112,7 +112,7 @@ def plan_offline(ports: CloudPorts, wish: Wish, owner: str, taken: Mapping[str, 
     """The environment, with nothing asked of AWS."""
     ask = CloudAsk(
         agent_sha256=ports.agent_sha256,
-        owner=owner,
+        owner=wish.request.owner or owner,
         now=ports.clock.now(),
         taken=taken,
         region=ports.account.region,

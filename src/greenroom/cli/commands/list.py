@@ -9,7 +9,7 @@ from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, command
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json
-from greenroom.cli.text import age, count, table
+from greenroom.cli.text import age, count, table, until
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import EnvironmentReply
@@ -38,7 +38,7 @@ def list_environments(
             say(line)
 
 
-_HEAD = ("ENVIRONMENT", "BRANCH", "STATUS", "VERDICT", "MACHINES", "AGE", "URL")
+_HEAD = ("ENVIRONMENT", "BRANCH", "STATUS", "VERDICT", "MACHINES", "AGE", "OWNER", "EXPIRES", "URL")
 
 
 def _row(environment: EnvironmentReply) -> tuple[str, ...]:
@@ -49,8 +49,17 @@ def _row(environment: EnvironmentReply) -> tuple[str, ...]:
         environment["verdict"],
         count(len(environment["machines"]), "machine"),
         age(environment["created_at"]),
+        environment["owner"],
+        _expiry(environment),
         environment["url"] or "-",
     )
+
+
+def _expiry(environment: EnvironmentReply) -> str:
+    end = environment["expires_at"]
+    if end is None:
+        return "-"
+    return f"soon: {until(end)}" if environment["warned_at"] else until(end)
 
 
 def _branch(environment: EnvironmentReply) -> str:

@@ -10,7 +10,7 @@ from greenroom.cli.connect import chosen_environment, connect
 from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, command
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json, style_of
-from greenroom.cli.text import age, clean, columns_of, count, duration, pad, table
+from greenroom.cli.text import age, at_minute, clean, columns_of, count, duration, pad, table, until
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import (
@@ -83,8 +83,20 @@ def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
         yield f"  url      {clean(url)}"
     took = "" if detail["create_s"] is None else f", in {duration(detail['create_s'])}"
     yield f"  created  {age(summary['created_at'])} ago{took}"
+    yield f"  owner    {clean(summary['owner'])}"
+    if (end := summary["expires_at"]) is not None:
+        yield f"  expires  {until(end)}, at {at_minute(end)}{_warning(detail)}"
+    if (since := summary["stopped_at"]) is not None:
+        name = clean(summary["name"])
+        yield f"  stopped  {age(since)} ago; greenroom start {name} boots it from its own disks"
     if summary["operation"] is not None:
         yield f"  running  operation {clean(summary['operation'])}"
+
+
+def _warning(detail: DetailReply) -> str:
+    summary = detail["summary"]
+    name = clean(summary["name"])
+    return f"; greenroom extend {name} keeps it" if summary["warned_at"] else ""
 
 
 def section(paint: Paint, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
