@@ -16,8 +16,8 @@ import pytest
 from greenroom.model.proof import Reach
 from greenroom.model.stack import Protocol, Stack
 from greenroom.plan.plan import plan
-from greenroom.providers.local import kernel, network
-from greenroom.providers.local.layout import Layout, link_name
+from greenroom.providers.local import firewall, kernel, network
+from greenroom.providers.local.layout import DNS_ADDRESS, METADATA_ADDRESS, Layout, link_name
 from greenroom.providers.local.nftables import apply, list_ruleset
 from greenroom.providers.local.probe import Batch, Target, probe_all
 from greenroom.providers.local.region_table import render_region
@@ -171,6 +171,58 @@ def test_a_probe_that_cannot_be_sent_is_silent_and_says_why_and_ends_nothing() -
         assert batch.faults == {errno.EINVAL}
 
     on_a_host_of_its_own(work)
+
+
+def at_services(work: Callable[[Path, str, str], None]) -> None:
+    """Run ``work`` behind the firewall, where somebody listens for names and at metadata; it is
+    given a machine's namespace, its address, and the region's."""
+
+    def run() -> None:
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        firewall.open_firewall(LAYOUT)
+        firewall.apply_add(LAYOUT, FIRST, FIRST.machines, FIRST.groups)
+        machine = FIRST.machines[0]
+        _, region = network.host_link_addresses(LAYOUT)
+        with ExitStack() as held:
+            for service in (TO_NAMES, TO_METADATA):
+                held.enter_context(network.open_listener(LAYOUT, *service))
+            work(namespace_of(FIRST, machine.name), str(machine.address), region)
+
+    on_a_host_of_its_own(run)
+
+
+TO_NAMES, TO_METADATA = (DNS_ADDRESS, 53), (METADATA_ADDRESS, 80)
+
+
+def test_attempts_that_the_firewall_rejects_count_against_no_limit_of_a_service() -> None:
+    """They follow each other within a tick of the kernel's clock, as those of two proofs do."""
+
+    def work(namespace: Path, source: str, region: str) -> None:
+        for address, port, limit in ((*TO_NAMES, 4), (*TO_METADATA, 64)):
+            closed = [Target(region, Protocol.TCP, port)] * (2 * limit)
+            batch = Batch(namespace, source, [*closed, Target(address, Protocol.TCP, port)])
+            assert reaches(batch) == [[Reach.FILTERED] * len(closed) + [Reach.OPEN]]
+
+    at_services(work)
+
+
+@pytest.mark.parametrize(("service", "limit"), [(TO_NAMES, 4), (TO_METADATA, 64)])
+def test_a_machine_has_so_many_connections_to_a_service_and_no_more(
+    service: tuple[str, int], limit: int
+) -> None:
+    def work(namespace: Path, source: str, region: str) -> None:
+        with ExitStack() as held:
+            for _ in range(limit):
+                held.enter_context(kernel.in_network(namespace, connected))
+            with pytest.raises(ConnectionRefusedError):
+                kernel.in_network(namespace, connected)
+            other = FIRST.machines[1]
+            kernel.in_network(namespace_of(FIRST, other.name), connected).close()
+
+    def connected() -> socket.socket:
+        return socket.create_connection(service, timeout=10)
+
+    at_services(work)
 
 
 def ask_to_delete(name: str) -> None:

@@ -25,6 +25,11 @@ _ASKS_TOO_OFTEN = "ip saddr limit rate over 500/second burst 1000 packets"
 _REFUSED = "reject with icmp port-unreachable"
 _TOO_MANY_NAMES = "ip saddr ct count over 4"
 """dnsmasq has 20 processes for questions over TCP (its MAX_PROCS)."""
+_TO_WEB = f"ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80"
+_TO_NAMES = f"ip daddr {DNS_ADDRESS} ip saddr @inside tcp dport 53"
+"""Counted is only what would be let in: the kernel counts a connection also while it rejects it,
+and for two ticks of its clock after that. Attempts on addresses where the port is closed, as two
+proofs at once make them, would use up the four, and then names refuse an honest question."""
 
 _NOT_ALLOWED = "meta nfproto ipv4 counter reject with icmp admin-prohibited"
 
@@ -96,11 +101,11 @@ _INPUT = _block(
     "ct state established,related accept",
     f"ct state new tcp dport {{ 53, 80 }} update @callers {{ {_NEW_TOO_OFTEN} }} counter drop",
     f"udp dport 53 update @askers {{ {_ASKS_TOO_OFTEN} }} counter drop",
-    f"ct state new tcp dport 53 add @resolvers {{ {_TOO_MANY_NAMES} }} {_REFUSED}",
-    f"ct state new tcp dport 80 add @clients {{ {_TOO_MANY} }} {_REFUSED}",
-    f"ip daddr {{ {SERVICE_ADDRESS}, {METADATA_ADDRESS} }} ip saddr @inside tcp dport 80 accept",
+    f"{_TO_WEB} ct state new add @clients {{ {_TOO_MANY} }} {_REFUSED}",
+    f"{_TO_WEB} accept",
     f"ip daddr {DNS_ADDRESS} ip saddr @inside udp dport 53 accept",
-    f"ip daddr {DNS_ADDRESS} ip saddr @inside tcp dport 53 accept",
+    f"{_TO_NAMES} ct state new add @resolvers {{ {_TOO_MANY_NAMES} }} {_REFUSED}",
+    f"{_TO_NAMES} accept",
     _NOT_ALLOWED,
 )
 """To the region's own services, as often and as many at a time as they can bear."""
