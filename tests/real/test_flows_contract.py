@@ -48,6 +48,16 @@ def test_the_same_sample_is_asked_every_time(feature: Site) -> None:
     assert {way(f) for f in first} == {way(f) for f in second}
 
 
+def test_proofs_of_one_environment_at_once_find_the_same(feature: Site) -> None:
+    """So the daemon's own, after it has mended something, and those that people ask for."""
+    asking = [feature.start("flows", "feature_x", "--json") for _ in range(8)]
+    told = [process.communicate(timeout=120) for process in asking]
+    for process, (proof, errors) in zip(asking, told, strict=True):
+        assert process.returncode == 0, proof + errors
+        flows = json.loads(proof)["flows"]
+        assert {way(f) for f in flows if f["reach"] == "open"} == DECLARED
+
+
 def test_a_datagram_that_is_let_in_is_refused_or_open_and_never_just_silent(feature: Site) -> None:
     flows = feature.data("flows", "feature_x")["flows"]
     port = next(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -45,6 +46,11 @@ from greenroom.providers.local.questions import (
 _DNS_QUESTION = bytes.fromhex("677201000001000000000000") + b"\x09greenroom\0\0\1\0\1"
 """A question for the address of `greenroom.` (RFC 1035, section 4.1): any answer will do."""
 
+_TURNS: dict[str, threading.Lock] = {}
+"""By environment. A person asks while the daemon proves anew what it has mended, and a probe is a
+connection of its machine: beyond the four to names that a machine may have, an honest one would
+be told to be refused what it is declared to reach."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlowProof:
@@ -64,8 +70,21 @@ def prove_flows(
 ) -> FlowProof:
     """Probe the flows of ``stack``, also against ``others``, and audit the region.
 
-    ``neighbours`` are all other environments that have anything in the region just now.
+    ``neighbours`` are all other environments that have anything in the region just now. Two
+    proofs of one environment take turns.
     """
+    with _TURNS.setdefault(stack.environment.key, threading.Lock()):
+        return _prove_flows(layout, stack, others, neighbours, thorough=thorough)
+
+
+def _prove_flows(
+    layout: Layout,
+    stack: Stack,
+    others: Sequence[Stack],
+    neighbours: Callable[[], Sequence[Stack]],
+    *,
+    thorough: bool,
+) -> FlowProof:
     depth = THOROUGH if thorough else QUICK
     around = _around(layout, thorough=thorough)
     own = _places(layout, stack, "")
