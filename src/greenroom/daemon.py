@@ -25,6 +25,7 @@ from fastapi import FastAPI
 from greenroom.app.access import Access
 from greenroom.app.clock import SystemClock
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.inventory.service import Inventory
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
 from greenroom.app.timings import Timings
@@ -70,15 +71,18 @@ def serve(region: Region) -> None:
         provider = LocalProvider(Layout(region))
         provider.open()
         control = _control_plane(region, ledger, provider)
+        inventory = _inventory(control, provider, ledger)
         try:
             _admit_again(control, provider)
             control.recover()
+            inventory.start()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             with _watch_over_space(control, provider).running():
                 api = make_api(
                     control,
                     provider,
+                    inventory,
                     Timings(ledger),
                     Access.on(ledger),
                     Lifetimes(database=ledger, clock=SystemClock()),
@@ -86,6 +90,7 @@ def serve(region: Region) -> None:
                 asyncio.run(_serve_until_told(region, provider, api))
         finally:
             provider.stop_care()
+            inventory.close()
             control.close()
             if not control.environments():
                 provider.close()
@@ -96,6 +101,14 @@ def _raise_open_files() -> None:
     """Probes and machines' connections are many; the usual soft limit is 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _inventory(control: ControlPlane, provider: LocalProvider, ledger: Database) -> Inventory:
+    """It looks again whenever an operation tells something, or a machine."""
+    inventory = Inventory(database=ledger, provider=provider, clock=SystemClock())
+    control.listen(lambda _: inventory.nudge())
+    provider.health_words.listen(inventory.nudge)
+    return inventory
 
 
 def _control_plane(region: Region, ledger: Database, provider: LocalProvider) -> ControlPlane:
@@ -161,7 +174,9 @@ def _only_one(region: Region) -> Iterator[None]:
 
 
 async def _serve_until_told(region: Region, provider: LocalProvider, api: FastAPI) -> None:
-    services = RegionServices(provider.layout, provider.residents, provider.signals)
+    services = RegionServices(
+        provider.layout, provider.residents, provider.signals, provider.health_words
+    )
     inside = [
         open_listener(provider.layout, address, _SERVICE_PORT)
         for address in (METADATA_ADDRESS, SERVICE_ADDRESS)

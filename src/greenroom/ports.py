@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -73,6 +73,10 @@ class Provider(Protocol):
 
     def lost(self, stack: Stack) -> tuple[str, ...]:
         """The machines, by name, that do not run or have no network any more."""
+
+    def problems(self, stack: Stack) -> Mapping[str, tuple[str, ...]]:
+        """What is wrong with the machines now, by name, as they say themselves; one that nothing
+        was heard of is missing, one that is well has nothing."""
 
     def restart(
         self, stack: Stack, progress: Progress, cancel: Cancellation

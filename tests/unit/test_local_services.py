@@ -13,6 +13,7 @@ from tests.unit.blueprint_values import stack_of
 
 from greenroom.model.stack import Stack
 from greenroom.providers.hearsay import TEXT_LIMIT
+from greenroom.providers.local.health import HealthWords
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.residents import Resident, Residents
 from greenroom.providers.local.services import RegionServices, object_path
@@ -78,7 +79,9 @@ class Clients:
         residents = Residents()
         residents.admit(stack)
         self.signals = Signals(self.layout)
-        self.application = RegionServices(self.layout, residents, self.signals).application()
+        self.words = HealthWords()
+        services = RegionServices(self.layout, residents, self.signals, self.words)
+        self.application = services.application()
 
     def of(self, name: str, server: str = METADATA_ADDRESS) -> Client:
         address = str(self.stack.machine(name).address) if name else "10.213.9.9"

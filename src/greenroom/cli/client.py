@@ -20,6 +20,7 @@ from greenroom.errors import (
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import (
+        ChangeReply,
         DetailReply,
         EnvironmentReply,
         EventReply,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         OperationBody,
         OperationReply,
         ProofReply,
+        RecordPageReply,
+        RecordReply,
         StatusReply,
     )
 
@@ -79,6 +82,22 @@ class Client:
             return self._call("POST", target, {"ttl_s": ttl_s})
 
         return cast("ExtensionReply", _meant(name, ask))
+    def machines(self, **query: str | None) -> list[RecordReply]:
+        """The inventory's machines, as many pages as there are."""
+        found: list[RecordReply] = []
+        after: str | None = None
+        while True:
+            target = _target("/v1/inventory", **query, after=after)
+            page = cast("RecordPageReply", self._call("GET", target))
+            found += page["machines"]
+            after = page["next"]
+            if after is None:
+                return found
+
+    def machine_changes(self, **query: str | None) -> list[ChangeReply]:
+        """What changed in the inventory, the oldest first."""
+        target = _target("/v1/inventory/changes", **query)
+        return cast("list[ChangeReply]", self._call("GET", target))
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""

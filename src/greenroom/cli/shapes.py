@@ -266,3 +266,58 @@ class RecoverBody(TypedDict):
 
 
 OperationBody = CreateBody | DeployBody | DestroyBody | RecoverBody
+
+
+class RecordReply(TypedDict):
+    """``greenroom.model.inventory.MachineRecord``."""
+
+    environment: str
+    name: str
+    stack: str
+    slug: str
+    branch: str
+    production: bool
+    type: str
+    role: str
+    instance_id: str
+    instance_type: str
+    address: str
+    private_dns: str
+    public_dns: str | None
+    services: list[tuple[str, int]]
+    groups: list[str]
+    tags: list[tuple[str, str]]
+    image: str
+    image_digest: str
+    artifact_key: str | None
+    artifact_sha256: str | None
+    health: str
+    failing: str
+    since: str
+    health_since: str
+
+
+class RecordPageReply(TypedDict):
+    """``greenroom.model.inventory.MachinePage``."""
+
+    machines: list[RecordReply]
+    next: str | None
+
+
+class FieldChangeReply(TypedDict):
+    """``greenroom.model.inventory.FieldChange``."""
+
+    field: str
+    before: object
+    after: object
+
+
+class ChangeReply(TypedDict):
+    """``greenroom.model.inventory.MachineChange``."""
+
+    at: str
+    environment: str
+    machine: str
+    kind: str
+    record: RecordReply | None
+    fields: list[FieldChangeReply]

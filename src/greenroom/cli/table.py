@@ -46,6 +46,7 @@ COMMANDS = {
     "template": Entry("template", "template", "Print the CloudFormation template of a create."),
     "list": Entry("list", "list_environments", "List the environments."),
     "show": Entry("show", "show", "Show an environment: machines, phases, restores, proof."),
+    "inventory": Entry("inventory", "inventory", "List machines: who is there, since when, how."),
     "open": Entry("open", "open_environment", "Print an environment's URL and open it."),
     "shell": Entry("shell", "shell", "Open a shell in a machine (alias: ssh)."),
     "ssh": Entry("shell", "shell", "Open a shell in a machine.", hidden=True),

@@ -62,8 +62,10 @@ def dump_reports(reports: tuple[MachineReport, ...]) -> str:
     return _reports().dump_json(reports).decode()
 
 
+@lru_cache(maxsize=256)
 def load_reports(text: str) -> tuple[MachineReport, ...]:
-    """Machine reports from JSON."""
+    """Machine reports from JSON. Remembered, as the inventory asks for all of them again and
+    again; they are frozen."""
     return _reports().validate_json(text)
 
 

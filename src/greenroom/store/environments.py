@@ -110,6 +110,12 @@ def find_findings(connection: Connection, name: EnvironmentName) -> Findings:
     )
 
 
+def reports_by_environment(connection: Connection) -> dict[str, tuple[MachineReport, ...]]:
+    """What the machines of all environments said of themselves at boot."""
+    rows = connection.execute(select(environments.c.name, environments.c.reports_json))
+    return {row.name: codec.load_reports(row.reports_json) for row in rows}
+
+
 def stacks_beside(connection: Connection, name: EnvironmentName) -> tuple[Stack, ...]:
     """The Stacks of the other environments, by name, also of those that come or go just now:
     their machines may be there already, or still."""

@@ -11,12 +11,14 @@ from fastapi import FastAPI
 from greenroom import __version__
 from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.inventory.service import Inventory
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
+from greenroom.web.inventory import inventory_routes
 from greenroom.web.lifetimes import lifetime_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
@@ -27,6 +29,7 @@ from greenroom.web.tokens import token_routes
 def make_api(
     control: ControlPlane,
     provider: LocalProvider,
+    inventory: Inventory,
     timings: Timings,
     access: Access,
     lifetimes: Lifetimes,
@@ -39,6 +42,7 @@ def make_api(
     api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
+    api.include_router(inventory_routes(inventory))
     api.include_router(timing_routes(timings))
     api.include_router(token_routes(access.tokens))
     api.include_router(audit_routes(access.audit))

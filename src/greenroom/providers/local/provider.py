@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from greenroom.agent_archive import build_agent
@@ -32,6 +32,7 @@ from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
+from greenroom.providers.local.health import HealthWords
 from greenroom.providers.local.killing import kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
@@ -63,6 +64,7 @@ class LocalProvider:
         self.layout = layout
         self.residents = Residents()
         self.signals = Signals(layout)
+        self.health_words = HealthWords()
         self._user_namespaces = UserNamespaces()
         self._routes = proxy.Routes(layout)
         self._care = Care(layout)
@@ -196,6 +198,10 @@ class LocalProvider:
 
         return tuple(machine.name for machine in stack.machines if not stands(machine))
 
+    def problems(self, stack: Stack) -> Mapping[str, tuple[str, ...]]:
+        """See the port."""
+        return self.health_words.problems(stack)
+
     def restart(
         self, stack: Stack, progress: Progress, cancel: Cancellation
     ) -> tuple[MachineReport, ...]:
@@ -207,6 +213,7 @@ class LocalProvider:
             # It may run still, in a network that is gone.
             remove_container(self.layout.machine(stack.environment, machine.name))
         if lost:
+            self.health_words.forget(stack.environment, tuple(m.name for m in lost))
             self._connect(stack, lost)
         for machine in stack.machines:
             if machine not in lost:
@@ -321,6 +328,7 @@ class LocalProvider:
         firewall.apply_remove(self.layout, environment)
         names.withdraw_names(self.layout, environment)
         self.residents.dismiss(environment)
+        self.health_words.forget(environment)
         network.delete_links(self.layout, environment)
         for namespace in network.namespaces(self.layout.namespace_prefix(environment)):
             network.delete_namespace(namespace)

@@ -13,11 +13,12 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from greenroom.providers.local import metadata
+from greenroom.providers.local import health, metadata, signals
+from greenroom.providers.local.health import HealthWords
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.pace import Paced
 from greenroom.providers.local.residents import Resident, Residents
-from greenroom.providers.local.signals import BODY_LIMIT_BYTES, Signals
+from greenroom.providers.local.signals import Signals
 
 AGENT_BUCKET = "greenroom-agent"
 
@@ -25,10 +26,13 @@ AGENT_BUCKET = "greenroom-agent"
 class RegionServices:
     """The application and what it knows."""
 
-    def __init__(self, layout: Layout, residents: Residents, signals: Signals) -> None:
+    def __init__(
+        self, layout: Layout, residents: Residents, signals: Signals, words: HealthWords
+    ) -> None:
         self._layout = layout
         self._residents = residents
         self._signals = signals
+        self._health_words = words
         self._tokens = metadata.Tokens()
 
     def application(self) -> ASGIApp:
@@ -40,6 +44,7 @@ class RegionServices:
                     Route("/latest/{path:path}", self._metadata, methods=["GET"]),
                     Route("/s3/{bucket}/{key:path}", self._bucket, methods=["GET", "HEAD"]),
                     Route("/signal/{token}", self._signal, methods=["PUT"]),
+                    Route("/health/{token}", self._health, methods=["PUT"]),
                 ]
             )
         )
@@ -75,16 +80,26 @@ class RegionServices:
         return FileResponse(path, media_type="application/octet-stream")
 
     async def _signal(self, request: Request) -> Response:
-        resident = self._residents.holding(request.path_params["token"])
-        # The token alone would do on AWS; here the machine must also be the token's own.
-        if resident is None or resident.machine.address.exploded != _address(request):
+        resident = self._holder(request)
+        if resident is None:
             return _plain(404)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_LIMIT_BYTES:
-                break
+        body = await _bounded_body(request, signals.BODY_LIMIT_BYTES)
         return _plain(self._signals.receive(resident, body))
+
+    async def _health(self, request: Request) -> Response:
+        resident = self._holder(request)
+        if resident is None:
+            return _plain(404)
+        body = await _bounded_body(request, health.BODY_LIMIT_BYTES)
+        return _plain(self._health_words.receive(resident, body))
+
+    def _holder(self, request: Request) -> Resident | None:
+        """The machine that holds the token in the path, if it is who asks: on AWS the token alone
+        would do."""
+        resident = self._residents.holding(request.path_params["token"])
+        if resident is None or resident.machine.address.exploded != _address(request):
+            return None
+        return resident
 
     def _resident(self, request: Request, address: str) -> Resident | None:
         server = request.scope.get("server")
@@ -109,6 +124,16 @@ def object_path(folder: Path, key: str) -> Path | None:
     except (OSError, ValueError):
         # A name that is too long, or holds a zero byte.
         return None
+
+
+async def _bounded_body(request: Request, limit_bytes: int) -> bytes:
+    """The body, or a little more of it than the limit: enough to see that it is too long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            break
+    return body
 
 
 def _address(request: Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -102,6 +102,11 @@ class MemoryProvider:
         """The machines that do not run."""
         running = self._world.held(stack.environment).reports
         return tuple(m.name for m in stack.machines if m.name not in running)
+
+    def problems(self, stack: Stack) -> Mapping[str, tuple[str, ...]]:
+        """What running machines say, which is what the world has put into their mouths."""
+        held = self._world.held(stack.environment)
+        return {name: held.problems.get(name, ()) for name in held.reports}
 
     def restart(
         self, stack: Stack, progress: Progress, cancel: Cancellation

@@ -47,13 +47,15 @@ class Faults:
 
 @dataclass(slots=True)
 class Held:
-    """What the host holds of one environment. ``reports`` are those of its running machines;
-    ``told`` is whom the watch tells of what ends."""
+    """What the host holds of one environment. ``reports`` are those of its running machines, and
+    ``problems`` what they say is wrong with them; ``told`` is whom the watch tells of what
+    ends."""
 
     stack: Stack | None = None
     resources: set[Resource] = field(default_factory=set)
     volumes: set[str] = field(default_factory=set)
     reports: dict[str, MachineReport] = field(default_factory=dict)
+    problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
     published: bool = False
     told: Callable[[Ended], None] | None = None
 

@@ -1,0 +1,239 @@
+"""The inventory as a service: it looks, writes down what changed, and answers.
+
+It looks when somebody says that something may have changed, and every few seconds besides. Only
+its own thread writes, and what it has written it remembers, so that a look without news costs a
+read of the environments and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from greenroom.app.clock import Clock
+from greenroom.app.inventory.changes import changes_between, rolled_back
+from greenroom.app.inventory.records import Seen, records_of
+from greenroom.errors import InputError
+from greenroom.model.inventory import (
+    MachineChange,
+    MachineKey,
+    MachinePage,
+    MachineQuery,
+    MachineRecord,
+)
+from greenroom.model.views import MachineReport
+from greenroom.ports import Provider
+from greenroom.store.database import Database
+from greenroom.store.environments import (
+    STANDING,
+    EnvironmentRecord,
+    list_environments,
+    reports_by_environment,
+)
+from greenroom.store.inventory import (
+    Target,
+    changes_since,
+    find_machines,
+    find_targets,
+    forget_changes,
+    history_begins,
+    last_change_at,
+    write_changes,
+)
+
+LOOK_EVERY_S = 5.0
+PAUSE_S = 0.2
+"""Between two looks: who changes a thousand times a second is written down five times."""
+FORGET_EVERY_S = 3600.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Inventory:
+    """Who is there. Thread-safe; ``look`` is for one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: Provider,
+        clock: Clock,
+        changed: Callable[[tuple[MachineChange, ...]], None] = lambda _: None,
+    ) -> None:
+        """``changed`` hears of what a look has written down."""
+        self._database = database
+        self._provider = provider
+        self._clock = clock
+        self._changed = changed
+        self._known: dict[MachineKey, MachineRecord] | None = None
+        self._due = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._forgot_s: float | None = None
+
+    def start(self) -> None:
+        """Look from now on, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="inventory", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more. Idempotent."""
+        self._closing.set()
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def nudge(self) -> None:
+        """Something may have changed: look soon. Never blocks."""
+        self._due.set()
+
+    def machines(
+        self, query: MachineQuery, *, after: str | None = None, limit: int | None = None
+    ) -> MachinePage:
+        """The machines that match; a page of ``limit``, behind the ``next`` of another."""
+        more = None if limit is None else limit + 1
+        with self._database.read() as connection:
+            found = find_machines(connection, query, after=_key(after), limit=more)
+        if limit is None or len(found) <= limit:
+            return MachinePage(machines=found, next=None)
+        last = found[limit - 1]
+        return MachinePage(machines=found[:limit], next=f"{last.environment}/{last.name}")
+
+    def machines_at(self, query: MachineQuery, at: datetime) -> tuple[MachineRecord, ...]:
+        """The machines that matched at that instant; raises InputError E_INVENTORY_TIME for one
+        that is not known (any more)."""
+        with self._database.read() as connection:
+            _refuse_unknown_time(at, self._clock.now(), history_begins(connection))
+            now = {record.key: record for record in find_machines(connection, MachineQuery())}
+            changes = changes_since(connection, at)
+        then = rolled_back(now, changes)
+        return tuple(then[key] for key in sorted(then) if query.matches(then[key]))
+
+    def changes(
+        self, query: MachineQuery, since: datetime, limit: int
+    ) -> tuple[MachineChange, ...]:
+        """The newest changes since that instant of machines of the environment, stack or stacks
+        that are asked for, the oldest first. Raises InputError E_INVENTORY_TIME."""
+        with self._database.read() as connection:
+            _refuse_unknown_time(since, self._clock.now(), history_begins(connection))
+            found = changes_since(connection, since)
+        wanted = [change for change in found if _concerns(query, change)]
+        return tuple(reversed(wanted[:limit]))
+
+    def targets(self, query: MachineQuery) -> Iterable[Target]:
+        """What a monitoring system is told of the machines that match."""
+        with self._database.read() as connection:
+            return find_targets(connection, query)
+
+    def look(self) -> tuple[MachineChange, ...]:
+        """Compare what is known with what is there, and write down the difference."""
+        now = self._clock.now()
+        with self._database.read() as connection:
+            if self._known is None:
+                records = find_machines(connection, MachineQuery())
+                self._known = {record.key: record for record in records}
+            environments = list_environments(connection)
+            reports = reports_by_environment(connection)
+            last_at = last_change_at(connection)
+        # A clock that was set back must not make a history that runs backwards.
+        now = now if last_at is None else max(now, last_at)
+        known = _by_environment(self._known.values())
+        desired: dict[MachineKey, MachineRecord] = {}
+        for environment in environments:
+            name = str(environment.name)
+            seen = self._seen(environment, reports.get(name, ()))
+            for record in records_of(seen, known.get(name, {}), now):
+                desired[record.key] = record
+        changes = changes_between(self._known, desired, now)
+        if changes:
+            self._write(changes, desired)
+        self._forget(now)
+        return changes
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._due.clear()
+            try:
+                changes = self.look()
+                if changes:
+                    self._changed(changes)
+            except Exception:
+                # The next look begins from the ledger again.
+                self._known = None
+                _logger.exception("the inventory could not look")
+            self._closing.wait(PAUSE_S)
+            self._due.wait(LOOK_EVERY_S)
+
+    def _seen(self, record: EnvironmentRecord, reports: tuple[MachineReport, ...]) -> Seen:
+        stands = record.status in STANDING
+        return Seen(
+            stack=record.stack,
+            status=record.status,
+            reports=reports,
+            lost=() if stands else self._provider.lost(record.stack),
+            problems=self._provider.problems(record.stack),
+        )
+
+    def _write(
+        self, changes: tuple[MachineChange, ...], desired: dict[MachineKey, MachineRecord]
+    ) -> None:
+        keys = [(change.environment, change.machine) for change in changes]
+        with self._database.write() as connection:
+            records = [desired[key] for key in keys if key in desired]
+            gone = [key for key in keys if key not in desired]
+            write_changes(connection, changes, records, gone)
+        self._known = desired
+
+    def _forget(self, now: datetime) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._forgot_s is None or now_s - self._forgot_s > FORGET_EVERY_S:
+            self._forgot_s = now_s
+            with self._database.write() as connection:
+                forget_changes(connection, now)
+
+
+def _by_environment(
+    records: Iterable[MachineRecord],
+) -> dict[str, dict[str, MachineRecord]]:
+    found: dict[str, dict[str, MachineRecord]] = {}
+    for record in records:
+        found.setdefault(record.environment, {})[record.name] = record
+    return found
+
+
+def _key(cursor: str | None) -> MachineKey | None:
+    """The machine that a page ended with; raises InputError E_CURSOR."""
+    if cursor is None:
+        return None
+    environment, separator, machine = cursor.rpartition("/")
+    if not separator or "/" not in environment:
+        raise InputError(
+            "E_CURSOR",
+            f"{cursor!r} is not where a page of machines ended",
+            hint="pass on what «next» of the former page says",
+        )
+    return environment, machine
+
+
+def _refuse_unknown_time(at: datetime, now: datetime, kept_since: datetime | None) -> None:
+    if at > now:
+        raise InputError(
+            "E_INVENTORY_TIME", f"{at.isoformat()} has not come yet", hint="give a time that has"
+        )
+    if kept_since is not None and at < kept_since:
+        raise InputError(
+            "E_INVENTORY_TIME",
+            f"how machines stood at {at.isoformat()} is not known any more",
+            hint=f"changes are kept since {kept_since.isoformat()}",
+        )
+
+
+def _concerns(query: MachineQuery, change: MachineChange) -> bool:
+    stack = change.environment.partition("/")[0]
+    return (
+        query.environment in (None, change.environment)
+        and query.stack in (None, stack)
+        and (query.stacks is None or stack in query.stacks)
+    )

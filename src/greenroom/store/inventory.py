@@ -1,0 +1,173 @@
+"""Named queries on the inventory: machines as they stand, and the changes that led there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from greenroom.model.inventory import MachineChange, MachineKey, MachineQuery, MachineRecord
+from greenroom.store.inventory_tables import machine_changes, machine_history, machines
+
+CHANGES_KEPT = timedelta(days=30)
+CHANGES_MAX = 500_000
+"""Whichever comes first; the oldest are forgotten."""
+
+Target = tuple[str, str, str, str, str, str, str, str]
+"""Environment, name, stack, slug, branch, type, role and address."""
+
+
+def find_machines(
+    connection: Connection,
+    query: MachineQuery,
+    *,
+    after: MachineKey | None = None,
+    limit: int | None = None,
+) -> tuple[MachineRecord, ...]:
+    """The machines that match, by environment and name, from behind ``after``."""
+    columns = select(machines.c.environment, machines.c.name, machines.c.record_json)
+    wanted = columns.where(*_conditions(query))
+    if after is not None:
+        wanted = wanted.where(tuple_(machines.c.environment, machines.c.name) > tuple_(*after))
+    rows = connection.execute(wanted.order_by(machines.c.environment, machines.c.name).limit(limit))
+    return tuple(_records().validate_json(row.record_json) for row in rows)
+
+
+def find_targets(connection: Connection, query: MachineQuery) -> Sequence[Target]:
+    """What a monitoring system is told of the machines that match, as bare rows: there may be a
+    hundred thousand."""
+    c = machines.c
+    columns = (c.environment, c.name, c.stack, c.slug, c.branch, c.type, c.role, c.address)
+    wanted = select(*columns).where(*_conditions(query), c.health != "stopped")
+    rows = connection.execute(wanted.order_by(c.environment, c.name))
+    return rows.all()
+
+
+def roles_of(connection: Connection) -> tuple[str, ...]:
+    """Every role that a machine has, sorted."""
+    return tuple(connection.scalars(select(machines.c.role).distinct().order_by(machines.c.role)))
+
+
+def write_changes(
+    connection: Connection,
+    changes: Sequence[MachineChange],
+    records: Iterable[MachineRecord],
+    gone: Iterable[MachineKey],
+) -> None:
+    """Keep the changes and what the machines are after them: ``records`` and, of those that are
+    ``gone``, nothing."""
+    mine = tuple_(machines.c.environment, machines.c.name)
+    records = tuple(records)
+    away = [*gone, *(record.key for record in records)]
+    for part in _chunks(away, 200):
+        connection.execute(delete(machines).where(mine.in_(part)))
+    if records:
+        connection.execute(insert(machines), [_row(record) for record in records])
+    if changes:
+        values = [
+            {
+                "at": change.at,
+                "environment": change.environment,
+                "machine": change.machine,
+                "change_json": _changes().dump_json(change).decode(),
+            }
+            for change in changes
+        ]
+        connection.execute(insert(machine_changes), values)
+
+
+def forget_changes(connection: Connection, now: datetime) -> None:
+    """Forget what is too old, or too much, to be kept; and remember since when all is kept."""
+    c = machine_changes.c
+    newest = connection.scalar(select(func.max(c.id))) or 0
+    crowded = connection.scalar(select(func.max(c.at)).where(c.id <= newest - CHANGES_MAX))
+    until = max(at for at in (crowded, now - CHANGES_KEPT) if at is not None)
+    last = connection.scalar(select(func.max(c.at)).where(c.at <= until))
+    if last is None:
+        return
+    connection.execute(delete(machine_changes).where(c.at <= until))
+    if connection.execute(update(machine_history).values(kept_since=last)).rowcount == 0:
+        connection.execute(insert(machine_history), {"id": 1, "kept_since": last})
+
+
+def history_begins(connection: Connection) -> datetime | None:
+    """The instant since which all changes are kept; None if none was ever forgotten."""
+    return connection.scalar(select(machine_history.c.kept_since))
+
+
+def changes_since(
+    connection: Connection, since: datetime, *, limit: int | None = None
+) -> tuple[MachineChange, ...]:
+    """Every change later than ``since``, the newest first."""
+    rows = connection.scalars(
+        select(machine_changes.c.change_json)
+        .where(machine_changes.c.at > since)
+        .order_by(machine_changes.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(_changes().validate_json(text) for text in rows)
+
+
+def last_change_at(connection: Connection) -> datetime | None:
+    """When the newest change happened."""
+    at: datetime | None = connection.scalar(select(func.max(machine_changes.c.at)))
+    return at
+
+
+def _conditions(query: MachineQuery) -> list[ColumnElement[bool]]:
+    c = machines.c
+    plain = {
+        c.environment: query.environment,
+        c.stack: query.stack,
+        c.role: query.role,
+        c.health: query.health,
+    }
+    conditions = [column == value for column, value in plain.items() if value is not None]
+    if query.branch is not None:
+        conditions.append(or_(c.slug == query.branch, c.branch == query.branch))
+    if query.stacks is not None:
+        conditions.append(c.stack.in_(sorted(query.stacks)))
+    return conditions
+
+
+def _row(record: MachineRecord) -> dict[str, object]:
+    return {
+        "environment": record.environment,
+        "name": record.name,
+        "stack": record.stack,
+        "slug": record.slug,
+        "branch": record.branch,
+        "type": record.type,
+        "role": record.role,
+        "address": record.address,
+        "health": record.health.value,
+        "record_json": _records().dump_json(record).decode(),
+    }
+
+
+def _chunks(keys: Sequence[MachineKey], size: int) -> Iterable[Sequence[MachineKey]]:
+    # SQLite bounds the number of parameters of a statement.
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+@cache
+def _records() -> TypeAdapter[MachineRecord]:
+    return TypeAdapter(MachineRecord)
+
+
+@cache
+def _changes() -> TypeAdapter[MachineChange]:
+    return TypeAdapter(MachineChange)

@@ -1,0 +1,164 @@
+"""``greenroom inventory`` against a daemon with canned answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_daemon import Answer, FakeDaemon, Request, running
+
+from greenroom.cli.instant import instant
+from greenroom.cli.main import main
+from greenroom.errors import UsageError
+from greenroom.region import Region
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
+    monkeypatch.setattr(Region, "run_dir", property(lambda self: tmp_path / "run"))
+    monkeypatch.setattr(Region, "state_dir", property(lambda self: tmp_path / "lib"))
+    with running(Region.from_environment().socket_path) as fake:
+        yield fake
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run_words(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            main(["inventory", *words])
+        said = capfd.readouterr()
+        code = exit_.value.code
+        return (code if isinstance(code, int) else 0), said.out, said.err
+
+    return run_words
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def machine(name: str, **more: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "environment": "photos/feature-x",
+        "name": name,
+        "role": "backend",
+        "branch": "feature_x",
+        "address": "10.213.0.10",
+        "health": "healthy",
+        "failing": "",
+        "since": datetime.now(UTC).isoformat(),
+        "image": "web",
+        "public_dns": "api.feature-x.photos.localhost",
+    }
+    return values | more
+
+
+def test_the_list_has_a_line_for_each_machine_of_every_page(daemon: FakeDaemon, run: Run) -> None:
+    sick = machine("db1", health="unhealthy", failing="port 3306\x1b[2J", public_dns=None)
+
+    def page(request: Request) -> Answer:
+        if "after" not in request.query:
+            return Answer(value={"machines": [machine("backend1")], "next": "photos/x/backend1"})
+        return Answer(value={"machines": [sick], "next": None})
+
+    daemon.routes["GET", "/v1/inventory"] = page
+    code, out, _ = run("--branch", "feature_x", "--role", "backend")
+    head, first, second = out.splitlines()
+    assert code == 0
+    assert head.startswith("MACHINE") and head.endswith("PUBLIC DNS")
+    assert first.startswith("photos/feature-x/backend1  backend  feature_x  10.213.0.10  healthy")
+    assert "unhealthy: port 3306 " in second
+    assert "\x1b" not in second
+    assert daemon.requests[0].query == {"role": ["backend"], "branch": ["feature_x"]}
+    assert daemon.requests[1].query["after"] == ["photos/x/backend1"]
+    assert [each["name"] for each in json.loads(run("--json")[1])] == ["backend1", "db1"]
+
+
+def test_no_machine_is_said_in_words(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/inventory", {"machines": [], "next": None})
+    assert run()[1] == "there is no machine\n"
+    assert run("--role", "db")[1] == "there is no such machine\n"
+
+
+def test_the_difference_names_what_changed_but_not_what_follows_from_it(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    changes = [
+        {
+            "at": "2026-11-23T12:00:00.123Z",
+            "environment": "photos/feature-x",
+            "machine": "db1",
+            "kind": "changed",
+            "record": None,
+            "fields": [
+                {"field": "health", "before": "healthy", "after": "unhealthy"},
+                {"field": "failing", "before": "", "after": "port 3306"},
+                {"field": "health_since", "before": "x", "after": "y"},
+            ],
+        }
+    ]
+    daemon.answer("GET", "/v1/inventory/changes", changes)
+    code, out, _ = run("diff", "--since", "2h", "--stack", "photos")
+    assert code == 0
+    assert out.splitlines()[1].split("  ") == [
+        "2026-11-23T12:00:00",
+        "photos/feature-x/db1",
+        "changed",
+        "health: healthy → unhealthy, failing: none → port 3306",
+    ]
+    (asked,) = daemon.requests
+    since = datetime.fromisoformat(asked.query["since"][0])
+    assert timedelta(hours=1) < datetime.now(UTC) - since < timedelta(hours=3)
+    assert asked.query["stack"] == ["photos"]
+    daemon.answer("GET", "/v1/inventory/changes", [])
+    assert run("diff", "--since", "2026-11-23T10:00+00:00")[1].startswith("nothing changed since 2")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dif"], "'dif' is not diff"),
+        (["--since", "1h"], "--since goes with diff"),
+        (["diff", "--role", "db"], "--role does not go with diff"),
+        (["diff", "--since", "soon"], "--since 'soon' is no time"),
+        (["--at", "12x"], "--at '12x' is no time"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(
+    daemon: FakeDaemon, run: Run, words: list[str], message: str
+) -> None:
+    code, _, err = run(*words)
+    assert code == 2
+    assert err.startswith(f"error E_USAGE: {message}")
+    assert daemon.requests == []
+
+
+def test_there_is_no_inventory_on_aws(daemon: FakeDaemon, run: Run) -> None:
+    code, _, err = run("--provider", "aws")
+    assert code == 4
+    assert err.startswith("error E_LOCAL_ONLY: inventory is for this host")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("90m", NOW - timedelta(minutes=90)),
+        ("3d", NOW - timedelta(days=3)),
+        ("0s", NOW),
+        ("2026-11-23T11:00+01:00", NOW - timedelta(hours=2)),
+    ],
+)
+def test_an_instant_is_a_date_or_how_long_ago(text: str, meant: datetime) -> None:
+    assert instant("--at", text, NOW) == meant
+    assert instant("--at", "2026-11-23 10:00", NOW).tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "1.5h", "9999999999d", "tomorrow"])
+def test_what_is_no_instant_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        instant("--at", text, NOW)
