@@ -38,6 +38,7 @@ class Region:
         self.pages: dict[str, tuple[int, bytes]] = {}
         self.signals: list[dict] = []
         self.signal_headers: list[dict] = []
+        self.healths: list[dict] = []
         self.failures: list[int] = []
         self.requests: list[str] = []
         self.connections = 0
@@ -85,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/signal/"):
             self.region.signals.append(json.loads(body))
             self.region.signal_headers.append(dict(self.headers))
+            self._answer(200)
+        elif self.path.startswith("/health/"):
+            self.region.healths.append(json.loads(body))
             self._answer(200)
         else:
             self._answer(404)

@@ -273,6 +273,7 @@ def test_the_config_has_the_shape_that_the_agent_reads() -> None:
         "deadline_s": 120.0,
         "services": ["php-fpm", "nginx"],
         "aws": None,
+        "health_url": None,
         "drill": False,
         "restore": {
             "engine": "mariadb",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from .checks import ANSWER_S, attempt, run_checks
+from .checks import run_checks
 from .config import parse_boot, read_boot
 from .errors import AgentError, StoppedError, one_line
 from .facts import Facts, gather_facts, kept_facts, read_facts, write_facts
@@ -51,7 +51,18 @@ def boot(paths: Paths) -> int:
             reason = f"{progress.current}: the agent broke: {type(bug).__name__}: {bug}"
             outcome = Outcome(success=False, reason=reason)
         delivered = _signal(raw, outcome, progress, started)
-    return 0 if outcome.success and delivered else 1
+    if outcome.success and delivered:
+        _go_on_reporting(parse_boot(raw), paths)
+        return 0
+    return 1
+
+
+def _go_on_reporting(config: Boot, paths: Paths) -> None:
+    """In a local region: tell from now on how the machine is."""
+    if config.health_url is not None:
+        from .health import report_health
+
+        report_health(config, config.health_url, read_facts(paths).address, paths)
 
 
 def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
@@ -265,14 +276,10 @@ def recheck(paths: Paths) -> None:
     """Ask every service and check of a running machine once; one JSON line on stdout."""
     config = parse_boot(read_boot(paths.boot))
     address = read_facts(paths).address
+    from .health import problems_of
     from .restore_mariadb import recheck_tables
 
-    states = {name: supervisor(paths).state(name) for name in config.services}
-    problems = [
-        f"service {name} is down" for name, state in states.items() if not (state and state.up)
-    ]
-    tried = (attempt(check, address, ANSWER_S) for check in config.checks)
-    problems += [problem for problem in tried if problem is not None]
+    problems = problems_of(config, address, paths)
     if config.restore is not None and not problems:
         try:
             recheck_tables(config.restore, paths)

@@ -66,7 +66,8 @@ if TYPE_CHECKING:
 
 
 class Boot(Value):
-    """The whole file. ``aws`` is None in a local region."""
+    """The whole file. ``aws`` is None in a local region; ``health_url``, which takes what the
+    machine says of its health, is None on AWS."""
 
     machine: str
     environment: str
@@ -79,6 +80,7 @@ class Boot(Value):
     deploy: Deploy | None
     checks: tuple[Check, ...]
     aws: Aws | None = None
+    health_url: str | None = None
 
 
 class Fields:
@@ -171,6 +173,9 @@ def parse_boot(value: object) -> Boot:
         raise AgentError(f"boot.json: version is {version!r}, this agent knows 1")
     restore, deploy = fields.anything("restore"), fields.anything("deploy")
     aws = fields.anything("aws")
+    health_url = fields.anything("health_url")
+    if health_url is not None and not isinstance(health_url, str):
+        raise AgentError(f"boot.json: health_url is {health_url!r}, expected a string or null")
     boot = Boot(
         machine=fields.text("machine"),
         environment=fields.text("environment"),
@@ -186,6 +191,7 @@ def parse_boot(value: object) -> Boot:
             for index, item in enumerate(fields.items("checks"))
         ),
         aws=None if aws is None else _aws(aws),
+        health_url=health_url,
     )
     fields.end()
     return boot

@@ -82,6 +82,7 @@ class Client:
             return self._call("POST", target, {"ttl_s": ttl_s})
 
         return cast("ExtensionReply", _meant(name, ask))
+
     def machines(self, **query: str | None) -> list[RecordReply]:
         """The inventory's machines, as many pages as there are."""
         found: list[RecordReply] = []

@@ -251,6 +251,7 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             environment=str(site.environment),
             branch=site.branch,
             signal_url=site.place.signal_url(machine.name, machine.signal_token),
+            health_url=None if drill else site.place.health_url(machine.signal_token),
             bucket_urls={name: site.place.bucket_url(name) for name in _buckets_named(machine)},
             agent_url=site.place.agent_url(sha256),
             agent_sha256=sha256,

@@ -31,6 +31,9 @@ class Place(Protocol):
     def signal_url(self, machine: str, token: str) -> str:
         """The URL that takes the machine's signal."""
 
+    def health_url(self, token: str) -> str | None:
+        """The URL that takes what a machine says of its health; None where nobody listens."""
+
     def deadline_s(self, machine: Machine) -> float:
         """How long the machine's agent may take until its signal."""
 
@@ -60,6 +63,10 @@ class LocalPlace:
     def signal_url(self, machine: str, token: str) -> str:
         """See Place."""
         return f"{REGION_URL}/signal/{token}"
+
+    def health_url(self, token: str) -> str:
+        """See Place."""
+        return f"{REGION_URL}/health/{token}"
 
     def deadline_s(self, machine: Machine) -> float:
         """See Place."""
@@ -99,6 +106,10 @@ class CloudPlace:
     def signal_url(self, machine: str, token: str) -> str:
         """See Place. The template puts the handle's URL in the place of the mark."""
         return wait_handle_mark(machine)
+
+    def health_url(self, token: str) -> None:
+        """See Place. CloudWatch's alarms and status checks do that there."""
+        return
 
     def deadline_s(self, machine: Machine) -> float:
         """See Place. What is late shall still be told before the wait condition's time is over,

@@ -73,7 +73,8 @@ class BootConfig:
     """Everything that a boot script says.
 
     ``bucket_urls`` maps the buckets' names to their URLs. ``agent_sha256`` is in hex. A drill
-    restores, verifies, signals and stops. ``aws`` is None in a local region.
+    restores, verifies, signals and stops. ``aws`` is None in a local region, and ``health_url``
+    on AWS.
     """
 
     machine: str
@@ -91,6 +92,7 @@ class BootConfig:
     mounted: bool
     checks: tuple[Check, ...]
     aws: AwsBoot | None = None
+    health_url: str | None = None
 
 
 def render_user_data(config: BootConfig) -> str:
@@ -124,6 +126,7 @@ def render_boot_json(config: BootConfig) -> str:
         "deploy": _deploy(config),
         "checks": [_check(check) for check in config.checks],
         "aws": None if config.aws is None else asdict(config.aws),
+        "health_url": config.health_url,
     }
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
