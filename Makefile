@@ -2,6 +2,9 @@
 # All of them set everything up.
 .PHONY: setup setup-tests demo check on-postgresql test bench soak
 
+# The byte code of two hundred test modules, and of what they start, is not to be made in each run.
+unexport PYTHONDONTWRITEBYTECODE
+
 setup:
 	@scripts/setup
 
@@ -20,7 +23,7 @@ check: setup-tests
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest -q -n 2 tests/unit tests/contract
+	.venv/bin/pytest -q -n 3 tests/contract tests/unit
 
 # What has a ledger under it, a second time, on a real PostgreSQL.
 on-postgresql: setup-tests

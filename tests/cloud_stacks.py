@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 
 from greenroom.blueprint.parse import load_blueprint, parse_blueprint
+from greenroom.blueprint.schema import Blueprint
 from greenroom.model.cloud import CloudStack, Target
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.cloud import CloudAsk, plan_cloud
@@ -53,10 +55,18 @@ def example(name: str, branch: str | None = "feature_x", **aws: Any) -> CloudSta
     path = EXAMPLES / name / "greenroom.yaml"
     request = CreateRequest(blueprint=path, branch=branch)
     if not aws:
-        return plan_cloud(load_blueprint(path), request, asked())
+        return plan_cloud(_loaded(path), request, asked())
+    return plan_cloud(_loaded(path, f"aws: {json.dumps(aws)}\n"), request, asked())
+
+
+@cache
+def _loaded(path: Path, aws: str = "") -> Blueprint:
+    """An example's blueprint, which nobody can change, so that it is read once."""
+    if not aws:
+        return load_blueprint(path)
     text = path.read_text()
-    assert "\naws:" not in text, name
-    return plan_cloud(parse_blueprint(f"{text}\naws: {json.dumps(aws)}\n", path), request, asked())
+    assert "\naws:" not in text, path
+    return parse_blueprint(f"{text}\n{aws}", path)
 
 
 def compiled(cloud: CloudStack) -> Document:

@@ -35,6 +35,29 @@ def make_database(folder: Path) -> Database:
     return Database.in_file(folder / "ledger.db")
 
 
+def make_ledger(folder: Path) -> Database:
+    """The ledger of ``folder``, migrated. A SQLite file begins as a copy of one that was migrated
+    already: the migrations have tests of their own, and each of them waits for the disk."""
+    path = folder / "ledger.db"
+    if os.environ.get("GREENROOM_TEST_DATABASE") != "postgresql" and not path.exists():
+        path.write_bytes(_empty_ledger())
+    database = make_database(folder)
+    database.migrate()
+    return database
+
+
+@cache
+def _empty_ledger() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        database = Database.in_file(path)
+        database.migrate()
+        database.close()
+        # SQLite moves what its log holds into the file when the last connection closes.
+        assert not path.with_name("ledger.db-wal").exists()
+        return path.read_bytes()
+
+
 class PostgresServer:
     """A PostgreSQL of our own: it listens on a socket in its folder, and nowhere else."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from tests.databases import make_database
+from tests.databases import make_ledger
 
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.control_plane import ControlPlane
@@ -62,8 +62,7 @@ class Stage:
         (self.folder / "code" / "backend-master.tar.gz").touch()
         (self.folder / "extracts").mkdir(exist_ok=True)
         (self.folder / "extracts" / "manifest.json").touch()
-        self.database = make_database(self.folder)
-        self.database.migrate()
+        self.database = make_ledger(self.folder)
         self.provider = MemoryProvider(self.world)
         self.control = self.rise()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,10 @@ machines:
 FOLDER = Path("/srv/photos")
 
 
+@cache
 def blueprint_of(text: str = PHOTOS) -> Blueprint:
-    """``text`` as a blueprint of a folder that need not exist."""
+    """``text`` as a blueprint of a folder that need not exist. Nobody can change it, so the same
+    text is read once."""
     return parse_blueprint(text, FOLDER / "greenroom.yaml")
 
 

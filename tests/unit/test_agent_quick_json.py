@@ -18,6 +18,7 @@ VALUES = st.recursive(
     # JSON can write half a surrogate pair, UTF-8 cannot.
     | st.text(st.characters(exclude_categories=("Cs",))),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 

@@ -295,7 +295,7 @@ scraps = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_blueprint_is_refused_with_places_and_never_crashes(data: st.DataObject) -> None:
     rows = PHOTOS.splitlines()

@@ -146,8 +146,11 @@ def test_what_a_shared_machine_admits_is_never_left_out_of_the_sample() -> None:
     assert any(q.declared for q in between.questions)
 
 
+MANY = frozenset((TCP, port) for port in range(2000, 22000))
+
+
 def many(place: Place) -> frozenset[tuple[Protocol, int]]:
-    return frozenset((TCP, port) for port in range(2000, 22000))
+    return MANY
 
 
 def test_a_machine_that_listens_everywhere_is_asked_for_a_sample_that_the_claim_tells(
