@@ -99,6 +99,15 @@ class Stage:
         asked = environment_asked(self.ports, wish.blueprint, None, wish.request)
         return update(self.ports, replace(wish, request=asked, words=words_of(asked)))
 
+    def press_while_booting(self, machine: str) -> None:
+        """Press Ctrl-C as soon as ``machine`` boots."""
+
+        def on_event(event: Event) -> None:
+            if (event.machine, event.phase, event.kind) == (machine, "boot", "phase-started"):
+                self.person.presses += 1
+
+        self.on_event = on_event
+
     def told(self, kind: str) -> list[str]:
         return [event.message for event in self.events if event.kind == kind]
 

@@ -5,25 +5,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from greenroom.cli.main import main
+from tests.cloud.command import Run, runner
 from tests.cloud.fake.account import Account
 from tests.cloud.session_manager import SessionManager
 from tests.cloud.standing import group_body, stand, tags_of
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -36,14 +26,7 @@ def run(
     """The CLI in this process, in a folder without a blueprint."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GREENROOM_PROVIDER", "aws")
-
-    def run_words(*words: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out, err = capfd.readouterr()
-        return Ran(int(ended.value.code or 0), out, err)
-
-    return run_words
+    return runner(capfd)
 
 
 def test_an_environment_is_listed_shown_opened_and_destroyed(account: Account, run: Run) -> None:

@@ -215,12 +215,7 @@ def test_a_failed_environment_is_kept_if_asked(account: Account, stage: Stage) -
 
 def test_ctrl_c_deletes_what_was_begun(account: Account, stage: Stage) -> None:
     booting(account, silent={"db1"})
-
-    def on_event(event: Event) -> None:
-        if (event.machine, event.phase, event.kind) == ("db1", "boot", "phase-started"):
-            stage.person.presses += 1
-
-    stage.on_event = on_event
+    stage.press_while_booting("db1")
     with pytest.raises(CancelledError) as caught:
         stage.create()
     assert caught.value.message == (

@@ -196,12 +196,7 @@ def test_a_cancelled_create_whose_delete_is_denied_says_that_it_goes_on(account:
     booting(account, silent={"db1"})
     left = denied_delete(account)
     stage = Stage(EXAMPLE)
-
-    def on_event(event: Event) -> None:
-        if (event.machine, event.phase, event.kind) == ("db1", "boot", "phase-started"):
-            stage.person.presses += 1
-
-    stage.on_event = on_event
+    stage.press_while_booting("db1")
     with pytest.raises(CancelledError) as caught:
         stage.create()
     assert caught.value.message == f"create of {ENVIRONMENT} was cancelled; {left}"

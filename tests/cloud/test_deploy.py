@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from greenroom.app.cloud.deploy import types_of
-from greenroom.cli.main import main
+from tests.cloud.command import Run, runner
 from tests.cloud.fake.account import Account
 from tests.cloud.session_manager import SessionManager
 from tests.cloud.standing import REPORT, body, stand
-
-Run = Callable[..., tuple[int, str, str]]
 
 SHA256 = "cd" * 32
 
@@ -70,14 +68,7 @@ def machines(
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def run_words(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run_words
+    return runner(capfd)
 
 
 def two_backends(account: Account) -> str:

@@ -17,6 +17,7 @@ from greenroom.plan.cloud import CloudAsk, plan_cloud
 from greenroom.providers.aws.template import compile_template
 from tests.cloud.fake.account import REGION, Account
 from tests.cloud.fake.kinds import Launch
+from tests.cloud.fake.records import Stack
 from tests.cloud.stacks import begin, signal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,6 +58,12 @@ def network_of(account: Account) -> list[dict[str, str]]:
     ]
 
 
+def failures(stack: Stack) -> list[tuple[str, str]]:
+    """What failed in the stack, and why."""
+    failed = (event for event in stack.events if event.status.endswith("_FAILED"))
+    return [(event.logical_id, event.reason) for event in failed]
+
+
 def test_the_photos_example_boots_and_goes(account: Account) -> None:
     account.on_instance(signal_success)
     before = account.client("ec2").describe_security_groups()["SecurityGroups"]
@@ -68,12 +75,7 @@ def test_the_photos_example_boots_and_goes(account: Account) -> None:
         Tags=[{"Key": "greenroom:stack", "Value": "photos"}],
     )
     stack = account.wait_for("s")
-    history = [
-        (event.logical_id, event.reason)
-        for event in stack.events
-        if event.status.endswith("_FAILED")
-    ]
-    assert stack.status == "CREATE_COMPLETE", history
+    assert stack.status == "CREATE_COMPLETE", failures(stack)
     machines = {launch.tags["greenroom:machine"] for launch in account.engine.launches}
     assert machines == {"backend1", "db1", "feed1"}
     assert all(launch.metadata["HttpTokens"] == "required" for launch in account.engine.launches)
@@ -122,12 +124,7 @@ def test_the_seeds_example_boots_and_goes(account: Account) -> None:
     ec2.create_security_group(GroupName="puppeteers", Description="puppet")
     begin(account, body, Capabilities=["CAPABILITY_NAMED_IAM"])
     stack = account.wait_for("s")
-    history = [
-        (event.logical_id, event.reason)
-        for event in stack.events
-        if event.status.endswith("_FAILED")
-    ]
-    assert stack.status == "CREATE_COMPLETE", history
+    assert stack.status == "CREATE_COMPLETE", failures(stack)
     account.client("cloudformation").delete_stack(StackName="s")
     account.clock.wait(10, lambda: not stack.busy)
     assert stack.status == "DELETE_COMPLETE", stack.reason

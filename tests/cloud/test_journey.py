@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.cli.main import main
+from tests.cloud.command import runner
 from tests.cloud.fake.account import Account
 from tests.cloud.machines import booting
 from tests.cloud.stage import EXAMPLE
@@ -27,12 +27,7 @@ def test_a_branch_lives_on_aws_from_create_to_receipt(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GREENROOM_PROVIDER", "aws")
     booting(account)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
+    run = runner(capfd)
 
     code, out, err = run("create", "--branch", "feature_x", "--restore_db", "extract")
     assert (code, "photos/feature-x is" in out) == (0, True), err

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 import pytest
 
 from greenroom.app.cloud import connection
-from greenroom.cli.main import main
+from tests.cloud.command import Ran, Run, runner
 from tests.cloud.fake.account import REGION, Account
 from tests.cloud.fake.server import Server
 from tests.cloud.stage import EXAMPLE
@@ -40,15 +39,6 @@ aws: {region: eu-west-1, bucket: photos-greenroom, vpc: staging}
 BREAKS_DOWN = "500 Internal Server Error"
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def run(
     account: Account,
@@ -64,14 +54,14 @@ def run(
     monkeypatch.chdir(tmp_path)
     account.log.clear()
 
-    def run_words(*words: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out, err = capfd.readouterr()
-        assert account.log.calls == [], "a call reached the fake"
-        return Ran(int(ended.value.code or 0), out, err)
+    run_command = runner(capfd)
 
-    return run_words
+    def run_on_moto(*words: str) -> Ran:
+        ran = run_command(*words)
+        assert account.log.calls == [], "a call reached the fake"
+        return ran
+
+    return run_on_moto
 
 
 def client(service: str) -> Any:

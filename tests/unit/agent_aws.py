@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import urllib.parse
-from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 
-from agent_region import Region, _Handler
+from agent_region import Region, RegionHandler, serving
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -59,7 +56,7 @@ def signature(method, url, headers, body, keys, region, service) -> str:
     return auth.signature(auth.string_to_sign(request, canonical), request)
 
 
-class _AccountHandler(_Handler):
+class _AccountHandler(RegionHandler):
     region: Account
 
     def _genuine(self, service: str, region: str, body: bytes) -> bytes | None:
@@ -117,23 +114,9 @@ class _AccountHandler(_Handler):
             self._answer(200, b"<ChangeResourceRecordSetsResponse/>")
 
 
-@contextmanager
 def running_account():
     """An account that answers until the block is left."""
-    account = Account()
-    handler = type("Handler", (_AccountHandler,), {"region": account})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    account.port = server.server_address[1]
-    account.url = f"http://127.0.0.1:{account.port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield account
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Account(), _AccountHandler)
 
 
 def aws_document(account: Account, **changes: object) -> dict:

@@ -58,7 +58,7 @@ class Region:
         return f"{self.url}/s3/{bucket}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class RegionHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     region: Region
 
@@ -128,11 +128,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404)
 
 
-@contextmanager
 def running_region():
     """A region that answers until the block is left."""
-    region = Region()
-    handler = type("Handler", (_Handler,), {"region": region})
+    return serving(Region(), RegionHandler)
+
+
+@contextmanager
+def serving(region, answers):
+    """``region`` on a port of its own, answering with ``answers`` until the block is left."""
+    handler = type("Handler", (answers,), {"region": region})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     region.port = server.server_address[1]
