@@ -33,6 +33,7 @@ from greenroom.errors import GreenroomError, RefusedError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.log_limit import LogLimit
+from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.network import open_listener
@@ -143,6 +144,8 @@ def _admit_again(control: ControlPlane, provider: LocalProvider) -> None:
         provider.admit(stack)
         if environment.status in STANDING:
             provider.publish(stack)
+        elif environment.status is EnvironmentStatus.STOPPED:
+            provider.publish_stopped(stack)
 
 
 def _watch_over_space(control: ControlPlane, provider: LocalProvider) -> SpaceWatch:

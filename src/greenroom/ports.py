@@ -88,6 +88,11 @@ class Provider(Protocol):
         Whatever it raises, no disk and no volume has been touched.
         """
 
+    def halt(self, stack: Stack) -> None:
+        """End the environment's machines and withdraw its routes; whoever asks the endpoints is
+        told that it is stopped. Disks, volumes, network and names stay, so that ``restart`` boots
+        it again."""
+
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """Watch every part of the environment's machines, in place of what was watched before.
 

@@ -57,7 +57,7 @@ def test_options_of_the_other_provider_are_refused(words, message, capsys, monke
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["cancel", "flows", "recover"])
+@pytest.mark.parametrize("command", ["cancel", "flows", "recover", "extend", "stop", "start"])
 def test_what_aws_has_no_side_of_is_refused_and_looks_for_nothing_here(
     command, capsys, monkeypatch
 ):

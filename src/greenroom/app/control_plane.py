@@ -20,13 +20,16 @@ from greenroom.app.door import (
     admit_deploy,
     admit_destroy,
     admit_recover,
+    admit_start,
+    admit_stop,
     refused_status,
 )
 from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.planning import Planner
-from greenroom.app.recover import run_recover
+from greenroom.app.recover import run_recover, run_start
 from greenroom.app.rights import require
+from greenroom.app.stop import run_stop
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import ITSELF, Action, Caller
@@ -40,6 +43,8 @@ from greenroom.model.requests import (
     DestroyRequest,
     RecoverRequest,
     Request,
+    StartRequest,
+    StopRequest,
 )
 from greenroom.model.stack import Stack
 from greenroom.model.views import (
@@ -75,6 +80,12 @@ from greenroom.store.operations import (
 )
 
 _logger = logging.getLogger(__name__)
+
+_NOT_CANCELLED = {
+    "destroy": "what is removed does not come back",
+    "stop": "what has ended is booted again by a start",
+}
+"""The operations that go on to their end, and why."""
 
 
 class ControlPlane:
@@ -175,11 +186,11 @@ class ControlPlane:
         record = self._find(operation)
         self._require(caller, Action.CANCEL, record.environment)
         if not record.status.final:
-            if record.kind == "destroy":
+            if record.kind in _NOT_CANCELLED:
                 raise RefusedError(
                     "E_NOT_CANCELLABLE",
-                    f"destroy {operation} of {record.environment} cannot be cancelled: "
-                    "what is removed does not come back",
+                    f"{record.kind} {operation} of {record.environment} cannot be cancelled: "
+                    f"{_NOT_CANCELLED[record.kind]}",
                     hint="wait until it has ended",
                 )
             with self._database.write() as connection:
@@ -210,6 +221,15 @@ class ControlPlane:
         """The Stack of the environment called ``text``; raises InputError."""
         with self._database.read() as connection:
             return pick(list_environments(connection), text).stack
+
+    def standing_stack_of(self, text: str, what: str) -> Stack:
+        """As ``stack_of``, for ``what`` needs machines; raises RefusedError E_NOT_READY if they
+        were stopped. Others may have some: one can look into what failed."""
+        with self._database.read() as connection:
+            record = pick(list_environments(connection), text)
+        if record.status in (EnvironmentStatus.STOPPING, EnvironmentStatus.STOPPED):
+            raise refused_status(record, what)
+        return record.stack
 
     def prove(self, text: str, caller: Caller = ITSELF) -> Proof:
         """Prove a running environment again, and keep what came out; raises RefusedError."""
@@ -263,6 +283,8 @@ class ControlPlane:
         self._engine.register("deploy", partial(run_deploy, ports))
         self._engine.register("destroy", partial(run_destroy, ports))
         self._engine.register("recover", partial(run_recover, ports))
+        self._engine.register("stop", partial(run_stop, ports))
+        self._engine.register("start", partial(run_start, ports))
 
     def _admit(self, request: Request, caller: Caller) -> OperationRecord:
         match request:
@@ -282,6 +304,13 @@ class ControlPlane:
             case RecoverRequest():
                 with self._database.write() as connection:
                     return admit_recover(connection, request, caller, self._clock.now())
+            case StopRequest():
+                with self._database.write() as connection:
+                    return admit_stop(connection, request, caller, self._clock.now())
+            case StartRequest():
+                with self._database.write() as connection:
+                    now = self._clock.now()
+                    return admit_start(connection, request, self._provider, caller, now)
             case _:
                 assert_never(request)
 
@@ -293,6 +322,9 @@ class ControlPlane:
             if record.kind == "create":
                 undo_intents(connection, record.environment, (), now)
                 delete_environment(connection, record.environment)
+            if record.kind == "start":
+                held = self._provider.observe(record.environment)
+                undo_intents(connection, record.environment, held, now)
             if record.kind == "recover":
                 failed = (EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
                 set_status(connection, record.environment, *failed)

@@ -28,6 +28,8 @@ from greenroom.model.requests import (
     DestroyRequest,
     RecoverRequest,
     Request,
+    StartRequest,
+    StopRequest,
 )
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
@@ -140,19 +142,62 @@ def admit_recover(
     environment = pick(list_environments(connection), request.environment)
     _require(caller, Action.RECOVER, environment)
     _refuse_busy(connection, environment.name)
-    _refuse_half_removed(connection, environment)
+    _refuse_half_removed(connection, environment, "recover")
+    if environment.status is EnvironmentStatus.STOPPED:
+        raise refused_status(environment, "recover")
     operation = _accepted("recover", environment.name, request, caller, now)
     insert_operation(connection, operation)
     set_status(connection, environment.name, EnvironmentStatus.RECOVERING, Verdict.NOT_VERIFIED)
     return operation
 
 
+def admit_stop(
+    connection: Connection, request: StopRequest, caller: Caller, now: datetime
+) -> OperationRecord:
+    """Accept a stop of an environment whose machines run, or that an earlier one left failed."""
+    environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.STOP, environment)
+    _refuse_busy(connection, environment.name)
+    _refuse_half_removed(connection, environment, "stop")
+    if environment.status not in (*STANDING, EnvironmentStatus.FAILED):
+        raise refused_status(environment, "stop")
+    operation = _accepted("stop", environment.name, request, caller, now)
+    insert_operation(connection, operation)
+    return operation
+
+
+def admit_start(
+    connection: Connection,
+    request: StartRequest,
+    provider: Provider,
+    caller: Caller,
+    now: datetime,
+) -> OperationRecord:
+    """Accept a start of a stopped environment, and write down what it makes on the host again."""
+    environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.START, environment)
+    _refuse_busy(connection, environment.name)
+    if environment.status is not EnvironmentStatus.STOPPED:
+        raise refused_status(environment, "start")
+    operation = _accepted("start", environment.name, request, caller, now)
+    insert_operation(connection, operation)
+    resources = provider.resources_of(environment.stack)
+    record_intents(connection, operation.id, environment.name, resources, now)
+    return operation
+
+
 def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
-    """The refusal of something that only running machines can do."""
+    """The refusal of something for which the environment stands wrong."""
+    name = environment.name
+    match environment.status:
+        case EnvironmentStatus.STOPPED:
+            hint = f"greenroom start {name} boots it from its own disks"
+        case EnvironmentStatus.FAILED:
+            hint = f"greenroom show {name} tells why; greenroom recover {name} brings it back"
+        case _:
+            hint = f"greenroom show {name} tells why"
     return RefusedError(
-        "E_NOT_READY",
-        f"{what} of {environment.name} refused: it is {environment.status}",
-        hint=f"greenroom show {environment.name} tells why",
+        "E_NOT_READY", f"{what} of {name} refused: it is {environment.status}", hint=hint
     )
 
 
@@ -186,7 +231,7 @@ def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
         )
 
 
-def _refuse_half_removed(connection: Connection, environment: EnvironmentRecord) -> None:
+def _refuse_half_removed(connection: Connection, environment: EnvironmentRecord, what: str) -> None:
     """What a failed create or destroy has left is no environment: parts of it are gone."""
     if environment.status is not EnvironmentStatus.FAILED:
         return
@@ -195,7 +240,7 @@ def _refuse_half_removed(connection: Connection, environment: EnvironmentRecord)
         kind = "destroy" if last == "destroy" else "create"
         raise RefusedError(
             "E_HALF_REMOVED",
-            f"recover of {environment.name} refused: its {kind} failed and has left parts of it",
+            f"{what} of {environment.name} refused: its {kind} failed and has left parts of it",
             hint=f"destroy it: greenroom destroy {environment.name.slug}",
         )
 
@@ -206,6 +251,8 @@ def _refuse_existing(connection: Connection, name: EnvironmentName) -> None:
         return
     standing = existing.status in STANDING and deployable(existing.stack, ())
     deploy = f"greenroom deploy {name}, or " if standing else ""
+    if existing.status is EnvironmentStatus.STOPPED:
+        deploy = f"greenroom start {name}, or "
     whose = "shared" if existing.stack.shared else f"branch {existing.stack.branch}"
     raise InputError(
         "E_ENVIRONMENT_EXISTS",

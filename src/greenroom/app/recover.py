@@ -23,6 +23,7 @@ from greenroom.app.timings import timings_of_failure
 from greenroom.app.verdict import keep_proof
 from greenroom.errors import GreenroomError
 from greenroom.model.incidents import Incident
+from greenroom.model.lifetimes import awake_until
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import RecoverRequest
 from greenroom.model.views import EnvironmentStatus, MachineReport
@@ -30,6 +31,7 @@ from greenroom.ports import Steps
 from greenroom.store import codec
 from greenroom.store.environments import find_findings, set_status
 from greenroom.store.incidents import record_incident
+from greenroom.store.lifetimes import mark_started
 from greenroom.store.timings import record_timings
 
 AT_ONCE = 4
@@ -42,8 +44,26 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 def run_recover(ports: Ports, operation_id: str, steps: Steps) -> None:
     """Boot what does not run, prove the whole and publish it again; or say why not."""
     operation = begin(ports, operation_id, steps)
+    if operation is not None:
+        _run(operation, _write_down)
+
+
+def run_start(ports: Ports, operation_id: str, steps: Steps) -> None:
+    """Boot what was stopped, prove the whole and publish it again; or say why not."""
+    operation = begin(ports, operation_id, steps)
     if operation is None:
         return
+    name, lifetime = operation.environment.name, operation.environment.stack.lifetime
+    with ports.database.write() as connection:
+        set_status(connection, name, EnvironmentStatus.STARTING, Verdict.NOT_VERIFIED)
+        mark_started(connection, name, awake_until(lifetime, ports.clock.now()))
+    _run(operation, _write_nothing)
+
+
+def _run(
+    operation: Operation, write: Callable[[Operation, Proof, float, Connection], None]
+) -> None:
+    ports = operation.ports
     began_s = ports.clock.monotonic_s()
     try:
         reports, proof = operation.guarded(lambda: _bring_back(operation))
@@ -53,7 +73,7 @@ def run_recover(ports: Ports, operation_id: str, steps: Steps) -> None:
         return
     took_s = ports.clock.monotonic_s() - began_s
     operation.progress.notice(f"back after {took_s:.1f} s")
-    keep_proof(operation, reports, proof, partial(_write_down, operation, proof, took_s))
+    keep_proof(operation, reports, proof, partial(write, operation, proof, took_s))
 
 
 def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
@@ -142,6 +162,12 @@ def _write_down(operation: Operation, proof: Proof, took_s: float, connection: C
     message = f"runs again from its own disks, {proof.verdict}, {took_s:.1f} s after it was begun"
     incident = Incident(at=at, subject=str(name), message=message, away_s=away_s)
     record_incident(connection, name, incident)
+
+
+def _write_nothing(
+    operation: Operation, proof: Proof, took_s: float, connection: Connection
+) -> None:
+    """That it was away was meant, so it is no incident."""
 
 
 def _next_step(operation: Operation) -> str:

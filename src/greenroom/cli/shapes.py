@@ -265,7 +265,14 @@ class RecoverBody(TypedDict):
     environment: str
 
 
-OperationBody = CreateBody | DeployBody | DestroyBody | RecoverBody
+class StopBody(TypedDict):
+    """What ``greenroom stop`` sends, and ``greenroom start``."""
+
+    kind: str
+    environment: str
+
+
+OperationBody = CreateBody | DeployBody | DestroyBody | RecoverBody | StopBody
 
 
 class RecordReply(TypedDict):

@@ -60,6 +60,8 @@ COMMANDS = {
         "update", "update", "Change an environment on AWS to what the blueprint says now."
     ),
     "recover": Entry("recover", "recover", "Boot what does not run any more, from its own disks."),
+    "stop": Entry("stop", "stop", "End an environment's machines; keep what they hold."),
+    "start": Entry("start", "start", "Boot a stopped environment from its own disks."),
     "extend": Entry("extend", "extend", "Let an environment live longer."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),

@@ -59,4 +59,20 @@ class RecoverRequest:
     since: datetime | None = None
 
 
-Request = CreateRequest | DeployRequest | DestroyRequest | RecoverRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """``greenroom stop ENV``: end its machines, keep what they hold."""
+
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """``greenroom start ENV``: boot a stopped one from its own disks."""
+
+    environment: str
+
+
+Request = (
+    CreateRequest | DeployRequest | DestroyRequest | RecoverRequest | StopRequest | StartRequest
+)

@@ -19,6 +19,10 @@ class EnvironmentStatus(StrEnum):
     READY = "ready"
     NOT_PROVED = "not proved"
     RECOVERING = "recovering"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    """Its machines have ended on purpose; their disks and volumes are there."""
+    STARTING = "starting"
     FAILED = "failed"
     DESTROYING = "destroying"
 

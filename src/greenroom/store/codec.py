@@ -19,6 +19,8 @@ from greenroom.model.requests import (
     DestroyRequest,
     RecoverRequest,
     Request,
+    StartRequest,
+    StopRequest,
 )
 from greenroom.model.stack import Stack
 from greenroom.model.timings import Seen
@@ -90,6 +92,10 @@ def dump_request(request: Request) -> str:
             return _destroys().dump_json(request).decode()
         case RecoverRequest():
             return _recovers().dump_json(request).decode()
+        case StopRequest():
+            return _stops().dump_json(request).decode()
+        case StartRequest():
+            return _starts().dump_json(request).decode()
         case _:
             assert_never(request)
 
@@ -105,6 +111,10 @@ def load_request(kind: str, text: str) -> Request:
             return _destroys().validate_json(text)
         case "recover":
             return _recovers().validate_json(text)
+        case "stop":
+            return _stops().validate_json(text)
+        case "start":
+            return _starts().validate_json(text)
         case _:
             raise ValueError(f"{kind!r} is not a kind of operation")
 
@@ -152,3 +162,13 @@ def _destroys() -> TypeAdapter[DestroyRequest]:
 @cache
 def _recovers() -> TypeAdapter[RecoverRequest]:
     return TypeAdapter(RecoverRequest)
+
+
+@cache
+def _stops() -> TypeAdapter[StopRequest]:
+    return TypeAdapter(StopRequest)
+
+
+@cache
+def _starts() -> TypeAdapter[StartRequest]:
+    return TypeAdapter(StartRequest)

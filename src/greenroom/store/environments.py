@@ -18,6 +18,12 @@ from greenroom.store.tables import environments
 STANDING = (EnvironmentStatus.READY, EnvironmentStatus.NOT_PROVED)
 """The environments whose machines run."""
 
+_AWAY = (
+    EnvironmentStatus.STOPPING,
+    EnvironmentStatus.STOPPED,
+    EnvironmentStatus.DESTROYING,
+)
+
 SUBNETS = 255
 """The /24s of a region's /16; the last one links the region to its host."""
 
@@ -184,7 +190,7 @@ def save_proof(
     """Keep the proof and what follows from it: ready if it holds, else not proved.
 
     Matches on the creating operation too, so that a proof that took long cannot speak for a
-    namesake that was created meanwhile; nor does it revive what is being destroyed.
+    namesake that was created meanwhile; nor does it revive what is destroyed or stopped by now.
     """
     proved = proof.verdict is Verdict.PROVED
     values: dict[str, object] = {
@@ -198,7 +204,7 @@ def save_proof(
         update(environments)
         .where(environments.c.name == str(record.name))
         .where(environments.c.created_by == record.created_by)
-        .where(environments.c.status != EnvironmentStatus.DESTROYING)
+        .where(environments.c.status.not_in(_AWAY))
         .values(values)
     )
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, update
 
 from greenroom.model.names import EnvironmentName
+from greenroom.model.proof import Verdict
+from greenroom.model.views import EnvironmentStatus
 from greenroom.store.tables import environments
 
 
@@ -17,5 +19,21 @@ def extend_environment(
     awake_until: datetime | None,
 ) -> None:
     """Its end is another one, of which nobody was warned yet."""
-    values = {"expires_at": expires_at, "warned_at": None, "awake_until": awake_until}
+    _set(connection, name, expires_at=expires_at, warned_at=None, awake_until=awake_until)
+
+
+def mark_stopped(connection: Connection, name: EnvironmentName, at: datetime, caller: str) -> None:
+    """Its machines have ended, as that caller has asked."""
+    status, verdict = EnvironmentStatus.STOPPED, Verdict.NOT_VERIFIED
+    _set(connection, name, status=status, verdict=verdict, stopped_at=at, stopped_by=caller)
+
+
+def mark_started(
+    connection: Connection, name: EnvironmentName, awake_until: datetime | None
+) -> None:
+    """It is not stopped any more, whatever has become of it."""
+    _set(connection, name, stopped_at=None, stopped_by=None, awake_until=awake_until)
+
+
+def _set(connection: Connection, name: EnvironmentName, **values: object) -> None:
     connection.execute(update(environments).where(environments.c.name == str(name)).values(values))

@@ -57,7 +57,7 @@ def environment_routes(control: ControlPlane, provider: LocalProvider) -> APIRou
         caller: Asking,
         tty: bool = False,
     ) -> Command:
-        stack = control.stack_of(name)
+        stack = control.standing_stack_of(name, "exec")
         require(caller, Action.EXEC, stack.environment.stack, production=stack.production)
         chosen = machine_named(stack, machine)
         return Command(argv=provider.exec_argv(stack, chosen, arg, tty))

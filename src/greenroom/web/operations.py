@@ -16,6 +16,8 @@ from greenroom.model.requests import (
     DeployRequest,
     DestroyRequest,
     RecoverRequest,
+    StartRequest,
+    StopRequest,
 )
 from greenroom.model.views import OperationView
 from greenroom.web.access import Asking
@@ -88,8 +90,31 @@ class RecoverBody(_Body):
         return RecoverRequest(environment=self.environment)
 
 
+class StopBody(_Body):
+    """``greenroom stop``."""
+
+    kind: Literal["stop"]
+    environment: str
+
+    def request(self) -> StopRequest:
+        """The parsed request."""
+        return StopRequest(environment=self.environment)
+
+
+class StartBody(_Body):
+    """``greenroom start``."""
+
+    kind: Literal["start"]
+    environment: str
+
+    def request(self) -> StartRequest:
+        """The parsed request."""
+        return StartRequest(environment=self.environment)
+
+
 OperationBody = Annotated[
-    CreateBody | DeployBody | DestroyBody | RecoverBody, Field(discriminator="kind")
+    CreateBody | DeployBody | DestroyBody | RecoverBody | StopBody | StartBody,
+    Field(discriminator="kind"),
 ]
 
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
-from greenroom.cli.connect import connect
+from greenroom.cli.boot_again import boot_again
 from greenroom.cli.declare import ENVIRONMENT, JSON, command
-from greenroom.cli.follow import run_operation
 from greenroom.cli.provider import PROVIDER, refuse_on_aws
-from greenroom.cli.summary import open_claims
-from greenroom.cli.terminal import Paint, say, say_json
-from greenroom.cli.text import clean
-from greenroom.errors import NotProvedError
 
 
 @command("recover", ENVIRONMENT, PROVIDER, JSON)
@@ -28,20 +21,4 @@ def recover(environment: str, provider: str | None, as_json: bool) -> None:
         "--provider aws ENV, then create",
         provider,
     )
-    client = connect()
-    followed = run_operation(
-        client, {"kind": "recover", "environment": environment}, as_json=as_json
-    )
-    error = followed.error
-    if error is None or isinstance(error, NotProvedError):
-        detail = client.environment(followed.operation["environment"])
-        if as_json:
-            say_json({"environment": detail})
-        else:
-            paint = Paint(sys.stdout)
-            verdict = paint.verdict(detail["summary"]["verdict"])
-            say(f"{paint('strong', clean(detail['summary']['name']))} runs and is {verdict}")
-            for line in open_claims(detail, paint):
-                say(f"  {line}")
-    if error is not None:
-        raise error
+    boot_again("recover", environment, as_json=as_json)

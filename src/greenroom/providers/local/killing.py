@@ -11,11 +11,14 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 
 from greenroom.errors import OperationError
 from greenroom.providers.local.cgroups import cgroup_pids, thaw_above, thaw_below
 
 _DIE_TIMEOUT_S = 10.0
+_END_KINDLY_S = 20.0
+"""For a database to write down what it holds; InnoDB recovers from a kill as well."""
 KILL_MEND = "cat /proc/PID/wchan tells what a process waits for; when it goes on, try again"
 
 
@@ -37,6 +40,25 @@ def kill_all(cgroup: str) -> None:
             )
 
 
+def end_kindly(pids: Sequence[int]) -> None:
+    """Ask the first processes of machines to end, and wait for a while until they have.
+
+    s6-svscan has its services end and then ends itself, and with it all that is in its process
+    namespace (s6-svscan, "Signals"; pid_namespaces(7)). What does not is for ``kill_all``.
+    """
+    with contextlib.ExitStack() as undo:
+        waiting = select.poll()
+        left = 0
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                undo.callback(os.close, descriptor)
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                waiting.register(descriptor, select.POLLIN)
+                left += 1
+        _wait(waiting, left, time.monotonic() + _END_KINDLY_S)
+
+
 def _kill(pids: set[int], cgroup: str, end: float) -> None:
     with contextlib.ExitStack() as undo:
         waiting = select.poll()
@@ -51,7 +73,11 @@ def _kill(pids: set[int], cgroup: str, end: float) -> None:
         # What is held still does not even die (cgroup-v1/freezer-subsystem).
         thaw_above(cgroup)
         thaw_below(cgroup)
-        while left and (patience_s := end - time.monotonic()) > 0:
-            for descriptor, _ in waiting.poll(patience_s * 1000):
-                waiting.unregister(descriptor)
-                left -= 1
+        _wait(waiting, left, end)
+
+
+def _wait(waiting: select.poll, left: int, end: float) -> None:
+    while left and (patience_s := end - time.monotonic()) > 0:
+        for descriptor, _ in waiting.poll(patience_s * 1000):
+            waiting.unregister(descriptor)
+            left -= 1

@@ -33,7 +33,7 @@ from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.health import HealthWords
-from greenroom.providers.local.killing import kill_all
+from greenroom.providers.local.killing import end_kindly, kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
 from greenroom.providers.local.machine import (
@@ -222,6 +222,22 @@ class LocalProvider:
                 for service in start_services(place, services):
                     progress.notice(f"service {service} was down: started", machine.name)
         return boot_machines(self._boot(), stack, stack.machines, progress, cancel, again=True)
+
+    def halt(self, stack: Stack) -> None:
+        """See the port."""
+        self._care.leave(stack.environment)
+        self.publish_stopped(stack)
+        cgroup = f"/{self.layout.region.name}/{stack.environment.key}"
+        places = [self.layout.machine(stack.environment, m.name) for m in stack.machines]
+        end_kindly([pid for place in places if (pid := main_pid(place)) is not None])
+        kill_all(cgroup)
+        for place in places:
+            remove_container(place)
+        remove_cgroups(cgroup)
+
+    def publish_stopped(self, stack: Stack) -> None:
+        """Have the proxy tell whoever asks the environment's endpoints that it is stopped."""
+        self._routes.publish_stopped(stack)
 
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """See the port."""

@@ -1,8 +1,9 @@
 """The laptop's way in: HAProxy on loopback, routed by Host header.
 
 Routes are two maps, host to address and host to port, changed while it runs through its admin
-socket; nothing is ever reloaded. It runs on the host's side, so its requests reach a machine
-from outside, through the same firewall as anybody's.
+socket; nothing is ever reloaded. A third map holds the hosts of stopped environments. It runs on
+the host's side, so its requests reach a machine from outside, through the same firewall as
+anybody's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from greenroom.providers.local.names import running_pid, stop_by_pid_file, wait_
 
 def render_config(layout: Layout) -> str:
     """haproxy.cfg; map_str_ip and set-dst are in HAProxy's configuration manual, 7.3 and 4.2."""
-    addresses, ports = _map_files(layout)
+    addresses, ports, stopped = _map_files(layout)
     host = "req.hdr(host),field(1,:),lower"
     return f"""
 global
@@ -46,6 +47,10 @@ defaults
 frontend web
   bind 127.0.0.1:{layout.region.proxy_port}
   http-request set-var(txn.host) {host}
+  http-request set-var(txn.stopped) var(txn.host),map_str({stopped})
+  http-request return status 503 content-type text/plain lf-string \
+"%[var(txn.stopped)] is stopped; greenroom start %[var(txn.stopped)] boots it again.\\n" \
+if {{ var(txn.stopped) -m found }}
   acl routed var(txn.host),map_str({addresses}) -m found
   http-request return status 404 content-type text/plain string \
 "No environment answers to this name; see greenroom list.\\n" unless routed
@@ -66,6 +71,7 @@ class Routes:
         self._layout = layout
         self._lock = threading.Lock()
         self._stacks: dict[EnvironmentName, Stack] = {}
+        self._stopped: dict[EnvironmentName, Stack] = {}
 
     def open(self) -> int:
         """Start HAProxy with all routes unless it runs; its process. Raises HostError if its port
@@ -77,13 +83,23 @@ class Routes:
         """Route the environment's endpoints. Idempotent."""
         with self._lock:
             self._stacks[stack.environment] = stack
+            self._stopped.pop(stack.environment, None)
             self._open()
             self._insist(lambda: _publish(self._layout, stack))
+
+    def publish_stopped(self, stack: Stack) -> None:
+        """Answer for the environment's endpoints that it is stopped. Idempotent."""
+        with self._lock:
+            self._stacks.pop(stack.environment, None)
+            self._stopped[stack.environment] = stack
+            self._open()
+            self._insist(lambda: _publish_stopped(self._layout, stack))
 
     def withdraw(self, environment: EnvironmentName) -> None:
         """Remove the environment's endpoints. Idempotent."""
         with self._lock:
             self._stacks.pop(environment, None)
+            self._stopped.pop(environment, None)
             self._insist(lambda: _withdraw(self._layout, environment))
 
     def _open(self) -> int:
@@ -91,6 +107,8 @@ class Routes:
         if is_new:
             for stack in self._stacks.values():
                 _publish(self._layout, stack)
+            for stack in self._stopped.values():
+                _publish_stopped(self._layout, stack)
         return pid
 
     def _insist(self, change: Callable[[], None]) -> None:
@@ -142,8 +160,15 @@ def close_proxy(layout: Layout) -> None:
     stop_by_pid_file(_pid_file(layout), "haproxy")
 
 
+def _publish_stopped(layout: Layout, stack: Stack) -> None:
+    *_, stopped = _map_files(layout)
+    _withdraw(layout, stack.environment)
+    for host, _, _ in _routes(stack):
+        _admin(layout, f"add map {stopped} {host} {stack.environment}")
+
+
 def _publish(layout: Layout, stack: Stack) -> None:
-    addresses, ports = _map_files(layout)
+    addresses, ports, _ = _map_files(layout)
     _withdraw(layout, stack.environment)
     for host, address, port in _routes(stack):
         _admin(layout, f"add map {addresses} {host} {address}")
@@ -151,10 +176,13 @@ def _publish(layout: Layout, stack: Stack) -> None:
 
 
 def _withdraw(layout: Layout, environment: EnvironmentName) -> None:
-    addresses, ports = _map_files(layout)
+    addresses, ports, stopped = _map_files(layout)
     for host in routes_of(layout, environment):
         _admin(layout, f"del map {addresses} {host}")
         _admin(layout, f"del map {ports} {host}")
+    for host, of in _entries(layout, 2):
+        if of == str(environment):
+            _admin(layout, f"del map {stopped} {host}")
 
 
 def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
@@ -202,9 +230,13 @@ def _admin(layout: Layout, command: str) -> str:
     return answer.decode()
 
 
-def _map_files(layout: Layout) -> tuple[Path, Path]:
+def _map_files(layout: Layout) -> tuple[Path, Path, Path]:
+    """Host to address, host to port, and host to the stopped environment."""
     run_dir = layout.region.run_dir
-    return run_dir / "proxy-addresses.map", run_dir / "proxy-ports.map"
+    first, second, third = (
+        run_dir / f"proxy-{name}.map" for name in ("addresses", "ports", "stopped")
+    )
+    return first, second, third
 
 
 def _pid_file(layout: Layout) -> Path:

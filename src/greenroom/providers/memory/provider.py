@@ -128,6 +128,18 @@ class MemoryProvider:
                 progress.done("boot", 0.001, machine=machine.name)
         return tuple(held.reports[machine.name] for machine in stack.machines)
 
+    def halt(self, stack: Stack) -> None:
+        """End the machines; network and volumes stay."""
+        held = self._world.held(stack.environment)
+        held.told = None
+        ended = machine_resources(stack) | route_resources(stack)
+        half = sorted(ended)[: len(ended) // 2]
+        held.resources -= set(half)
+        self._world.meet_fault("halt", stack.environment)
+        held.resources -= ended
+        held.reports.clear()
+        held.published = False
+
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """Remember who is to be told."""
         self._world.held(stack.environment).told = told
