@@ -18,7 +18,7 @@ from greenroom.agent.config import Restore
 from greenroom.agent.errors import AgentError, StoppedError
 from greenroom.agent.make_manifest import manifest_text
 from greenroom.agent.manifest import parse_manifest
-from greenroom.agent.restore_mariadb import check_tables, restore
+from greenroom.agent.restore_mariadb import check_tables, recheck_tables, restore
 
 DUMP = "CREATE TABLE likes (id int);\nINSERT INTO likes VALUES (1);\n"
 TRAILER = "-- Dump completed on 2026-11-21  3:00:00\n"
@@ -42,7 +42,8 @@ case $sql in
 *information_schema*) printf "$FAKE_COLUMNS";;
 *BIT_XOR*) printf "$FAKE_COUNTS";;
 *INSERT*) [ -z "$FAKE_LOAD_ERROR" ] || { echo "$FAKE_LOAD_ERROR" >&2; exit 1; };;
-*'SELECT 1'*) [ -z "$FAKE_TABLE_ERROR" ] || { echo "$FAKE_TABLE_ERROR" >&2; exit 1; };;
+*'SELECT 1'*) sleep ${FAKE_ANSWER_S:-0}
+[ -z "$FAKE_TABLE_ERROR" ] || { echo "$FAKE_TABLE_ERROR" >&2; exit 1; };;
 esac
 """
 
@@ -302,3 +303,12 @@ def test_a_manifest_that_is_made_here_is_understood_here(world, tmp_path):
     }
     with pytest.raises(AgentError, match="cannot read the dump /nowhere: No such file"):
         manifest_text("photos", "extract", "/nowhere", "x.gz")
+
+
+def test_a_busy_server_that_answers_late_is_no_broken_one(world, monkeypatch):
+    world.restore("cold")
+    monkeypatch.setenv("FAKE_ANSWER_S", "1.1")
+    recheck_tables(world.config("cold"), world.paths)
+    monkeypatch.setenv("FAKE_TABLE_ERROR", "ERROR 1932 (42S02) at line 1: doesn't exist in engine")
+    with pytest.raises(AgentError, match="restored tables of photos do not answer: ERROR 1932"):
+        recheck_tables(world.config("cold"), world.paths)

@@ -11,6 +11,7 @@ import time
 
 from .backoff import tries
 from .bucket import Bucket
+from .checks import ANSWER_S
 from .command import run
 from .dump import LOAD_OPTIONS, load
 from .errors import AgentError
@@ -259,8 +260,11 @@ def utc_now() -> str:
 
 def recheck_tables(config: Restore, paths: Paths) -> None:
     """Ask the running server for what the restore left, once; raises AgentError."""
-    report = known_report(config, paths)
-    check_tables(config, report, paths, time.monotonic(), lambda: None)
+    sql = _one_row_each(config, known_report(config, paths))
+    try:
+        query(None, sql, timeout_s=ANSWER_S)
+    except AgentError as error:
+        raise AgentError(_no_answer(config, str(error))) from error
 
 
 def check_tables(
@@ -275,12 +279,7 @@ def check_tables(
     ``alive`` raises when the service has died, which is the better reason. The client is started
     only when the server listens: a try costs 4 ms of a core that the server needs.
     """
-    tables = report["tables"]
-    assert isinstance(tables, list)
-    sql = "".join(
-        f"SELECT 1 FROM {identifier(config.database)}.{identifier(str(name))} LIMIT 1;\n"
-        for name, _, _ in tables
-    )
+    sql = _one_row_each(config, report)
     problem = "it does not listen"
     asked_at = alive_at = time.monotonic()
     for left_s in tries(deadline):
@@ -288,7 +287,7 @@ def check_tables(
         if os.path.exists(paths.at(SOCKET)) or now - asked_at > 0.5 or not left_s:
             asked_at = now
             try:
-                query(None, sql or "SELECT 1;", timeout_s=max(left_s, 1.0))
+                query(None, sql, timeout_s=max(left_s, 1.0))
             except AgentError as error:
                 problem = str(error)
                 if "ERROR 2" not in problem:  # 2002 and its like: the server is not there yet
@@ -299,4 +298,18 @@ def check_tables(
             alive()
             alive_at = now
     alive()
-    raise AgentError(f"the restored tables of {config.database} do not answer: {problem}")
+    raise AgentError(_no_answer(config, problem))
+
+
+def _one_row_each(config: Restore, report: dict[str, object]) -> str:
+    tables = report["tables"]
+    assert isinstance(tables, list)
+    sql = "".join(
+        f"SELECT 1 FROM {identifier(config.database)}.{identifier(str(name))} LIMIT 1;\n"
+        for name, _, _ in tables
+    )
+    return sql or "SELECT 1;"
+
+
+def _no_answer(config: Restore, problem: str) -> str:
+    return f"the restored tables of {config.database} do not answer: {problem}"
