@@ -188,6 +188,9 @@ def test_redis_holds_what_wordpress_has_looked_up(wordpress: Site) -> None:
         assert "A barrel for every roof" in Visitor(FEATURE).get("/").text
     finally:
         assert wordpress.inside("feature_x", "cache1", f"s6-svc -u -wu {service}")[0] == 0
+    # It is up before it listens.
+    ping = ("feature_x", "cache1", "redis-cli ping")
+    wait_until(lambda: wordpress.inside(*ping) == (0, "PONG\n"))
     wordpress.ok("flows", "feature_x")
     Visitor(FEATURE).get("/")
     assert keys_in_redis(wordpress) > 20
