@@ -49,8 +49,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, bare_host: host.HostState) ->
 
 def remove_state() -> None:
     """The region's files; its daemon is down, so nothing is mounted there any more."""
+    # All of them first: half a region is worse than one that is in the way.
     for folder in REGION_FOLDERS:
         assert not (folder / "pool").is_mount(), f"{folder} is in use: stop its daemon first"
+    for folder in REGION_FOLDERS:
         shutil.rmtree(folder, ignore_errors=True)
 
 
