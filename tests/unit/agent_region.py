@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from greenroom.agent.config import Restore
 from greenroom.agent.paths import Paths
 from greenroom.agent.progress import Progress
 
@@ -149,6 +150,21 @@ def serving(region, answers):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def restore_of(bucket_url: str, mode: str) -> Restore:
+    """The photo feed's restore, from a bucket of extracts at ``bucket_url``."""
+    return Restore(
+        engine="mariadb",
+        directory="/data",
+        service="mariadb",
+        database="photos",
+        user="photos",
+        mode=mode,
+        source="extract",
+        bucket_url=bucket_url,
+        manifest_key="extract/manifest.json",
+    )
 
 
 def tar_gz(files: dict[str, str]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from agent_aws import REGION, aws_document, running_account
-from agent_region import install_command, machine_paths, quiet_progress
+from agent_region import install_command, machine_paths, quiet_progress, restore_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -419,17 +419,7 @@ def test_the_domain_is_searched_and_nothing_else_is_lost(lines, domain):
 
 
 def restore(mode: str = "cold") -> Restore:
-    return Restore(
-        engine="mariadb",
-        directory="/data",
-        service="mariadb",
-        database="photos",
-        user="photos",
-        mode=mode,
-        source="extract",
-        bucket_url="http://h/s3/extracts",
-        manifest_key="extract/manifest.json",
-    )
+    return restore_of("http://h/s3/extracts", mode)
 
 
 def add_disk(bare: Bare, name: str, number: str, **files: str) -> None:

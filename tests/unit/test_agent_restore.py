@@ -12,7 +12,13 @@ import os
 from pathlib import Path
 
 import pytest
-from agent_region import install_command, machine_paths, quiet_progress, running_region
+from agent_region import (
+    install_command,
+    machine_paths,
+    quiet_progress,
+    restore_of,
+    running_region,
+)
 
 from greenroom.agent.config import Restore
 from greenroom.agent.errors import AgentError, StoppedError
@@ -85,17 +91,7 @@ class World:
         return restore(self.config(mode), self.paths, self.progress)
 
     def config(self, mode: str) -> Restore:
-        return Restore(
-            engine="mariadb",
-            directory="/data",
-            service="mariadb",
-            database="photos",
-            user="photos",
-            mode=mode,
-            source="extract",
-            bucket_url=self.region.bucket_url("extracts"),
-            manifest_key="extract/manifest.json",
-        )
+        return restore_of(self.region.bucket_url("extracts"), mode)
 
     def left(self) -> list[str]:
         return sorted(path.name for path in self.volume.iterdir())

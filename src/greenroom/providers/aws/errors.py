@@ -233,12 +233,15 @@ def unknown_parameter(message: str) -> str | None:
     return found["path"].rstrip(".") if found else None
 
 
+_NAME_A_REGION = "name one with --region or AWS_REGION, or in the blueprint's section aws"
+
+
 def no_region() -> InputError:
     """Nobody said which region is meant."""
     return InputError(
         "E_AWS_REGION",
         "no AWS region is named",
-        hint="name one with --region or AWS_REGION, or in the blueprint's section aws",
+        hint=_NAME_A_REGION,
     )
 
 
@@ -249,7 +252,7 @@ def unknown_region(region: str, known: tuple[str, ...]) -> InputError:
     return InputError(
         "E_AWS_REGION",
         f"there is no AWS region {region!r}{meant}",
-        hint="name one with --region or AWS_REGION, or in the blueprint's section aws",
+        hint=_NAME_A_REGION,
     )
 
 
