@@ -26,6 +26,10 @@ from greenroom.app.access import Access
 from greenroom.app.clock import SystemClock
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.inventory.service import Inventory
+from greenroom.app.jobs.definitions import read_jobs
+from greenroom.app.jobs.scheduler import Scheduler
+from greenroom.app.jobs.service import Jobs
+from greenroom.app.jobs.views import execution_json
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
 from greenroom.app.timings import Timings
@@ -35,12 +39,14 @@ from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.log_limit import LogLimit
 from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.local.doctor import require_ready, search_path
+from greenroom.providers.local.executions import LocalProcesses
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
 from greenroom.providers.local.network import open_listener
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.providers.local.services import RegionServices
 from greenroom.providers.local.space_watch import SpaceWatch
 from greenroom.providers.local.usage import Tenant
+from greenroom.providers.webhook import WebhookSender
 from greenroom.region import Region
 from greenroom.store.database import Database
 from greenroom.store.environments import STANDING
@@ -73,12 +79,17 @@ def serve(region: Region) -> None:
         provider.open()
         control = _control_plane(region, ledger, provider)
         inventory = _inventory(control, provider, ledger)
+        webhooks = WebhookSender()
+        jobs = _jobs(region, ledger, control, provider, webhooks)
+        scheduler = Scheduler(jobs, ledger, SystemClock())
         try:
             _admit_again(control, provider)
             control.recover()
             inventory.start()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
+            jobs.recover()
+            scheduler.start()
             with _watch_over_space(control, provider).running():
                 api = make_api(
                     control,
@@ -87,9 +98,13 @@ def serve(region: Region) -> None:
                     Timings(ledger),
                     Access.on(ledger),
                     Lifetimes(database=ledger, clock=SystemClock()),
+                    jobs,
                 )
                 asyncio.run(_serve_until_told(region, provider, api))
         finally:
+            scheduler.close()
+            jobs.close()
+            webhooks.close()
             provider.stop_care()
             inventory.close()
             control.close()
@@ -122,6 +137,23 @@ def _control_plane(region: Region, ledger: Database, provider: LocalProvider) ->
         engine=mortal(DbosEngine(region.ledger_dir / "engine.db"), os.environ.get(VARIABLE, "")),
         planner=planner,
         proxy_port=region.proxy_port,
+    )
+
+
+def _jobs(
+    region: Region,
+    ledger: Database,
+    control: ControlPlane,
+    provider: LocalProvider,
+    webhooks: WebhookSender,
+) -> Jobs:
+    return Jobs(
+        database=ledger,
+        control=control,
+        processes=LocalProcesses(provider.layout),
+        log_folder=region.state_dir / "jobs",
+        read_jobs=read_jobs,
+        notify=lambda webhook, view: webhooks.send(webhook.url, execution_json(view)),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from greenroom.model.incidents import Ended
+from greenroom.model.jobs import Command
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
@@ -180,3 +181,35 @@ class ArtifactStore(Protocol):
         checksum at once after it: a machine that reads in between is told that they do not fit.
         Raises GreenroomError.
         """
+
+
+class Program(Protocol):
+    """A process of an execution, with all that it starts. Used by one thread, but for ``end``."""
+
+    def read(self, timeout_s: float) -> bytes | None:
+        """What it printed, on stdout or stderr; empty if nothing came in time, None once it has
+        ended and all was read. What it left running is ended with it."""
+
+    def end(self) -> None:
+        """Kill it and all that it started. Idempotent; from any thread."""
+
+    def exit_code(self) -> int:
+        """How it ended; a signal as shells count it (128 and its number). Waits for its end."""
+
+    def close(self) -> None:
+        """Let go of it; ends it if it runs. Idempotent."""
+
+
+class Processes(Protocol):
+    """Runs the programs of jobs. All methods raise OperationError E_JOB_START."""
+
+    def start(self, execution: str, command: Command) -> Program:
+        """Run a command on the control plane. The calling thread must live as long as it does."""
+
+    def start_inside(
+        self, execution: str, stack: Stack, machine: Machine, command: Command
+    ) -> Program:
+        """Run a command in a machine, as its root."""
+
+    def end_left_over(self) -> None:
+        """Kill every program of an execution that an earlier daemon started."""

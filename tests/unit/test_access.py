@@ -24,6 +24,7 @@ MATRIX: dict[Action, tuple[str, str]] = {
     Action.PROVE: ("developer operator", "operator"),
     Action.EXEC: ("developer operator", "operator"),
     Action.RUN_JOB: ("developer operator", "operator"),
+    Action.REGISTER_JOBS: ("operator", "operator"),
     Action.IMAGES: ("operator", "operator"),
     Action.AUDIT: ("operator", "operator"),
     Action.TOKENS: ("operator", "operator"),

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from greenroom.blueprint.faults import schema_faults
 from greenroom.blueprint.files import inside, read_text_inside
+from greenroom.blueprint.job_files import all_job_faults, read_job_files
 from greenroom.blueprint.references import reference_faults
 from greenroom.blueprint.schema import Blueprint, BlueprintDocument
 from greenroom.blueprint.tree import Tree, mapping_names, read_tree
@@ -54,16 +55,20 @@ def parse_blueprint(text: str, path: Path) -> Blueprint:
     tree = read_tree(text, str(path))
     faults = list(tree.faults)
     contents: dict[str, str] = {}
+    files = read_job_files(resolved.parent)
     if isinstance(tree.value, dict):
         faults += _document_faults(tree)
         faults += reference_faults(tree)
+        faults += all_job_faults(tree, files)
         faults += _bucket_faults(tree, resolved.parent)
         faults += _read_contents(tree, resolved.parent, contents)
     elif not faults:
         faults.append(tree.fault((), "expected a mapping with the keys stack, zone and machines"))
     if faults:
         raise _refusal(path, faults)
-    return Blueprint.model_validate({**tree.value, "path": resolved, "contents": contents})
+    jobs = {**tree.value.get("jobs", {}), **{name: each.value for name, each in files.items()}}
+    extra = {"path": resolved, "contents": contents, "jobs": jobs}
+    return Blueprint.model_validate({**tree.value, **extra})
 
 
 def _document_faults(tree: Tree) -> list[Fault]:
@@ -105,7 +110,7 @@ def _read_contents(tree: Tree, folder: Path, contents: dict[str, str]) -> list[F
 
 
 def _refusal(path: Path, faults: list[Fault]) -> InputError:
-    ordered = sorted(set(faults), key=lambda f: (f.line, f.column, f.path, f.message))
+    ordered = sorted(set(faults), key=lambda f: (f.file != str(path), *f))
     count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
     return InputError(
         "E_BLUEPRINT", f"the blueprint {path} has {count}", hint=SCHEMA_HINT, faults=ordered

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from greenroom.blueprint import fields
 from greenroom.blueprint.aws import AwsMachineSpec, AwsSpec
 from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE
+from greenroom.blueprint.jobs import JobSpec
 from greenroom.blueprint.lifetime import LifetimeSpec
 from greenroom.blueprint.part import Names, Part, without_repeats
 from greenroom.model.stack import Protocol
@@ -249,6 +250,8 @@ class BlueprintDocument(Part):
     """What machines may read, by name of the profile."""
     lifetime: LifetimeSpec | None = None
     """How long environments live and at which hours they run [default: always, without an end]."""
+    jobs: dict[fields.TypeName, JobSpec] = {}
+    """What people may run; more of them in `jobs/NAME.yaml` beside the blueprint."""
     aws: AwsSpec | None = None
     """Where the stack stands on AWS; needed for `--provider aws` and `greenroom template`."""
 

@@ -42,6 +42,7 @@ class Action(StrEnum):
     PROVE = "prove"
     EXEC = "exec"
     RUN_JOB = "run-job"
+    REGISTER_JOBS = "register-jobs"
     IMAGES = "images"
     AUDIT = "audit"
     TOKENS = "tokens"
@@ -74,6 +75,7 @@ LEAST: dict[Action, Least] = {
     Action.PROVE: _CHANGE,
     Action.EXEC: _CHANGE,
     Action.RUN_JOB: _CHANGE,
+    Action.REGISTER_JOBS: _OPERATE,
     Action.IMAGES: _OPERATE,
     Action.AUDIT: _OPERATE,
     Action.TOKENS: _OPERATE,

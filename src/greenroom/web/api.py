@@ -12,6 +12,7 @@ from greenroom import __version__
 from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.inventory.service import Inventory
+from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
@@ -19,6 +20,7 @@ from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
 from greenroom.web.inventory import inventory_routes
+from greenroom.web.jobs import execution_routes, job_routes
 from greenroom.web.lifetimes import lifetime_routes
 from greenroom.web.operations import operation_routes
 from greenroom.web.problems import add_problems
@@ -33,13 +35,14 @@ def make_api(
     timings: Timings,
     access: Access,
     lifetimes: Lifetimes,
+    jobs: Jobs,
 ) -> FastAPI:
     """The application that the daemon serves on its unix socket."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
     started_at = datetime.now(UTC)
     api.state.access = access
     add_problems(api)
-    api.include_router(operation_routes(control))
+    api.include_router(operation_routes(control, jobs))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
     api.include_router(inventory_routes(inventory))
@@ -47,6 +50,8 @@ def make_api(
     api.include_router(token_routes(access.tokens))
     api.include_router(audit_routes(access.audit))
     api.include_router(lifetime_routes(lifetimes))
+    api.include_router(job_routes(jobs))
+    api.include_router(execution_routes(jobs))
 
     @api.get("/v1/status")
     def status() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.follow import follow
+from greenroom.app.jobs.service import Jobs
 from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
@@ -118,13 +119,16 @@ OperationBody = Annotated[
 ]
 
 
-def operation_routes(control: ControlPlane) -> APIRouter:
+def operation_routes(control: ControlPlane, jobs: Jobs) -> APIRouter:
     """Begin, follow and cancel operations."""
     routes = APIRouter()
 
     @routes.post("/v1/operations", status_code=202)
     def submit(body: OperationBody, caller: Asking) -> OperationView:
-        return control.submit(body.request(), caller)
+        operation = control.submit(body.request(), caller)
+        if isinstance(body, CreateBody):
+            jobs.register_beside(body.blueprint, caller)
+        return operation
 
     @routes.get("/v1/operations/{operation_id}")
     def operation(operation_id: str) -> OperationView:

@@ -1,0 +1,1 @@
+"""Jobs: their definitions, the queue, the executions, their logs and schedules."""

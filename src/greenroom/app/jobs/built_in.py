@@ -1,0 +1,184 @@
+"""The jobs that wrap greenroom's own operations: the same options, the same rights, one history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from greenroom.app.control_plane import ControlPlane
+from greenroom.app.jobs.log import LogWriter
+from greenroom.app.jobs.run import Stop, stopped
+from greenroom.errors import GreenroomError
+from greenroom.model.access import Caller
+from greenroom.model.events import Event, EventKind, OperationStatus
+from greenroom.model.jobs import BUILT_IN, ExecutionStatus, Job, JobOption, OptionKind
+from greenroom.model.requests import (
+    CreateRequest,
+    DeployRequest,
+    DestroyRequest,
+    RecoverRequest,
+    Request,
+)
+from greenroom.model.views import OperationView
+from greenroom.store.executions import ExecutionEnd
+
+_WAIT_S = 0.5
+_TIMEOUT_S = 7200.0
+
+Values = Mapping[str, str]
+
+
+def _option(name: str, description: str, *, required: bool = False) -> JobOption:
+    return JobOption(name=name, kind=OptionKind.STRING, description=description, required=required)
+
+
+_ENVIRONMENT = JobOption(
+    name="environment",
+    kind=OptionKind.ENVIRONMENT,
+    description="Which environment",
+    required=True,
+)
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple((text or "").replace(",", " ").split())
+
+
+def _pairs(text: str | None) -> tuple[tuple[str, str], ...]:
+    split = (word.partition("=") for word in _words(text))
+    return tuple((name, value) for name, _, value in split)
+
+
+def _create(values: Values) -> Request:
+    return CreateRequest(
+        blueprint=Path(values["blueprint"]),
+        machines=_words(values.get("machines")),
+        branch=values.get("branch"),
+        restore=_pairs(values.get("restore")),
+    )
+
+
+def _deploy(values: Values) -> Request:
+    return DeployRequest(environment=values["environment"], types=_words(values.get("types")))
+
+
+def _destroy(values: Values) -> Request:
+    return DestroyRequest(environment=values["environment"], confirm=values.get("confirm"))
+
+
+def _recover(values: Values) -> Request:
+    return RecoverRequest(environment=values["environment"])
+
+
+def _job(name: str, description: str, *options: JobOption) -> Job:
+    return Job(
+        stack=BUILT_IN,
+        name=name,
+        description=description,
+        argv=(),
+        folder="/",
+        timeout_s=_TIMEOUT_S,
+        options=options,
+    )
+
+
+_OPERATIONS: tuple[tuple[Job, Callable[[Values], Request]], ...] = (
+    (
+        _job(
+            "create",
+            "Boot a branch: machines, data, firewall, proof.",
+            _option("blueprint", "The blueprint's file on the host", required=True),
+            _option("branch", "The branch; empty: the blueprint's default branch"),
+            _option("machines", "Machine types, with commas; empty: all"),
+            _option("restore", "What to restore from: DATA=SOURCE, with commas"),
+        ),
+        _create,
+    ),
+    (
+        _job(
+            "deploy",
+            "Deploy the current artifacts to a running environment.",
+            _ENVIRONMENT,
+            _option("types", "Machine types, with commas; empty: all that deploy"),
+        ),
+        _deploy,
+    ),
+    (
+        _job("recover", "Boot what does not run any more, from its own disks.", _ENVIRONMENT),
+        _recover,
+    ),
+    (
+        _job(
+            "destroy",
+            "Remove an environment.",
+            _ENVIRONMENT,
+            _option("confirm", "The name once more, for production"),
+        ),
+        _destroy,
+    ),
+)
+
+BUILT_IN_JOBS = tuple(job for job, _ in _OPERATIONS)
+_REQUESTS = {job.name: request for job, request in _OPERATIONS}
+
+
+def begin(control: ControlPlane, job: Job, values: Values, caller: Caller) -> OperationView:
+    """Submit the operation of a built-in job; raises GreenroomError, also for a missing right."""
+    return control.submit(_REQUESTS[job.name](values), caller)
+
+
+def follow_to_end(
+    control: ControlPlane,
+    job: Job,
+    operation: str,
+    writer: LogWriter,
+    stop: Stop,
+    caller: Caller | None,
+) -> ExecutionEnd:
+    """Write the operation's events into the log until it has ended; a stop cancels it.
+
+    When the daemon ends, the execution is left as it runs: the operation goes on with the next.
+    """
+
+    def cancel() -> None:
+        if stop.by and caller is not None:
+            try:
+                control.cancel(operation, caller)
+            except GreenroomError as error:
+                writer.say(error.message)
+
+    stop.attach(cancel)
+    seq = 0
+    while True:
+        for event in control.wait(operation, seq, _WAIT_S):
+            seq = event.seq
+            writer.write([_line(event).encode()], event.machine)
+            if event.kind is EventKind.RESULT:
+                return _end(job, event)
+        if stop.why is not None and not stop.by:
+            return stopped(job, stop)
+
+
+def _line(event: Event) -> str:
+    words = [event.phase, event.kind.value.removeprefix("phase-") if event.phase else ""]
+    if event.seconds is not None:
+        words.append(f"{event.seconds:.2f} s")
+    head = " ".join(word for word in words if word)
+    return ": ".join(part for part in (head, event.message) if part)
+
+
+def _end(job: Job, event: Event) -> ExecutionEnd:
+    status = {
+        OperationStatus.SUCCEEDED: ExecutionStatus.SUCCEEDED,
+        OperationStatus.CANCELLED: ExecutionStatus.ABORTED,
+    }.get(event.status or OperationStatus.FAILED, ExecutionStatus.FAILED)
+    if status is ExecutionStatus.SUCCEEDED and event.exit_code:
+        # It ran, but what it made is not proved.
+        status = ExecutionStatus.FAILED
+    return ExecutionEnd(
+        status=status,
+        exit_code=event.exit_code,
+        code=None if status is ExecutionStatus.SUCCEEDED else event.code or "E_JOB_FAILED",
+        message=event.message,
+        hint=event.hint,
+    )
