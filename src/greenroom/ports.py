@@ -13,6 +13,7 @@ from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
 from greenroom.model.views import MachineReport
+from greenroom.model.visits import Answer
 
 
 class Progress(Protocol):
@@ -93,6 +94,35 @@ class Provider(Protocol):
         """End the environment's machines and withdraw its routes; whoever asks the endpoints is
         told that it is stopped. Disks, volumes, network and names stay, so that ``restart`` boots
         it again."""
+
+    def throw_away(self, stack: Stack, machine: Machine) -> None:
+        """End one machine of a running environment and remove its root disk. Its data volume and
+        the kept folders of its code stay. Watches nothing of the environment any more; an endpoint
+        that another machine of its type can serve leads there."""
+
+    def boot_anew(
+        self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """Boot a machine that was thrown away, from its image and user data, and return when it
+        has signalled SUCCESS; one that boots already is adopted. Its endpoint leads to it again.
+
+        Raises OperationError as ``boot`` does.
+        """
+
+    def drill(
+        self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """Restore what ``drill`` (of ``stack.drills``) restores, cold and for real, in a machine
+        of its own that nobody can reach; verify it, and remove the machine whatever happens. The
+        report's ``restore`` is set.
+
+        Raises OperationError as ``boot`` does, or E_DRILL if the result is not what the manifest
+        says.
+        """
+
+    def visit(self, stack: Stack, machine: Machine) -> Answer:
+        """Read the endpoint of ``machine`` once, as a client of the environment would. Raises
+        nothing: a fault is an answer."""
 
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """Watch every part of the environment's machines, in place of what was watched before.

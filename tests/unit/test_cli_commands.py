@@ -25,6 +25,8 @@ from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Claim, Reach, Verdict
 from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.stack import Protocol
+from greenroom.model.timings import TimedKind, Timing
+from greenroom.model.visits import Seen
 from greenroom.region import Region
 
 SEED = "create --machines backend db feed --restore_db extract --branch feature_x"
@@ -110,6 +112,8 @@ def of_two_stacks(answer: Any, **more: Any) -> Callable[[Request], Answer]:
         ("exec --json feature_x db1 -- id", "GET", "/v1/environment/command"),
         ("deploy feature_x", "POST", "/v1/operations"),
         ("recover feature_x", "POST", "/v1/operations"),
+        ("replace feature_x --stateless", "POST", "/v1/operations"),
+        ("drill feature_x", "POST", "/v1/operations"),
         ("destroy feature_x", "POST", "/v1/operations"),
         ("logs feature_x", "GET", "/v1/environment/logs"),
     ],
@@ -681,6 +685,106 @@ def destroyed(daemon: FakeDaemon, *left_over: Resource) -> None:
     done = values.operation("destroy", receipt=values.receipt(*left_over))
     daemon.answer("GET", f"/v1/operations/{values.OPERATION}", values.dumped(done))
     daemon.answer("GET", EVENTS, lines=[values.result(1)])
+
+
+TIMINGS = f"/v1/operations/{values.OPERATION}/timings"
+
+
+def timed(**more: Any) -> Any:
+    fields: dict[str, Any] = {
+        "at": values.NOW,
+        "operation": values.OPERATION,
+        "environment": "photos/feature-x",
+        "stack": "photos",
+        "kind": TimedKind.REPLACE,
+        "machine": "backend1",
+        "restore_s": None,
+        "boot_s": 0.364,
+        "total_s": 0.83,
+        "verdict": Verdict.PROVED,
+    }
+    return values.dumped(Timing(**(fields | more)))
+
+
+def test_replace_says_how_long_each_machine_took(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", TIMINGS, [timed(), timed(machine="feed1", total_s=1.5, boot_s=None)])
+    ran = run("replace feature-x backend1 feed1 --confirm feature-x")
+    assert ran.code == 0
+    assert daemon.bodies("/v1/operations") == [
+        {
+            "kind": "replace",
+            "environment": "feature-x",
+            "machines": ["backend1", "feed1"],
+            "stateless": False,
+            "confirm": "feature-x",
+        }
+    ]
+    assert ran.out.splitlines() == [
+        "MACHINE   AS EXPECTED AFTER  BOOT    VERDICT",
+        "backend1  830 ms             364 ms  proved",
+        "feed1     1.50 s             -       proved",
+        "photos/feature-x is replaced and proved",
+    ]
+
+
+@pytest.mark.parametrize("words", ["replace feature-x", "replace feature-x db1 --stateless"])
+def test_replace_wants_either_names_or_stateless(run: Run, words: str) -> None:
+    ran = run(words)
+    assert (ran.code, ran.err.splitlines()) == (
+        2,
+        [
+            "error E_USAGE: either name machines or say --stateless",
+            "→ greenroom show feature-x lists its machines",
+        ],
+    )
+
+
+def test_a_drill_says_what_its_client_saw(daemon: FakeDaemon, run: Run) -> None:
+    seen = Seen(requests=40, errors=(("503", 5), ("timeout", 1)), longest_gap_s=1.1, slowest_s=0.9)
+    part = Seen(requests=3, errors=(), longest_gap_s=None, slowest_s=None, whole=False)
+    rows = [timed(kind=TimedKind.DRILL, seen=seen), timed(machine="feed1", seen=part)]
+    daemon.answer("GET", TIMINGS, rows)
+    ran = run("drill feature-x --throw-away")
+    assert daemon.bodies("/v1/operations")[0] == {
+        "kind": "drill",
+        "environment": "feature-x",
+        "throw_away": True,
+        "confirm": None,
+    }
+    assert ran.out.splitlines()[:3] == [
+        "MACHINE   AS EXPECTED AFTER  BOOT    REQUESTS     ERRORS                GAP     VERDICT",
+        "backend1  830 ms             364 ms  40           5 (503), 1 (timeout)  1.10 s  proved",
+        "feed1     830 ms             364 ms  3 (in part)  none                  -       proved",
+    ]
+
+
+def test_a_drill_says_what_each_restore_took(daemon: FakeDaemon, run: Run) -> None:
+    row = timed(kind=TimedKind.DRILL, machine="db-drill", restore_s=7.4, boot_s=7.83, total_s=8.24)
+    daemon.answer("GET", TIMINGS, [row])
+    assert run("drill feature-x").out.splitlines() == [
+        "DRILL     RESTORED COLD  BOOT    IN ALL  VERDICT",
+        "db-drill  7.40 s         7.83 s  8.24 s  proved",
+        "photos/feature-x is drilled and proved",
+    ]
+    as_json = run("drill feature-x --json")
+    assert as_json.lines[-1]["timings"] == [row]
+
+
+def test_what_failed_is_told_with_what_it_took(daemon: FakeDaemon, run: Run) -> None:
+    failed = values.result(1, OperationStatus.FAILED, code="E_SIMULATED", exit_code=1)
+    daemon.answer("GET", EVENTS, lines=[failed])
+    daemon.answer("GET", TIMINGS, [timed(verdict=Verdict.FAILED, boot_s=None)])
+    ran = run("replace feature-x --stateless")
+    assert ran.code == 1
+    assert "backend1  830 ms             -     failed" in ran.out
+    assert "is replaced" not in ran.out
+
+
+@pytest.mark.parametrize("words", ["replace feature-x db1", "drill feature-x"])
+def test_what_only_this_host_can_is_refused_on_aws(run: Run, words: str) -> None:
+    ran = run(f"{words} --provider aws")
+    assert ran.code == 4
+    assert ran.err.startswith(f"error E_LOCAL_ONLY: {words.split()[0]} is for this host")
 
 
 def test_destroy_prints_the_receipt(daemon: FakeDaemon, run: Run) -> None:

@@ -10,7 +10,16 @@ import pytest
 from greenroom.cli import shapes
 from greenroom.cli.verdict import verdict_of
 from greenroom.errors import Fault
-from greenroom.model import events, incidents, lifetimes, proof, receipt, views
+from greenroom.model import (
+    events,
+    incidents,
+    lifetimes,
+    proof,
+    receipt,
+    timings,
+    views,
+    visits,
+)
 
 PAIRS: list[tuple[Any, Any]] = [
     (shapes.FaultReply, Fault),
@@ -30,6 +39,8 @@ PAIRS: list[tuple[Any, Any]] = [
     (shapes.IncidentReply, incidents.Incident),
     (shapes.DetailReply, views.EnvironmentDetail),
     (shapes.ExtensionReply, lifetimes.Extension),
+    (shapes.SeenReply, visits.Seen),
+    (shapes.TimingReply, timings.Timing),
 ]
 
 

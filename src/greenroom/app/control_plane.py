@@ -19,15 +19,19 @@ from greenroom.app.door import (
     admit_create,
     admit_deploy,
     admit_destroy,
+    admit_drill,
     admit_recover,
+    admit_replace,
     admit_start,
     admit_stop,
     refused_status,
 )
+from greenroom.app.drill import run_drill
 from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.planning import Planner
 from greenroom.app.recover import run_recover, run_start
+from greenroom.app.replace import run_replace
 from greenroom.app.rights import require
 from greenroom.app.stop import run_stop
 from greenroom.app.views import view_detail, view_environment, view_operation
@@ -41,7 +45,9 @@ from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
     DestroyRequest,
+    DrillRequest,
     RecoverRequest,
+    ReplaceRequest,
     Request,
     StartRequest,
     StopRequest,
@@ -285,6 +291,8 @@ class ControlPlane:
         self._engine.register("recover", partial(run_recover, ports))
         self._engine.register("stop", partial(run_stop, ports))
         self._engine.register("start", partial(run_start, ports))
+        self._engine.register("replace", partial(run_replace, ports))
+        self._engine.register("drill", partial(run_drill, ports))
 
     def _admit(self, request: Request, caller: Caller) -> OperationRecord:
         match request:
@@ -311,6 +319,14 @@ class ControlPlane:
                 with self._database.write() as connection:
                     now = self._clock.now()
                     return admit_start(connection, request, self._provider, caller, now)
+            case ReplaceRequest():
+                with self._database.write() as connection:
+                    now = self._clock.now()
+                    return admit_replace(connection, request, self._provider, caller, now)
+            case DrillRequest():
+                with self._database.write() as connection:
+                    now = self._clock.now()
+                    return admit_drill(connection, request, self._provider, caller, now)
             case _:
                 assert_never(request)
 

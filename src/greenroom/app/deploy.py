@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 
-from sqlalchemy import Connection
-
 from greenroom.app.operation import Operation, Ports, begin, failure
-from greenroom.app.verdict import keep_proof
+from greenroom.app.verdict import keep_proof, look_again
 from greenroom.errors import GreenroomError
-from greenroom.model.proof import Proof, Verdict
+from greenroom.model.proof import Proof
 from greenroom.model.requests import DeployRequest
 from greenroom.model.stack import Machine, Stack
-from greenroom.model.views import EnvironmentStatus, MachineReport
+from greenroom.model.views import MachineReport
 from greenroom.ports import Steps
 from greenroom.store import codec
-from greenroom.store.environments import find_findings, save_proof, save_reports, set_status
+from greenroom.store.environments import find_findings, save_reports
 
 
 def deployable(stack: Stack, types: Collection[str]) -> tuple[Machine, ...]:
@@ -36,7 +34,7 @@ def run_deploy(ports: Ports, operation_id: str, steps: Steps) -> None:
     try:
         reports, proof = operation.guarded(lambda: _deploy_and_prove(operation))
     except GreenroomError as error:
-        operation.end(failure(error, _in_place(operation, error)), _look_again(operation))
+        operation.end(failure(error, _in_place(operation, error)), look_again(operation))
     else:
         keep_proof(operation, reports, proof)
 
@@ -55,23 +53,6 @@ def _in_place(operation: Operation, error: GreenroomError) -> str:
             machines.setdefault(release, []).append(report.machine)
     told = "; ".join(f"{release} on {', '.join(names)}" for release, names in machines.items())
     return f"; in place: release {told}" if told else ""
-
-
-def _look_again(operation: Operation) -> Callable[[Connection], None]:
-    """What to write of an environment whose deploy failed: the old code may run, or some of the
-    new, so it is proved as it is now; if even that fails, nothing is verified."""
-    environment, now = operation.environment, operation.ports.clock.now()
-    with operation.ports.database.read() as connection:
-        reports = find_findings(connection, environment.name).reports
-    prove = operation.ports.provider.prove
-    try:
-        proof = operation.guarded(
-            lambda: prove(environment.stack, reports, operation.others(), recheck=True)
-        )
-    except GreenroomError:
-        doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
-        return lambda connection: set_status(connection, environment.name, *doubt)
-    return lambda connection: save_proof(connection, environment, proof, now)
 
 
 def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 
 from greenroom.app.deploy import deployable
 from greenroom.app.deploy_types import Without, refuse_undeployable
+from greenroom.app.drill import restorable
 from greenroom.app.lifetimes import owner_of
 from greenroom.app.lookup import pick
 from greenroom.app.planning import Draft
+from greenroom.app.replaceable import chosen, inputs_of
 from greenroom.app.rights import require
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import Action, Caller
@@ -26,7 +28,9 @@ from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
     DestroyRequest,
+    DrillRequest,
     RecoverRequest,
+    ReplaceRequest,
     Request,
     StartRequest,
     StopRequest,
@@ -123,13 +127,7 @@ def admit_destroy(
     environment = pick(list_environments(connection), request.environment)
     _require(caller, Action.DESTROY, environment)
     _refuse_busy(connection, environment.name)
-    names = (environment.name.slug, str(environment.name))
-    if environment.stack.production and request.confirm not in names:
-        raise RefusedError(
-            "E_PRODUCTION",
-            f"{environment.name} is production: destroy needs its name typed once more",
-            hint=f"greenroom destroy {environment.name} --confirm {environment.name}",
-        )
+    _refuse_unconfirmed(environment, "destroy", request.confirm)
     operation = _accepted("destroy", environment.name, request, caller, now)
     insert_operation(connection, operation)
     return operation
@@ -186,6 +184,55 @@ def admit_start(
     return operation
 
 
+def admit_replace(
+    connection: Connection,
+    request: ReplaceRequest,
+    provider: Provider,
+    caller: Caller,
+    now: datetime,
+) -> OperationRecord:
+    """Accept a replace on an environment that stands, or that failed since: it may mend that."""
+    environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.REPLACE, environment)
+    _refuse_busy(connection, environment.name)
+    _refuse_half_removed(connection, environment, "replace")
+    if environment.status not in (*STANDING, EnvironmentStatus.FAILED):
+        raise refused_status(environment, "replace")
+    machines = chosen(environment.stack, request)
+    words = "--stateless" if request.stateless else " ".join(m.name for m in machines)
+    _refuse_unconfirmed(environment, "replace", request.confirm, words)
+    provider.check_inputs(inputs_of(environment.stack, machines))
+    operation = _accepted("replace", environment.name, request, caller, now)
+    insert_operation(connection, operation)
+    return operation
+
+
+def admit_drill(
+    connection: Connection,
+    request: DrillRequest,
+    provider: Provider,
+    caller: Caller,
+    now: datetime,
+) -> OperationRecord:
+    """Accept a drill on an environment that stands. One that only restores touches none of its
+    machines, so production needs no more than the right to it."""
+    environment = pick(list_environments(connection), request.environment)
+    _require(caller, Action.DRILL, environment)
+    _refuse_busy(connection, environment.name)
+    if environment.status not in STANDING:
+        raise refused_status(environment, "drill")
+    if request.throw_away:
+        machines = chosen(environment.stack, request)
+        _refuse_unread(environment.stack)
+        _refuse_unconfirmed(environment, "drill", request.confirm, "--throw-away")
+        provider.check_inputs(inputs_of(environment.stack, machines))
+    else:
+        _refuse_nothing_to_restore(environment.stack)
+    operation = _accepted("drill", environment.name, request, caller, now)
+    insert_operation(connection, operation)
+    return operation
+
+
 def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
     """The refusal of something for which the environment stands wrong."""
     name = environment.name
@@ -219,6 +266,38 @@ def _accepted(
 def _require(caller: Caller, action: Action, environment: EnvironmentRecord) -> None:
     production = environment.stack.production
     require(caller, action, environment.name.stack, production=production)
+
+
+def _refuse_unconfirmed(
+    environment: EnvironmentRecord, what: str, confirm: str | None, words: str = ""
+) -> None:
+    """Production goes, wholly or in parts, only if its name was typed once more."""
+    name = environment.name
+    if environment.stack.production and confirm not in (name.slug, str(name)):
+        command = " ".join(filter(None, ("greenroom", what, str(name), words)))
+        raise RefusedError(
+            "E_PRODUCTION",
+            f"{name} is production: {what} needs its name typed once more",
+            hint=f"{command} --confirm {name}",
+        )
+
+
+def _refuse_unread(stack: Stack) -> None:
+    if all(machine.endpoint is None for machine in stack.machines):
+        raise InputError(
+            "E_NO_ENDPOINT",
+            f"{stack.environment} has no endpoint that a client could read meanwhile",
+            hint=f"greenroom replace {stack.environment} --stateless replaces without one",
+        )
+
+
+def _refuse_nothing_to_restore(stack: Stack) -> None:
+    if not restorable(stack):
+        raise InputError(
+            "E_NOTHING_TO_DRILL",
+            f"{stack.environment} has no data volume that is a clone of a restored one",
+            hint=f"greenroom drill {stack.environment} --throw-away replaces its machines in turn",
+        )
 
 
 def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:

@@ -52,7 +52,7 @@ def timings_of_ending(
         record,
         at,
         kind=kind,
-        total_s=_seconds(record.created_at, at),
+        total_s=seconds_between(record.created_at, at),
         boot_s=longest_boot_s(reports),
         restore_s=max(filter(None, map(restoring_s, restores)), default=None) if created else None,
         verdict=verdict,
@@ -132,6 +132,6 @@ def _drills(
             )
 
 
-def _seconds(began: datetime, ended: datetime) -> float:
-    # The clock may have been set back meanwhile.
+def seconds_between(began: datetime, ended: datetime) -> float:
+    """Never less than none: the clock may have been set back meanwhile."""
     return max(0.0, (ended - began).total_seconds())

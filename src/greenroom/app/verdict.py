@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from greenroom.app.operation import Operation
 from greenroom.app.timings import timings_of_ending
+from greenroom.errors import GreenroomError
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
-from greenroom.model.views import MachineReport
-from greenroom.store.environments import save_proof, save_reports
+from greenroom.model.views import EnvironmentStatus, MachineReport
+from greenroom.store.environments import find_findings, save_proof, save_reports, set_status
 from greenroom.store.operations import Ending
 from greenroom.store.timings import record_timings
 
@@ -36,6 +37,23 @@ def keep_proof(
         also(connection)
 
     operation.end(ending_of(name, proof), write)
+
+
+def look_again(operation: Operation) -> Callable[[Connection], None]:
+    """What to write of an environment on which a deploy or a replace failed: the old code may run,
+    or some of the new, so it is proved as it is now; if even that fails, nothing is verified."""
+    environment, now = operation.environment, operation.ports.clock.now()
+    with operation.ports.database.read() as connection:
+        reports = find_findings(connection, environment.name).reports
+    prove = operation.ports.provider.prove
+    try:
+        proof = operation.guarded(
+            lambda: prove(environment.stack, reports, operation.others(), recheck=True)
+        )
+    except GreenroomError:
+        doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+        return lambda connection: set_status(connection, environment.name, *doubt)
+    return lambda connection: save_proof(connection, environment, proof, now)
 
 
 def ending_of(environment: EnvironmentName, proof: Proof) -> Ending:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RecordPageReply,
         RecordReply,
         StatusReply,
+        TimingReply,
     )
 
 _T = TypeVar("_T")
@@ -134,7 +135,7 @@ class Client:
                 yield cast("LogReply", _decoded(line, target))
 
     def start_operation(self, body: OperationBody) -> OperationReply:
-        """Begin a create, deploy, destroy or recover."""
+        """Begin an operation."""
         fields: dict[str, object] = {**body}
 
         def ask(name: str) -> Any:
@@ -148,6 +149,11 @@ class Client:
     def operation(self, operation_id: str) -> OperationReply:
         """Where the operation stands."""
         return cast("OperationReply", self._call("GET", f"/v1/operations/{_quoted(operation_id)}"))
+
+    def timings(self, operation_id: str) -> list[TimingReply]:
+        """What the operation took, machine by machine; it has ended."""
+        target = f"/v1/operations/{_quoted(operation_id)}/timings"
+        return cast("list[TimingReply]", self._call("GET", target))
 
     def cancel_operation(self, operation_id: str) -> None:
         """Ask the operation to stop and to compensate."""

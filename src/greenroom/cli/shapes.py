@@ -203,6 +203,32 @@ class DetailReply(TypedDict):
     incidents: list[IncidentReply]
 
 
+class SeenReply(TypedDict):
+    """``greenroom.model.visits.Seen``."""
+
+    requests: int
+    errors: list[tuple[str, int]]
+    longest_gap_s: float | None
+    slowest_s: float | None
+    whole: bool
+
+
+class TimingReply(TypedDict):
+    """``greenroom.model.timings.Timing``."""
+
+    at: str
+    operation: str
+    environment: str
+    stack: str
+    kind: str
+    machine: str | None
+    restore_s: float | None
+    boot_s: float | None
+    total_s: float
+    verdict: str
+    seen: SeenReply | None
+
+
 class LogReply(TypedDict):
     """One line of a machine's service."""
 
@@ -272,7 +298,28 @@ class StopBody(TypedDict):
     environment: str
 
 
-OperationBody = CreateBody | DeployBody | DestroyBody | RecoverBody | StopBody
+class ReplaceBody(TypedDict):
+    """What ``greenroom replace`` sends."""
+
+    kind: str
+    environment: str
+    machines: list[str]
+    stateless: bool
+    confirm: str | None
+
+
+class DrillBody(TypedDict):
+    """What ``greenroom drill`` sends."""
+
+    kind: str
+    environment: str
+    throw_away: bool
+    confirm: str | None
+
+
+OperationBody = (
+    CreateBody | DeployBody | DestroyBody | RecoverBody | StopBody | ReplaceBody | DrillBody
+)
 
 
 class RecordReply(TypedDict):

@@ -63,6 +63,8 @@ COMMANDS = {
     "stop": Entry("stop", "stop", "End an environment's machines; keep what they hold."),
     "start": Entry("start", "start", "Boot a stopped environment from its own disks."),
     "extend": Entry("extend", "extend", "Let an environment live longer."),
+    "replace": Entry("replace", "replace", "Throw machines away, and boot them anew."),
+    "drill": Entry("drill", "drill", "Try out what an emergency would need."),
     "cancel": Entry("cancel", "cancel", "Stop what runs on an environment, and take it back."),
     "destroy": Entry("destroy", "destroy", "Remove an environment and print the receipt."),
     "doctor": Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),

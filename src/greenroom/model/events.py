@@ -38,9 +38,10 @@ class Event:
     """One step of an operation.
 
     ``seq`` rises by one within an operation. ``phase`` is one of images, volumes, network,
-    machines, proof, publish, deploy, destroy, compensate, on AWS also plan, upload, changes,
-    roles, names, nested, resources and rollback, or, with ``machine`` set, a phase within that
-    machine (boot, restore, deploy, services, checks, on AWS also instance and volume).
+    machines, before, proof, publish, deploy, destroy, compensate, on AWS also plan, upload,
+    changes, roles, names, nested, resources and rollback, or, with ``machine`` set, what is done
+    to that machine (throw-away, replace, proof, drill) or a phase within it (boot, restore,
+    deploy, services, checks, on AWS also instance and volume).
     ``seconds`` is set on PHASE_DONE. ``code`` and ``hint`` belong to an error in ``message``.
     """
 

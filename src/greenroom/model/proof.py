@@ -132,3 +132,22 @@ def judge_restore(restore: RestoreReport | None, *, empty: bool) -> tuple[Verdic
         f"{restore.table_count} tables, {restore.row_count:,} rows and their checksums "
         f"equalled the manifest on {restore.verified_at:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def differences(before: Proof, after: Proof) -> tuple[str, ...]:
+    """What one proof says and another does not: each claim and flow by its verdict (pure). How
+    long something took and when is no difference."""
+    said, says = (
+        {(c.subject, c.claim): str(c.verdict) for c in proof.claims}
+        | {
+            (f"{f.source} to {f.target}", f"{f.port}/{f.protocol}"): f"{f.reach}, {f.verdict}"
+            for f in proof.flows
+        }
+        for proof in (before, after)
+    )
+    return tuple(
+        f"{subject}: {what}: {said.get((subject, what), 'nothing')} before, "
+        f"{says.get((subject, what), 'nothing')} now"
+        for subject, what in sorted(said.keys() | says.keys())
+        if said.get((subject, what)) != says.get((subject, what))
+    )

@@ -73,6 +73,35 @@ class StartRequest:
     environment: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceRequest:
+    """``greenroom replace ENV MACHINE…``, or ``--stateless``: all machines without a data volume.
+    ``confirm`` repeats the name when ENV is production."""
+
+    environment: str
+    machines: tuple[str, ...] = ()
+    stateless: bool = False
+    confirm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillRequest:
+    """``greenroom drill ENV``: restore every data source cold, beside the environment. With
+    ``throw_away`` instead: replace each stateless machine in turn while a client reads the
+    endpoints."""
+
+    environment: str
+    throw_away: bool = False
+    confirm: str | None = None
+
+
 Request = (
-    CreateRequest | DeployRequest | DestroyRequest | RecoverRequest | StopRequest | StartRequest
+    CreateRequest
+    | DeployRequest
+    | DestroyRequest
+    | RecoverRequest
+    | StopRequest
+    | StartRequest
+    | ReplaceRequest
+    | DrillRequest
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from greenroom.model.proof import Verdict
+from greenroom.model.visits import Seen
 
 
 class TimedKind(StrEnum):
@@ -18,23 +19,6 @@ class TimedKind(StrEnum):
     DRILL = "drill"
     """With ``restore_s`` a cold restore, with ``seen`` a machine that was thrown away."""
     START = "start"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What a client saw that read the endpoints while a machine was thrown away.
-
-    ``errors`` counts by kind (``connection refused``, ``503``, ``timeout``, ``wrong content``),
-    sorted. ``longest_gap_s`` is the longest time between two good answers, None if there was no
-    good one; ``slowest_s`` is the slowest good answer. ``whole``: False if a restart of the daemon
-    ended the client before the machine was back.
-    """
-
-    requests: int
-    errors: tuple[tuple[str, int], ...]
-    longest_gap_s: float | None
-    slowest_s: float | None
-    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

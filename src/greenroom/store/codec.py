@@ -17,14 +17,16 @@ from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
     DestroyRequest,
+    DrillRequest,
     RecoverRequest,
+    ReplaceRequest,
     Request,
     StartRequest,
     StopRequest,
 )
 from greenroom.model.stack import Stack
-from greenroom.model.timings import Seen
 from greenroom.model.views import MachineReport
+from greenroom.model.visits import Seen
 
 
 def dump_stack(stack: Stack) -> str:
@@ -96,6 +98,10 @@ def dump_request(request: Request) -> str:
             return _stops().dump_json(request).decode()
         case StartRequest():
             return _starts().dump_json(request).decode()
+        case ReplaceRequest():
+            return _replaces().dump_json(request).decode()
+        case DrillRequest():
+            return _drills().dump_json(request).decode()
         case _:
             assert_never(request)
 
@@ -115,6 +121,10 @@ def load_request(kind: str, text: str) -> Request:
             return _stops().validate_json(text)
         case "start":
             return _starts().validate_json(text)
+        case "replace":
+            return _replaces().validate_json(text)
+        case "drill":
+            return _drills().validate_json(text)
         case _:
             raise ValueError(f"{kind!r} is not a kind of operation")
 
@@ -172,3 +182,13 @@ def _stops() -> TypeAdapter[StopRequest]:
 @cache
 def _starts() -> TypeAdapter[StartRequest]:
     return TypeAdapter(StartRequest)
+
+
+@cache
+def _replaces() -> TypeAdapter[ReplaceRequest]:
+    return TypeAdapter(ReplaceRequest)
+
+
+@cache
+def _drills() -> TypeAdapter[DrillRequest]:
+    return TypeAdapter(DrillRequest)

@@ -16,7 +16,9 @@ from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
     DestroyRequest,
+    DrillRequest,
     RecoverRequest,
+    ReplaceRequest,
     StartRequest,
     StopRequest,
 )
@@ -113,8 +115,49 @@ class StartBody(_Body):
         return StartRequest(environment=self.environment)
 
 
+class ReplaceBody(_Body):
+    """``greenroom replace``."""
+
+    kind: Literal["replace"]
+    environment: str
+    machines: list[str] = []
+    stateless: bool = False
+    confirm: str | None = None
+
+    def request(self) -> ReplaceRequest:
+        """The parsed request."""
+        return ReplaceRequest(
+            environment=self.environment,
+            machines=tuple(self.machines),
+            stateless=self.stateless,
+            confirm=self.confirm,
+        )
+
+
+class DrillBody(_Body):
+    """``greenroom drill``."""
+
+    kind: Literal["drill"]
+    environment: str
+    throw_away: bool = False
+    confirm: str | None = None
+
+    def request(self) -> DrillRequest:
+        """The parsed request."""
+        return DrillRequest(
+            environment=self.environment, throw_away=self.throw_away, confirm=self.confirm
+        )
+
+
 OperationBody = Annotated[
-    CreateBody | DeployBody | DestroyBody | RecoverBody | StopBody | StartBody,
+    CreateBody
+    | DeployBody
+    | DestroyBody
+    | RecoverBody
+    | StopBody
+    | StartBody
+    | ReplaceBody
+    | DrillBody,
     Field(discriminator="kind"),
 ]
 

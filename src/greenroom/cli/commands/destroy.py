@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from greenroom.cli.client import Client
-from greenroom.cli.confirm import typed_name
+from greenroom.cli.confirm import typed_for_production
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import ENVIRONMENT, JSON, Option, command
 from greenroom.cli.follow import run_operation
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.summary import receipt_lines
-from greenroom.cli.terminal import Paint, interactive, say, say_json
+from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import count
 from greenroom.errors import OperationError
 
@@ -52,8 +51,7 @@ def destroy(
         return
     refuse_aws_options({"region": region, "profile": profile, "retain": retain or None})
     client = connect()
-    if confirm is None and not as_json and interactive():
-        confirm = _typed_confirmation(client, environment)
+    confirm = typed_for_production(client, environment, confirm, "destroy", as_json=as_json)
     followed = run_operation(
         client,
         {"kind": "destroy", "environment": environment, "confirm": confirm},
@@ -74,10 +72,3 @@ def destroy(
             f"the host still holds {count(len(receipt['left_over']), 'thing')} of {environment}",
             hint=f"run greenroom destroy {environment} again; the daemon's log says why it stayed",
         )
-
-
-def _typed_confirmation(client: Client, environment: str) -> str | None:
-    summary = client.environment(environment)["summary"]
-    if not summary["production"]:
-        return None
-    return typed_name(summary["name"], "production")

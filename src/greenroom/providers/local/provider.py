@@ -13,10 +13,11 @@ from greenroom.agent_archive import build_agent
 from greenroom.errors import BugError, GreenroomError, InputError, OperationError
 from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
-from greenroom.model.proof import Proof
+from greenroom.model.proof import Proof, RestoreReport
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Bucket, Deploy, Image, Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
+from greenroom.model.visits import Answer
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local import (
     firewall,
@@ -50,6 +51,7 @@ from greenroom.providers.local.residents import Residents
 from greenroom.providers.local.services import object_path
 from greenroom.providers.local.signals import Signals, deploy_report
 from greenroom.providers.local.supervision import start_services
+from greenroom.providers.local.visit import visit_endpoint
 
 _DEPLOY_TIMEOUT_S = 300
 _LOOK_EVERY_S = 0.2
@@ -239,6 +241,42 @@ class LocalProvider:
         """Have the proxy tell whoever asks the environment's endpoints that it is stopped."""
         self._routes.publish_stopped(stack)
 
+    def throw_away(self, stack: Stack, machine: Machine) -> None:
+        """See the port."""
+        # What is thrown away ends on purpose.
+        self._care.leave(stack.environment)
+        self._routes.publish(stack, away=machine.name)
+        place = self.layout.machine(stack.environment, machine.name)
+        remove_container(place)
+        # Who asks for it meanwhile is told at once that it is not there.
+        firewall.apply_remove(self.layout, stack.environment, machine.name)
+        network.detach_machine(self.layout, place, machine)
+        pool.remove_trees(place.bundle, place.upper, place.work, place.log)
+
+    def boot_anew(
+        self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """See the port."""
+        if machine.name in self.lost(stack):
+            remove_container(self.layout.machine(stack.environment, machine.name))
+            self._connect(stack, (machine,))
+        (report,) = boot_machines(self._boot(), stack, (machine,), progress, cancel)
+        self._routes.publish(stack)
+        return report
+
+    def drill(
+        self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """See the port."""
+        try:
+            return self._restore_cold(stack, drill, progress, cancel)[0]
+        finally:
+            self._remove_drill(stack, drill)
+
+    def visit(self, stack: Stack, machine: Machine) -> Answer:
+        """See the port."""
+        return visit_endpoint(self.layout.region.proxy_port, machine)
+
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """See the port."""
         self._care.attend(stack, told)
@@ -373,10 +411,20 @@ class LocalProvider:
     ) -> None:
         """Restore for real in a machine of its own, and keep its verified volume as golden."""
         drill = next(d for d in stack.drills if d.type == machine.type)
-        place = self.layout.machine(stack.environment, drill.name)
         source = machine.volume.source if machine.volume is not None else None
         does = "makes an empty one" if source is None else f"restores {source} cold and verifies it"
         progress.notice(f"no golden volume to clone yet: a drill {does}", machine.name)
+        _, restore = self._restore_cold(stack, drill, progress, cancel)
+        family = volumes.golden_family(stack, machine)
+        restored = self.layout.machine(stack.environment, drill.name).volume
+        volumes.keep_as_golden(self.layout, key, family, restore, restored)
+        self._remove_drill(stack, drill)
+
+    def _restore_cold(
+        self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
+    ) -> tuple[MachineReport, RestoreReport]:
+        """Boot a drill; when it has restored and verified, it is down and its volume is there."""
+        place = self.layout.machine(stack.environment, drill.name)
         self._remove_drill(stack, drill)
         volumes.make_empty_volume(place)
         network.attach_machines(self.layout, stack, (drill,))
@@ -384,11 +432,9 @@ class LocalProvider:
         (report,) = boot_machines(self._boot(), stack, (drill,), progress, cancel)
         remove_container(place)
         if report.restore is None:
-            raise OperationError("E_DRILL", f"the drill of {machine.name} reported no restore")
-        volumes.refuse_disagreement(stack, machine, report.restore)
-        family = volumes.golden_family(stack, machine)
-        volumes.keep_as_golden(self.layout, key, family, report.restore, place.volume)
-        self._remove_drill(stack, drill)
+            raise OperationError("E_DRILL", f"{drill.name} reported no restore")
+        volumes.refuse_disagreement(stack, drill, report.restore)
+        return report, report.restore
 
     def _remove_drill(self, stack: Stack, drill: Machine) -> None:
         place = self.layout.machine(stack.environment, drill.name)

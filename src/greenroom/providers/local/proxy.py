@@ -79,13 +79,14 @@ class Routes:
         with self._lock:
             return self._open()
 
-    def publish(self, stack: Stack) -> None:
-        """Route the environment's endpoints. Idempotent."""
+    def publish(self, stack: Stack, away: str = "") -> None:
+        """Route the environment's endpoints; not to the machine ``away`` if another of its type
+        can serve them. Idempotent."""
         with self._lock:
             self._stacks[stack.environment] = stack
             self._stopped.pop(stack.environment, None)
             self._open()
-            self._insist(lambda: _publish(self._layout, stack))
+            self._insist(lambda: _publish(self._layout, stack, away))
 
     def publish_stopped(self, stack: Stack) -> None:
         """Answer for the environment's endpoints that it is stopped. Idempotent."""
@@ -167,22 +168,40 @@ def _publish_stopped(layout: Layout, stack: Stack) -> None:
         _admin(layout, f"add map {stopped} {host} {stack.environment}")
 
 
-def _publish(layout: Layout, stack: Stack) -> None:
+def _publish(layout: Layout, stack: Stack, away: str = "") -> None:
+    """A route that is there is changed where it stands: whoever asks meanwhile finds one."""
     addresses, ports, _ = _map_files(layout)
-    _withdraw(layout, stack.environment)
-    for host, address, port in _routes(stack):
-        _admin(layout, f"add map {addresses} {host} {address}")
-        _admin(layout, f"add map {ports} {host} {port}")
+    wanted = _routes(stack, away)
+    for host in set(routes_of(layout, stack.environment)) - {host for host, _, _ in wanted}:
+        _remove_route(layout, host)
+    known = [{host for host, _ in _entries(layout, which)} for which in (0, 1)]
+    for host, address, port in wanted:
+        _admin(layout, f"{_verb(host in known[1])} map {ports} {host} {port}")
+        _admin(layout, f"{_verb(host in known[0])} map {addresses} {host} {address}")
+    _withdraw_stopped(layout, stack.environment)
+
+
+def _verb(there: bool) -> str:
+    return "set" if there else "add"
 
 
 def _withdraw(layout: Layout, environment: EnvironmentName) -> None:
-    addresses, ports, stopped = _map_files(layout)
     for host in routes_of(layout, environment):
-        _admin(layout, f"del map {addresses} {host}")
-        _admin(layout, f"del map {ports} {host}")
+        _remove_route(layout, host)
+    _withdraw_stopped(layout, environment)
+
+
+def _withdraw_stopped(layout: Layout, environment: EnvironmentName) -> None:
+    *_, stopped = _map_files(layout)
     for host, of in _entries(layout, 2):
         if of == str(environment):
             _admin(layout, f"del map {stopped} {host}")
+
+
+def _remove_route(layout: Layout, host: str) -> None:
+    addresses, ports, _ = _map_files(layout)
+    for file in (addresses, ports):
+        _admin(layout, f"del map {file} {host}")
 
 
 def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
@@ -191,11 +210,15 @@ def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
     return tuple(host for host, _ in _entries(layout, 0) if host.endswith(suffix))
 
 
-def _routes(stack: Stack) -> list[tuple[str, str, int]]:
+def _routes(stack: Stack, away: str = "") -> list[tuple[str, str, int]]:
+    """Host, address and port of each endpoint. That of a machine that is away leads to another of
+    its type, which is the same but for its name; if there is none, nowhere else."""
     routes: dict[str, tuple[str, int]] = {}
     for machine in stack.machines:
         if machine.endpoint is not None:
-            target = (str(machine.address), machine.endpoint.port)
+            alike = (m for m in stack.machines if m.type == machine.type and m.name != away)
+            server = next(alike, machine) if machine.name == away else machine
+            target = (str(server.address), machine.endpoint.port)
             routes.setdefault(machine.endpoint.local_host, target)
     return [(host, *target) for host, target in routes.items()]
 

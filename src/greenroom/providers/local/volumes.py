@@ -97,12 +97,12 @@ def golden_report(layout: Layout, key: str) -> RestoreReport:
     return _RESTORE_REPORT.validate_json((layout.goldens / key / _REPORT).read_bytes())
 
 
-def refuse_disagreement(stack: Stack, machine: Machine, report: RestoreReport) -> None:
+def refuse_disagreement(stack: Stack, drill: Machine, report: RestoreReport) -> None:
     """Raises OperationError (E_DRILL) if what a drill reported is not what its manifest says.
 
     The drill has compared already; here the host does it again, with its own copy.
     """
-    volume = _volume(machine)
+    volume = _volume(drill)
     if volume.mode is RestoreMode.EMPTY or not report.tables:
         return
     manifest = json.loads(manifest_path(stack, volume).read_bytes())
@@ -112,7 +112,7 @@ def refuse_disagreement(stack: Stack, machine: Machine, report: RestoreReport) -
         names = ", ".join(sorted({name for name, _, _ in found ^ wanted})[:5])
         raise OperationError(
             "E_DRILL",
-            f"the drill of {machine.name} reports other tables than its manifest: {names}",
+            f"{drill.name} reports other tables than its manifest: {names}",
         )
 
 

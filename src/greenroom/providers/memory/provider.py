@@ -14,10 +14,12 @@ from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
 from greenroom.model.views import MachineReport
+from greenroom.model.visits import Answer
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.memory.judge import judge
 from greenroom.providers.memory.reports import report_of
 from greenroom.providers.memory.resources import (
+    machine_parts,
     machine_resources,
     network_resources,
     route_resources,
@@ -139,6 +141,51 @@ class MemoryProvider:
         held.resources -= ended
         held.reports.clear()
         held.published = False
+
+    def throw_away(self, stack: Stack, machine: Machine) -> None:
+        """End one machine and remove what is not its volume."""
+        held = self._world.held(stack.environment)
+        held.told = None
+        held.reports.pop(machine.name, None)
+        gone = sorted(machine_parts(stack, machine))
+        held.resources -= set(gone[: (len(gone) + 1) // 2])
+        self._world.meet_fault("throw-away", stack.environment)
+        held.resources -= set(gone)
+
+    def boot_anew(
+        self, stack: Stack, machine: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """Boot a machine that was thrown away, or adopt it."""
+        self._need_images_and_volumes(stack)
+        held = self._world.held(stack.environment)
+        if machine.name not in held.reports:
+            made = machine_parts(stack, machine)
+            self._make_around_fault("boot-anew", stack, made, cancel)
+            # Its volume was kept: nothing is restored.
+            held.reports[machine.name] = replace(report_of(machine), restore=None)
+        progress.done("boot", 0.001, machine=machine.name)
+        return held.reports[machine.name]
+
+    def drill(
+        self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
+    ) -> MachineReport:
+        """A restore that goes well, unless the world is to fail there."""
+        held = self._world.held(stack.environment).resources
+        made = machine_parts(stack, drill) - held
+        try:
+            self._make_around_fault("drill", stack, made, cancel)
+        finally:
+            held -= made
+        report = report_of(drill)
+        if report.restore is None:
+            raise OperationError("E_DRILL", f"{drill.name} reported no restore")
+        verified = replace(report.restore, clone_s=None, table_count=3, row_count=200)
+        return replace(report, restore=verified)
+
+    def visit(self, stack: Stack, machine: Machine) -> Answer:
+        """Good while the machine runs."""
+        runs = machine.name in self._world.held(stack.environment).reports
+        return Answer(fault="" if runs else "503", seconds=0.001)
 
     def attend(self, stack: Stack, told: Callable[[Ended], None]) -> None:
         """Remember who is to be told."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from greenroom.model.receipt import Resource, ResourceKind
-from greenroom.model.stack import Stack
+from greenroom.model.stack import Machine, Stack
 
 
 def network_resources(stack: Stack) -> set[Resource]:
@@ -29,7 +31,7 @@ def volume_resources(stack: Stack) -> set[Resource]:
 
 
 def machine_resources(stack: Stack) -> set[Resource]:
-    """What a running machine consists of."""
+    """What running machines consist of."""
     key = stack.environment.key
     kinds = (ResourceKind.CONTAINER, ResourceKind.CGROUP, ResourceKind.PROCESS, ResourceKind.MOUNT)
     return {
@@ -37,6 +39,14 @@ def machine_resources(stack: Stack) -> set[Resource]:
         for machine in stack.machines
         for kind in kinds
     }
+
+
+def machine_parts(stack: Stack, machine: Machine) -> set[Resource]:
+    """What goes with one machine when it is thrown away: its volume is not among it."""
+    alone = replace(stack, machines=(machine,), drills=())
+    own = {ResourceKind.NAMESPACE, ResourceKind.LINK}
+    network = {part for part in network_resources(alone) if part.kind in own}
+    return network | machine_resources(alone)
 
 
 def route_resources(stack: Stack) -> set[Resource]:

@@ -25,7 +25,7 @@ _POLL_S = 0.002
 @dataclass(slots=True, kw_only=True)
 class Faults:
     """What goes wrong, by phase: images, network, volumes, machines, proof, publish, restart,
-    halt, mend, hold, deploy or destroy.
+    halt, throw-away, boot-anew, drill, mend, hold, deploy or destroy.
 
     ``fail_at`` raises ``error`` half-way through the phase, with some of its effects done;
     ``break_at`` raises something that is no GreenroomError, as a bug would; ``hang_at`` waits in
