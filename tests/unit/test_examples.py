@@ -23,9 +23,7 @@ def digest(example: str, image: str) -> str:
     ("example", "image"),
     [
         ("cluster", "web"),
-        ("eyeem", "web"),
         ("eyeem", "mariadb"),
-        ("eyeem", "redis"),
         ("wordpress", "mariadb"),
         ("wordpress", "redis"),
     ],

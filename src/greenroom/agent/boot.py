@@ -88,7 +88,12 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     if config.restore is not None:
         # Its server takes longer than all else together, and needs no code.
         watch.begin(config.restore.service)
-    if config.deploy is not None:
+    if config.provision is not None:
+        from .configure import configure
+
+        with progress.phase("provision"):
+            deployed = configure(config, facts, paths, progress, account)
+    if config.deploy is not None and config.puppet is None:
         from .deploy import deploy, kept_release
 
         with progress.phase("deploy"):
@@ -242,10 +247,17 @@ def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     watch = Watch(supervisor(paths))
     with progress.phase("deploy"):
         account = _account(config, paths)
-        deployed = deploy(config.deploy, config.branch, paths, progress, account)
+        if config.puppet is None:
+            deployed = deploy(config.deploy, config.branch, paths, progress, account)
+        else:
+            from .configure import configure_again
+
+            deployed = configure_again(config, read_facts(paths), paths, progress, account)
     try:
         with progress.phase("services"):
-            watch.restart(config.deploy.restart)
+            # What Puppet's code needs anew, Puppet has restarted.
+            watch.restart(() if config.puppet else config.deploy.restart)
+            watch.start(config.services if config.puppet else ())
         with progress.phase("checks"):
             run_checks(config.checks, read_facts(paths).address, watch.fail_if_dead)
     except AgentError as error:

@@ -35,6 +35,24 @@ class Deploy(Value):
     mounted: bool
 
 
+class Puppet(Value):
+    """``key`` holds the manifests of branch ``version``; ``manifest`` is the file to apply.
+    ``buckets`` maps the names that a manifest may say to URLs."""
+
+    bucket_url: str
+    key: str
+    version: str
+    manifest: str
+    buckets: dict[str, str]
+
+
+class Provision(Value):
+    """What configures the machine at its first boot: shell lines, or Puppet."""
+
+    commands: tuple[str, ...]
+    puppet: Puppet | None
+
+
 class HttpCheck(Value):
     """GET ``path`` answers ``status`` with ``contains`` in its body."""
 
@@ -81,6 +99,12 @@ class Boot(Value):
     checks: tuple[Check, ...]
     aws: Aws | None = None
     health_url: str | None = None
+    provision: Provision | None = None
+
+    @property
+    def puppet(self) -> Puppet | None:
+        """What Puppet is to apply, if it is to."""
+        return None if self.provision is None else self.provision.puppet
 
 
 class Fields:
@@ -176,6 +200,7 @@ def parse_boot(value: object) -> Boot:
     health_url = fields.anything("health_url")
     if health_url is not None and not isinstance(health_url, str):
         raise AgentError(f"boot.json: health_url is {health_url!r}, expected a string or null")
+    provision = fields.anything("provision")
     boot = Boot(
         machine=fields.text("machine"),
         environment=fields.text("environment"),
@@ -192,6 +217,7 @@ def parse_boot(value: object) -> Boot:
         ),
         aws=None if aws is None else _aws(aws),
         health_url=health_url,
+        provision=None if provision is None else _provision(provision),
     )
     fields.end()
     return boot
@@ -237,6 +263,29 @@ def _deploy(fields: Fields) -> Deploy:
     )
     fields.end()
     return deploy
+
+
+def _provision(value: object) -> Provision:
+    fields = Fields(value, "boot.json: provision")
+    puppet = fields.anything("puppet")
+    provision = Provision(
+        commands=fields.texts("commands"),
+        puppet=None if puppet is None else _puppet(Fields(puppet, "boot.json: puppet")),
+    )
+    fields.end()
+    return provision
+
+
+def _puppet(fields: Fields) -> Puppet:
+    puppet = Puppet(
+        bucket_url=fields.text("bucket_url"),
+        key=fields.text("key"),
+        version=fields.text("version"),
+        manifest=fields.text("manifest"),
+        buckets=fields.text_by_name("buckets"),
+    )
+    fields.end()
+    return puppet
 
 
 def _check(fields: Fields) -> Check:

@@ -1,4 +1,4 @@
-"""The agent's commands: boot, check, facts, manifest, deploy."""
+"""The agent's commands: boot, check, facts, manifest, deploy, and what Puppet's module calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ usage: agent.pyz boot                     become what /etc/greenroom/boot.json s
        agent.pyz facts [NAME | --json]    what metadata says of this machine now
        agent.pyz manifest DATABASE [--source NAME] [--dump FILE --key KEY]
                                           describe the running server's database, see docs/data.md
-       agent.pyz deploy                   bring the current artifact to this running machine"""
+       agent.pyz deploy                   bring the current artifact to this running machine
+       agent.pyz deploy-codebase BUCKET FILENAME DIRECTORY [--is-current]
+                                          what Puppet's deploy_codebase does, or whether it is done
+       agent.pyz restart SERVICE          have a service read its code anew, if it runs"""
 
 
 def main(argv: list[str]) -> int:
@@ -33,6 +36,15 @@ def main(argv: list[str]) -> int:
 
             recheck(paths_from_environment())
             return 0
+        if command == "deploy-codebase" and len(rest) >= 3 and rest[3:] in ([], ["--is-current"]):
+            from .codebase import deploy_codebase, is_current
+
+            work = is_current if rest[3:] else deploy_codebase
+            return work(rest[0], rest[1], rest[2], paths_from_environment())
+        if command == "restart" and len(rest) == 1:
+            from .codebase import restart
+
+            return restart(rest[0], paths_from_environment())
         if command == "facts" and len(rest) <= 1:
             return _facts(rest[0] if rest else "")
         if command == "manifest":

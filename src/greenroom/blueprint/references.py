@@ -108,8 +108,11 @@ class _Checks:
             yield from self._refer_each((*at, "needs"), "machine type", self._types)
             yield from self._needs_of_shared(at)
             yield from self._ingress(at)
+            yield from self._refer((*at, "provision", "puppet", "bucket"), "bucket", self._buckets)
+            yield from self._puppet_is_there(at)
             yield from self._refer((*at, "deploy", "bucket"), "bucket", self._buckets)
-            yield from self._deploy_is_readable(at)
+            yield from self._is_readable(at, "deploy", "bucket")
+            yield from self._is_readable(at, "provision", "puppet", "bucket")
             yield from self._keeps_are_apart((*at, "deploy", "keep"))
             yield from self._services(at)
             yield from self._restore(at)
@@ -132,6 +135,17 @@ class _Checks:
                 message = f"{need!r} is not shared; a shared machine can only need shared ones"
                 yield self._tree.fault((*at, "needs", index), message)
 
+    def _puppet_is_there(self, at: Path) -> Iterator[Fault]:
+        """The recipe of the image must bring it; an AMI may have it without saying so."""
+        image = self._tree.at((*at, "image"))
+        if image not in self._images or self._tree.at((*at, "provision", "puppet")) is None:
+            return
+        listed = ("images", image, "packages")
+        packages = [self._tree.at((*listed, n)) for n in range(list_length(self._tree, listed))]
+        if not {"puppet", "puppet-agent"} & set(packages):
+            message = f"image {image!r} has no Puppet: add puppet-agent to its packages"
+            yield self._tree.fault((*at, "provision", "puppet"), message, key=True)
+
     def _services(self, at: Path) -> Iterator[Fault]:
         image = self._tree.at((*at, "image"))
         if image not in self._images:
@@ -152,15 +166,13 @@ class _Checks:
                 message = f"{NO_RESTORE!r} means an empty database; choose another name"
                 yield self._tree.fault(path, message, key=True)
 
-    def _deploy_is_readable(self, at: Path) -> Iterator[Fault]:
-        profile, bucket = (
-            self._tree.at((*at, *end)) for end in (("instance_profile",), ("deploy", "bucket"))
-        )
+    def _is_readable(self, at: Path, *named: str) -> Iterator[Fault]:
+        profile, bucket = (self._tree.at((*at, *end)) for end in (("instance_profile",), named))
         readable = self._tree.at(("instance_profiles", profile, "read"))
         if bucket in self._buckets and isinstance(readable, tuple) and bucket not in readable:
             message = (
                 f"the instance profile {profile!r} may not read the bucket {bucket!r}, "
-                "which deploy needs; add it to the profile's read list"
+                f"which {named[0]} needs; add it to the profile's read list"
             )
             yield self._tree.fault((*at, "instance_profile"), message)
 

@@ -113,6 +113,39 @@ class DeploySpec(Part):
     """Folders of the code that outlive a release, such as uploads: path to the user who owns it."""
 
 
+class PuppetSpec(Part):
+    """`puppet apply` in the machine, which its image must have."""
+
+    bucket: str
+    """Bucket that holds the manifests and modules."""
+    artifact: fields.ArtifactKey
+    """Object's key; `{branch}` stands for the machine's tag `puppetbranch`, or the default
+    branch."""
+    manifest: fields.RelativePath = "manifests/site.pp"
+    """The manifest to apply, in the artifact; its folder `modules` holds the modules."""
+
+
+class ProvisionSpec(Part):
+    """What configures a machine at its first boot: exactly one of shell and puppet."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [k]} for k in ("shell", "puppet")]}
+    )
+
+    shell: Annotated[tuple[fields.ShellText, ...], Field(min_length=1)] | None = None
+    """Shell lines, run as root; the first that fails ends the boot."""
+    puppet: PuppetSpec | None = None
+    """Puppet's manifests, applied before the services start and again with each deploy."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [k for k in ("shell", "puppet") if getattr(self, k) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"a provision has exactly one of shell and puppet, here {found}")
+        return self
+
+
 class RestoreSourceSpec(Part):
     """One thing that a database can be restored from."""
 
@@ -217,6 +250,8 @@ class MachineTypeSpec(Part):
     """Who may reach the machines."""
     endpoint: EndpointSpec | None = None
     """The name under which the first machine is reached from outside."""
+    provision: ProvisionSpec | None = None
+    """What configures the machines at their first boot."""
     deploy: DeploySpec | None = None
     """Where the machines' code comes from."""
     data: DataSpec | None = None

@@ -176,6 +176,26 @@ class Deploy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Puppet:
+    """The manifests that a machine applies: the archive ``key``, which is that of the branch
+    ``version``, and in it the file ``manifest``."""
+
+    bucket: str
+    key: str
+    version: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provision:
+    """What configures a machine at its first boot: shell lines, or Puppet, which then also brings
+    the machine's code (``deploy_codebase``)."""
+
+    commands: tuple[str, ...] = ()
+    puppet: Puppet | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A data volume: what is in it, and how it gets there.
 
@@ -231,6 +251,7 @@ class Machine:
     deploy: Deploy | None = None
     volume: Volume | None = None
     mount: Path | None = None
+    provision: Provision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,8 @@ def _buckets(blueprint: Blueprint, spec: AwsSpec, selection: Selection) -> dict[
         machine = blueprint.machines[name]
         choice = selection.restores.get(name)
         named = [machine.deploy.bucket] if machine.deploy else []
+        if machine.provision and machine.provision.puppet:
+            named.append(machine.provision.puppet.bucket)
         if machine.data and choice and choice.source:
             named.append(machine.data.restore[choice.source].bucket)
         for bucket in named:
@@ -284,6 +286,10 @@ def _reads(
         for key in machine.deploy.keys:
             for name in (key, f"{key}.sha256"):
                 yield ObjectPrefix(bucket=place.buckets[machine.deploy.bucket], prefix=name)
+    puppet = machine.provision.puppet if machine.provision else None
+    if puppet is not None:
+        for name in (puppet.key, f"{puppet.key}.sha256"):
+            yield ObjectPrefix(bucket=place.buckets[puppet.bucket], prefix=name)
     volume = machine.volume
     if volume is not None and volume.bucket is not None and volume.manifest_key is not None:
         folder, slash, _ = volume.manifest_key.rpartition("/")

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from greenroom.blueprint.instance_types import INSTANCE_TYPES
-from greenroom.blueprint.schema import Blueprint, CheckSpec, DeploySpec, MachineTypeSpec
+from greenroom.blueprint.schema import (
+    Blueprint,
+    CheckSpec,
+    DeploySpec,
+    MachineTypeSpec,
+    ProvisionSpec,
+)
 from greenroom.errors import InputError
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import (
@@ -17,6 +23,8 @@ from greenroom.model.stack import (
     HttpCheck,
     KeptFolder,
     Machine,
+    Provision,
+    Puppet,
     RestoreMode,
     SecurityGroup,
     TcpCheck,
@@ -31,6 +39,8 @@ from greenroom.plan.selection import RestoreChoice, Selection
 from greenroom.plan.tags import ROLE_TAG, effective_tags
 from greenroom.plan.user_data import USER_DATA_BYTES_MAX, BootConfig, render_user_data
 
+PUPPET_BRANCH_TAG = "puppetbranch"
+"""The tag that chooses the version of Puppet's manifests."""
 PIDS_DEFAULT = 1024
 HTTP_PORT = 80
 HTTP_OK = 200
@@ -105,6 +115,7 @@ def _machine(site: Site, machine_type: str, number: int, position: int) -> Machi
         deploy=_deploy(site, spec.deploy),
         volume=volume,
         mount=site.selection.mounts.get(machine_type),
+        provision=_provision(site.blueprint, spec.provision, dict(tags)),
     )
     services = tuple(site.blueprint.images[spec.image].services)
     return replace(machine, user_data=_user_data(site, machine, services, drill=False))
@@ -132,6 +143,7 @@ def _drill(site: Site, machine: Machine, volume: Volume, position: int) -> Machi
         deploy=None,
         volume=replace(volume, mode=mode),
         mount=None,
+        provision=None,
     )
     return replace(drill, user_data=_user_data(site, drill, (), drill=True))
 
@@ -205,6 +217,23 @@ def _deploy(site: Site, spec: DeploySpec | None) -> Deploy | None:
     )
 
 
+def _provision(
+    blueprint: Blueprint, spec: ProvisionSpec | None, tags: Mapping[str, str]
+) -> Provision | None:
+    if spec is None:
+        return None
+    if spec.puppet is None:
+        return Provision(commands=spec.shell or ())
+    version = tags.get(PUPPET_BRANCH_TAG, blueprint.default_branch)
+    puppet = Puppet(
+        bucket=spec.puppet.bucket,
+        key=artifact_key(spec.puppet.artifact, version),
+        version=version,
+        manifest=spec.puppet.manifest,
+    )
+    return Provision(puppet=puppet)
+
+
 def _volume(
     machine_type: str, spec: MachineTypeSpec, choice: RestoreChoice | None
 ) -> Volume | None:
@@ -229,7 +258,9 @@ def _readable_buckets(
     blueprint: Blueprint, machine_type: str, spec: MachineTypeSpec, volume: Volume | None
 ) -> tuple[str, ...]:
     """What the instance profile lists; without a list, what deploy and restore need."""
-    needed = [part.bucket for part in (spec.deploy, volume) if part is not None and part.bucket]
+    puppet = spec.provision.puppet if spec.provision else None
+    parts = (puppet, spec.deploy, volume)
+    needed = [part.bucket for part in parts if part is not None and part.bucket]
     profile = blueprint.instance_profiles[spec.instance_profile] if spec.instance_profile else None
     if profile is None or profile.read is None:
         return tuple(dict.fromkeys(needed))
@@ -260,6 +291,7 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
             drill=drill,
             volume=machine.volume,
             deploy=machine.deploy,
+            provision=machine.provision,
             mounted=machine.mount is not None,
             checks=machine.checks,
             aws=site.place.aws(
@@ -284,5 +316,6 @@ def _user_data(site: Site, machine: Machine, services: tuple[str, ...], *, drill
 
 
 def _buckets_named(machine: Machine) -> set[str]:
-    parts = (machine.deploy, machine.volume)
+    puppet = machine.provision.puppet if machine.provision else None
+    parts = (puppet, machine.deploy, machine.volume)
     return {part.bucket for part in parts if part is not None and part.bucket}

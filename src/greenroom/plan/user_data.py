@@ -20,6 +20,7 @@ from greenroom.model.stack import (
     CommandCheck,
     Deploy,
     HttpCheck,
+    Provision,
     RestoreMode,
     TcpCheck,
     Volume,
@@ -93,6 +94,7 @@ class BootConfig:
     checks: tuple[Check, ...]
     aws: AwsBoot | None = None
     health_url: str | None = None
+    provision: Provision | None = None
 
 
 def render_user_data(config: BootConfig) -> str:
@@ -113,7 +115,7 @@ def render_user_data(config: BootConfig) -> str:
 
 def render_boot_json(config: BootConfig) -> str:
     """boot.json as one line of ASCII."""
-    document = {
+    document: dict[str, object] = {
         "version": 1,
         "machine": config.machine,
         "environment": config.environment,
@@ -128,6 +130,8 @@ def render_boot_json(config: BootConfig) -> str:
         "aws": None if config.aws is None else asdict(config.aws),
         "health_url": config.health_url,
     }
+    if config.provision is not None:
+        document["provision"] = _provision(config, config.provision)
     return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -159,6 +163,22 @@ def _deploy(config: BootConfig) -> dict[str, object] | None:
         "restart": config.deploy.restart,
         "keep": {folder.path: folder.owner for folder in config.deploy.keep},
         "mounted": config.mounted,
+    }
+
+
+def _provision(config: BootConfig, provision: Provision) -> dict[str, object]:
+    puppet = provision.puppet
+    return {
+        "commands": provision.commands,
+        "puppet": None
+        if puppet is None
+        else {
+            "bucket_url": config.bucket_urls[puppet.bucket],
+            "key": puppet.key,
+            "version": puppet.version,
+            "manifest": puppet.manifest,
+            "buckets": dict(config.bucket_urls),
+        },
     }
 
 

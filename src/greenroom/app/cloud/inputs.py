@@ -18,7 +18,7 @@ from greenroom.cloud_ports import CloudAccount, Template
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.cloud import CloudMachine, CloudStack
 from greenroom.model.cloud_account import Change, ChangeKind
-from greenroom.model.stack import Deploy, Machine, RestoreMode
+from greenroom.model.stack import Deploy, Machine, Puppet, RestoreMode
 
 ROOT_DEVICE = "/dev/xvda"
 """The root device that templates give its size and encryption."""
@@ -126,6 +126,13 @@ def _artifact_looks(
     account: CloudAccount, cloud: CloudStack, machines: list[Machine]
 ) -> Iterator[_Look]:
     buckets = dict(cloud.buckets)
+    for machine_type, puppet in {m.type: _puppet(m) for m in machines}.items():
+        if puppet is not None:
+            bucket = buckets[puppet.bucket]
+            yield _Look(
+                subject=f"the manifests of {machine_type} in s3://{bucket}",
+                ask=partial(_look_at_manifests, account, machine_type, puppet, bucket),
+            )
     for machine_type, deploy in {m.type: m.deploy for m in machines}.items():
         if deploy is not None:
             bucket = buckets[deploy.bucket]
@@ -134,6 +141,22 @@ def _artifact_looks(
                 ask=partial(
                     _look_at_artifact, account, machine_type, deploy, bucket, cloud.stack.branch
                 ),
+            )
+
+
+def _puppet(machine: Machine) -> Puppet | None:
+    return None if machine.provision is None else machine.provision.puppet
+
+
+def _look_at_manifests(
+    account: CloudAccount, machine_type: str, puppet: Puppet, bucket: str
+) -> None:
+    for key in (puppet.key, f"{puppet.key}.sha256"):
+        if not account.has_object(bucket, key):
+            raise InputError(
+                "E_ARTIFACT_MISSING",
+                f"{machine_type}: {key}, which Puppet is to apply, is not in s3://{bucket}",
+                hint="put the archive of the manifests there, with its .sha256 beside it",
             )
 
 

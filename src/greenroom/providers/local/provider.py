@@ -15,7 +15,7 @@ from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, RestoreReport
 from greenroom.model.receipt import Receipt, Resource
-from greenroom.model.stack import Bucket, Deploy, Image, Machine, RestoreMode, Stack
+from greenroom.model.stack import Bucket, Image, Machine, RestoreMode, Stack
 from greenroom.model.views import MachineReport
 from greenroom.model.visits import Answer
 from greenroom.ports import Cancellation, Progress
@@ -134,8 +134,7 @@ class LocalProvider:
         space.require_room(self.layout, 0)
         space.require_room(self.layout, self._needed_bytes(stack))
         for machine in stack.machines:
-            if machine.deploy is not None and machine.mount is None:
-                _require_artifact(stack, machine)
+            _require_artifacts(stack, machine)
             require_mount(machine)
             volume = machine.volume
             if volume is not None and volume.mode is not RestoreMode.EMPTY:
@@ -304,13 +303,13 @@ class LocalProvider:
         """See the port."""
         if machine.deploy is None:
             raise BugError("E_BUG", f"{machine.name} has nothing to deploy")
-        _require_artifact(stack, machine)
+        _require_artifacts(stack, machine)
         cancel.check()
         place = self.layout.machine(stack.environment, machine.name)
         met_before = limits_met(place)
         try:
             answer = run_agent(place, "deploy", _DEPLOY_TIMEOUT_S)
-            return deploy_report(machine, answer, _bucket_of(stack, machine.deploy).path)
+            return deploy_report(machine, answer, _bucket_of(stack, machine.deploy.bucket).path)
         except OperationError as error:
             raise explained(place, machine, error, met_before) from error
 
@@ -465,12 +464,20 @@ class LocalProvider:
             lock.release()
 
 
-def _require_artifact(stack: Stack, machine: Machine) -> None:
-    deploy = machine.deploy
-    if deploy is None:
-        return
-    bucket = _bucket_of(stack, deploy)
-    found = next((key for key in deploy.keys if object_path(bucket.path, key) is not None), None)
+def _require_artifacts(stack: Stack, machine: Machine) -> None:
+    """The machine's code, and the manifests that Puppet applies on it."""
+    puppet = machine.provision.puppet if machine.provision else None
+    if puppet is not None:
+        _require_artifact(stack, machine, puppet.bucket, (puppet.key,))
+    if machine.deploy is not None and machine.mount is None:
+        _require_artifact(stack, machine, machine.deploy.bucket, machine.deploy.keys)
+
+
+def _require_artifact(
+    stack: Stack, machine: Machine, bucket_name: str, keys: Sequence[str]
+) -> None:
+    bucket = _bucket_of(stack, bucket_name)
+    found = next((key for key in keys if object_path(bucket.path, key) is not None), None)
     if found is not None and object_path(bucket.path, f"{found}.sha256") is None:
         raise InputError(
             "E_ARTIFACT_CHECKSUM",
@@ -480,11 +487,10 @@ def _require_artifact(stack: Stack, machine: Machine) -> None:
     if found is None:
         raise InputError(
             "E_ARTIFACT_MISSING",
-            f"{machine.type}: none of {', '.join(deploy.keys)} is in bucket {bucket.name} "
-            f"({bucket.path})",
+            f"{machine.type}: none of {', '.join(keys)} is in bucket {bucket.name} ({bucket.path})",
             hint="build the artifact and put it there, with its .sha256 beside it",
         )
 
 
-def _bucket_of(stack: Stack, deploy: Deploy) -> Bucket:
-    return next(bucket for bucket in stack.buckets if bucket.name == deploy.bucket)
+def _bucket_of(stack: Stack, name: str) -> Bucket:
+    return next(bucket for bucket in stack.buckets if bucket.name == name)

@@ -1,0 +1,4 @@
+# The feed.
+class role::redis {
+  include redis
+}
