@@ -1,7 +1,8 @@
 """The daemon: the one place where everything is wired together and kept running.
 
-It serves two applications on one event loop: the API on a unix socket of the host, and the
-region's services (metadata, bucket, wait handles) on sockets inside the region.
+It serves three applications on one event loop: the API on a unix socket of the host, API and page
+on a port of its loopback, and the region's services (metadata, bucket, wait handles) on sockets
+inside the region.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from greenroom.app.access import Access
 from greenroom.app.clock import SystemClock
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.history import History
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.jobs.definitions import read_jobs
 from greenroom.app.jobs.scheduler import Scheduler
@@ -32,6 +36,7 @@ from greenroom.app.jobs.service import Jobs
 from greenroom.app.jobs.views import execution_json
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
+from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.jobs.engine import DbosEngine
@@ -51,7 +56,11 @@ from greenroom.region import Region
 from greenroom.store.database import Database
 from greenroom.store.environments import STANDING
 from greenroom.web.api import make_api
+from greenroom.web.environments import log_readers
+from greenroom.web.page.site import make_site
+from greenroom.web.page.site_parts import Parts
 from greenroom.web.peer import PeerProtocol
+from greenroom.web.place import further_hosts, open_web
 
 _SERVICE_PORT = 80
 
@@ -70,6 +79,7 @@ def serve(region: Region) -> None:
     # Machines cause what it says of the requests that it serves them.
     logging.getLogger("uvicorn.error").addFilter(LogLimit())
     os.environ["PATH"] = search_path()
+    hosts = further_hosts()
     _raise_open_files()
     require_ready(region)
     with _only_one(region):
@@ -91,16 +101,21 @@ def serve(region: Region) -> None:
             jobs.recover()
             scheduler.start()
             with _watch_over_space(control, provider).running():
+                listener, place = open_web(region)
+                parts = _parts(ledger, control, provider)
                 api = make_api(
                     control,
                     provider,
                     inventory,
-                    Timings(ledger),
-                    Access.on(ledger),
-                    Lifetimes(database=ledger, clock=SystemClock()),
+                    parts.timings,
+                    parts.access,
+                    parts.lifetimes,
                     jobs,
+                    parts.sessions,
+                    place,
                 )
-                asyncio.run(_serve_until_told(region, provider, api))
+                site = make_site(parts, api, region, hosts)
+                asyncio.run(_serve_until_told(region, provider, api, site, listener))
         finally:
             scheduler.close()
             jobs.close()
@@ -157,6 +172,19 @@ def _jobs(
     )
 
 
+def _parts(ledger: Database, control: ControlPlane, provider: LocalProvider) -> Parts:
+    clock, access = SystemClock(), Access.on(ledger)
+    return Parts(
+        control=control,
+        access=access,
+        sessions=Sessions(database=ledger, access=access, clock=clock),
+        history=History(ledger),
+        timings=Timings(ledger),
+        lifetimes=Lifetimes(database=ledger, clock=clock),
+        logs=partial(log_readers, provider),
+    )
+
+
 def _ledger(region: Region) -> Database:
     """A file, unless GREENROOM_DATABASE_URL names a database elsewhere."""
     region.ledger_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -208,7 +236,13 @@ def _only_one(region: Region) -> Iterator[None]:
         yield
 
 
-async def _serve_until_told(region: Region, provider: LocalProvider, api: FastAPI) -> None:
+async def _serve_until_told(
+    region: Region,
+    provider: LocalProvider,
+    api: FastAPI,
+    site: ASGIApp,
+    listener: socket.socket | None,
+) -> None:
     services = RegionServices(
         provider.layout, provider.residents, provider.signals, provider.health_words
     )
@@ -219,13 +253,17 @@ async def _serve_until_told(region: Region, provider: LocalProvider, api: FastAP
     api_server = _Server(api, http=PeerProtocol)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
     region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
+    site_server = _Server(site, http="h11")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _tell_to_exit, api_server, region_server)
-    await asyncio.gather(
+        loop.add_signal_handler(number, _tell_to_exit, api_server, region_server, site_server)
+    servings = [
         region_server.serve(sockets=inside),
         api_server.serve(sockets=[_api_socket(region.socket_path)]),
-    )
+    ]
+    if listener is not None:
+        servings.append(site_server.serve(sockets=[listener]))
+    await asyncio.gather(*servings)
 
 
 def _tell_to_exit(*servers: uvicorn.Server) -> None:
@@ -234,7 +272,7 @@ def _tell_to_exit(*servers: uvicorn.Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: two servers share this process."""
+    """uvicorn without its signal handlers: several servers share this process."""
 
     def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(

@@ -16,6 +16,8 @@ from greenroom.errors import UsageError
 _NAME = re.compile(r"[a-z][a-z0-9]{0,7}")
 DEFAULT_CIDR = "10.213.0.0/16"
 DEFAULT_PROXY_PORT = 8080
+_WEB_BESIDE_PROXY = 10
+"""How far the port of API and page lies from the proxy's, unless GREENROOM_WEB_PORT names one."""
 
 
 def _is_private(cidr: str) -> bool:
@@ -28,20 +30,29 @@ def _is_private(cidr: str) -> bool:
     return second in ranges.get(first, ())
 
 
+def _port_of(variable: str, default: int) -> int:
+    port = os.environ.get(variable, str(default))
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise UsageError("E_REGION_PORT", f"{variable} is {port!r}: expected 1 to 65535")
+    return int(port)
+
+
 class Region(NamedTuple):
     """The names, folders and addresses of one region (not a dataclass: see ``Fault``).
 
     ``cidr`` is a /16 in dotted form: the n-th environment has its n-th /24, and the last /24 is
-    the link to the host.
+    the link to the host. Environments answer on ``proxy_port``, API and page on ``web_port``.
     """
 
     label: str
     cidr: str = DEFAULT_CIDR
     proxy_port: int = DEFAULT_PROXY_PORT
+    web_port: int = DEFAULT_PROXY_PORT + _WEB_BESIDE_PROXY
 
     @classmethod
     def from_environment(cls) -> Region:
-        """Read GREENROOM_REGION, GREENROOM_CIDR and GREENROOM_PORT; raises UsageError."""
+        """Read GREENROOM_REGION, GREENROOM_CIDR, GREENROOM_PORT and GREENROOM_WEB_PORT; raises
+        UsageError."""
         label = os.environ.get("GREENROOM_REGION", "")
         if label and not _NAME.fullmatch(label):
             raise UsageError(
@@ -54,10 +65,15 @@ class Region(NamedTuple):
                 "E_REGION_CIDR",
                 f"GREENROOM_CIDR is {cidr!r}: expected a private /16 such as {DEFAULT_CIDR}",
             )
-        port = os.environ.get("GREENROOM_PORT", str(DEFAULT_PROXY_PORT))
-        if not port.isdecimal() or not 1 <= int(port) <= 65535:
-            raise UsageError("E_REGION_PORT", f"GREENROOM_PORT is {port!r}: expected 1 to 65535")
-        return cls(label=label, cidr=cidr, proxy_port=int(port))
+        port = _port_of("GREENROOM_PORT", DEFAULT_PROXY_PORT)
+        web_port = _port_of("GREENROOM_WEB_PORT", port + _WEB_BESIDE_PROXY)
+        if port == web_port:
+            raise UsageError(
+                "E_REGION_PORT",
+                f"GREENROOM_PORT and GREENROOM_WEB_PORT are both {port}",
+                hint="give one of them another port",
+            )
+        return cls(label=label, cidr=cidr, proxy_port=port, web_port=web_port)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from tests.unit import cli_values as values
 
-from greenroom.cli.graph import dot_source, draw, drawing_of
+from greenroom.drawing.flows import dot_source, draw, drawing_of
 from greenroom.errors import HostError
 from greenroom.model.proof import Reach, Verdict
 

@@ -112,6 +112,18 @@ class Tokens:
         self._note_use(token, now)
         return Caller(name=token.name, grants=token.grants)
 
+    def find(self, text: str) -> TokenView | None:
+        """The token of that id, or else the one of that name: not a revoked one, or the newest."""
+        with self._database.read() as connection:
+            return find_token(connection, text)
+
+    def caller_now(self, token: str) -> Caller | None:
+        """Whose the token of that id is; None once it opens nothing any more."""
+        found = self.find(token)
+        if found is None or found.status_at(self._clock.now()) is not TokenStatus.GOOD:
+            return None
+        return Caller(name=found.name, grants=found.grants)
+
     def all(self, caller: Caller) -> tuple[TokenView, ...]:
         """The tokens that ``caller`` may see: those of stacks whose tokens are theirs to make.
         Raises RefusedError E_FORBIDDEN if these are none."""

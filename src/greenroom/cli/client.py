@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ExtensionReply,
         FaultReply,
         ImageReply,
+        LoginLinkReply,
         LogReply,
         OperationBody,
         OperationReply,
@@ -62,6 +63,10 @@ class Client:
     def status(self) -> StatusReply:
         """Who answers."""
         return cast("StatusReply", self._call("GET", "/v1/status"))
+
+    def login_link(self) -> LoginLinkReply:
+        """A link that logs a browser in once."""
+        return cast("LoginLinkReply", self._call("POST", "/v1/web/tickets"))
 
     def environments(self) -> list[EnvironmentReply]:
         """Every environment of the region."""

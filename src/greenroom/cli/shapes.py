@@ -27,6 +27,15 @@ class StatusReply(TypedDict):
     pid: int
     region: str
     started_at: str
+    web_url: str | None
+    web_notice: str
+
+
+class LoginLinkReply(TypedDict):
+    """A link that logs a browser in once."""
+
+    url: str
+    expires_s: float
 
 
 class EventReply(TypedDict):

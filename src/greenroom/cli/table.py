@@ -48,6 +48,7 @@ COMMANDS = {
     "show": Entry("show", "show", "Show an environment: machines, phases, restores, proof."),
     "inventory": Entry("inventory", "inventory", "List machines: who is there, since when, how."),
     "open": Entry("open", "open_environment", "Print an environment's URL and open it."),
+    "web": Entry("web", "web", "Print a link to the page that logs in once, and open it."),
     "shell": Entry("shell", "shell", "Open a shell in a machine (alias: ssh)."),
     "ssh": Entry("shell", "shell", "Open a shell in a machine.", hidden=True),
     "exec": Entry("exec", "exec_command", "Run a command in a machine."),

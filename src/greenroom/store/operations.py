@@ -119,6 +119,32 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
     return None
 
 
+def operations_on(
+    connection: Connection, environment: EnvironmentName, limit: int
+) -> tuple[tuple[OperationRecord, str | None], ...]:
+    """The newest operations on environments of that name, newest first, each with what its error
+    said if it failed."""
+    query = (
+        select(operations)
+        .where(operations.c.environment == str(environment))
+        .order_by(operations.c.accepted.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(query).mappings()
+    return tuple((_record(row), row["error_message"]) for row in rows)
+
+
+def newest_creates(connection: Connection, limit: int) -> tuple[OperationRecord, ...]:
+    """What was created last, newest first."""
+    query = (
+        select(operations)
+        .where(operations.c.kind == "create")
+        .order_by(operations.c.accepted.desc())
+        .limit(limit)
+    )
+    return tuple(_record(row) for row in connection.execute(query).mappings())
+
+
 def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:
     """What a restart has to go on with, oldest first."""
     query = (

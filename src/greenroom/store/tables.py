@@ -177,3 +177,16 @@ timings = Table(
 )
 Index("timings_stack", timings.c.stack, timings.c.id)
 Index("timings_operation", timings.c.operation)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # Of the cookie's value, which is random: whoever reads the ledger cannot log in with it.
+    Column("sha256", String(64), primary_key=True),
+    Column("caller", String(128), nullable=False),
+    Column("grants_json", Text, nullable=False),
+    # The token that was given at the login; empty for a login by the unix socket.
+    Column("token", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)

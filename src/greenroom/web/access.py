@@ -14,32 +14,51 @@ from greenroom.model.peer import Peer
 
 _SCHEME = "bearer"
 
+CALLER_KEY = "greenroom.caller"
+"""Where the door by TCP leaves who it has let in, in the request's scope."""
+
 
 def caller_of(request: Request) -> Caller:
-    """The caller: of the token in ``Authorization: Bearer …`` (RFC 6750), or else of the process
-    at the other end of the unix socket. Raises LoginError E_TOKEN_… .
+    """The caller: whom the door by TCP has let in, or else of the token in
+    ``Authorization: Bearer …`` (RFC 6750), or else of the process at the other end of the unix
+    socket. Raises LoginError E_TOKEN_… .
 
     A token is looked at first, so that root can try out what somebody else may.
     """
+    let_in: Caller | None = request.scope.get(CALLER_KEY)
+    if let_in is not None:
+        request.state.caller = let_in
+        return let_in
     access: Access = request.app.state.access
     logins = access.logins
     peer = peer_of(request)
-    header = request.headers.get("authorization")
-    if header is not None:
-        caller = logins.by_token(_bearer(header), origin_of_request(request))
+    token = bearer_of(request)
+    if token is not None:
+        caller = logins.by_token(token, origin_of_request(request))
     elif peer is not None:
         caller = logins.by_peer(peer)
     else:
-        raise LoginError(
-            "E_TOKEN_MISSING",
-            "this takes a token: Authorization: Bearer grt_…",
-            hint="greenroom token create NAME --role ROLE makes one",
-        )
+        raise token_missing()
     request.state.caller = caller
     return caller
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def token_missing() -> LoginError:
+    """Nobody said who they are."""
+    return LoginError(
+        "E_TOKEN_MISSING",
+        "this takes a token: Authorization: Bearer grt_…",
+        hint="greenroom token create NAME --role ROLE makes one",
+    )
+
+
+def bearer_of(request: Request) -> str | None:
+    """The token in the request's header, if there is the header."""
+    header = request.headers.get("authorization")
+    return None if header is None else _bearer(header)
 
 
 def peer_of(request: Request) -> Peer | None:

@@ -14,6 +14,7 @@ from greenroom.app.control_plane import ControlPlane
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
+from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.audit import audit_routes
@@ -23,7 +24,9 @@ from greenroom.web.inventory import inventory_routes
 from greenroom.web.jobs import execution_routes, job_routes
 from greenroom.web.lifetimes import lifetime_routes
 from greenroom.web.operations import operation_routes
+from greenroom.web.place import WebPlace
 from greenroom.web.problems import add_problems
+from greenroom.web.tickets import ticket_routes
 from greenroom.web.timings import timing_routes
 from greenroom.web.tokens import token_routes
 
@@ -36,8 +39,10 @@ def make_api(
     access: Access,
     lifetimes: Lifetimes,
     jobs: Jobs,
+    sessions: Sessions,
+    place: WebPlace,
 ) -> FastAPI:
-    """The application that the daemon serves on its unix socket."""
+    """The application that the daemon serves on its unix socket, and at ``place``."""
     api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
     started_at = datetime.now(UTC)
     api.state.access = access
@@ -52,6 +57,7 @@ def make_api(
     api.include_router(lifetime_routes(lifetimes))
     api.include_router(job_routes(jobs))
     api.include_router(execution_routes(jobs))
+    api.include_router(ticket_routes(sessions, place))
 
     @api.get("/v1/status")
     def status() -> dict[str, Any]:
@@ -60,6 +66,8 @@ def make_api(
             "pid": os.getpid(),
             "region": provider.layout.region.name,
             "started_at": started_at.isoformat(),
+            "web_url": place.url,
+            "web_notice": place.notice,
         }
 
     return api

@@ -18,8 +18,9 @@ from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError
 from greenroom.model.access import Action
 from greenroom.model.proof import Proof
+from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentDetail, EnvironmentView
-from greenroom.providers.local.logs import LogReader, log_services, readers
+from greenroom.providers.local.logs import LogReader, readers
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.web.access import Asking
 from greenroom.web.event_stream import NDJSON
@@ -67,11 +68,9 @@ def environment_routes(control: ControlPlane, provider: LocalProvider) -> APIRou
         name: str, machine: str | None = None, service: str | None = None, follow: bool = False
     ) -> StreamingResponse:
         stack = control.stack_of(name)
-        chosen = [machine_named(stack, machine)] if machine else stack.machines
-        places = [provider.layout.machine(stack.environment, m.name) for m in chosen]
-        found = [reader for place in places for reader in readers(place, service)]
+        found = log_readers(provider, stack, machine, service)
         if service is not None and not found:
-            known = {name for place in places for name in log_services(place)}
+            known = {each.service for each in log_readers(provider, stack, machine)}
             raise InputError(
                 "E_SERVICE",
                 unknown("service", service, known),
@@ -80,6 +79,15 @@ def environment_routes(control: ControlPlane, provider: LocalProvider) -> APIRou
         return StreamingResponse(_log_lines(found, follow), media_type=NDJSON)
 
     return routes
+
+
+def log_readers(
+    provider: LocalProvider, stack: Stack, machine: str | None, service: str | None = None
+) -> list[LogReader]:
+    """The logs of a Stack's machines, or of the one that is named."""
+    chosen = [machine_named(stack, machine)] if machine else stack.machines
+    places = [provider.layout.machine(stack.environment, each.name) for each in chosen]
+    return [reader for place in places for reader in readers(place, service)]
 
 
 async def _log_lines(found: list[LogReader], follow: bool) -> AsyncIterator[bytes]:

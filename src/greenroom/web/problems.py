@@ -19,7 +19,7 @@ from greenroom.errors import (
     UsageError,
 )
 
-_STATUS_BY_CODE = {"E_FORBIDDEN": 403, "E_MORE_RIGHTS": 403}
+_STATUS_BY_CODE = {"E_FORBIDDEN": 403, "E_FORM_TOKEN": 403, "E_MORE_RIGHTS": 403}
 _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
     LoginError: 401,
     BusyError: 429,
@@ -31,14 +31,14 @@ _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
 
 def add_problems(api: FastAPI) -> None:
     """Have every error of ours, and every malformed request, answered as a problem."""
-    api.add_exception_handler(GreenroomError, _problem)
+    api.add_exception_handler(GreenroomError, problem)
     api.add_exception_handler(RequestValidationError, _bad_request)
 
 
-async def _problem(request: Request, error: Exception) -> JSONResponse:
+async def problem(request: Request, error: Exception) -> JSONResponse:
     """A GreenroomError as RFC 9457's problem+json, with our code and exit code beside it."""
     assert isinstance(error, GreenroomError)
-    status = _status_of(error)
+    status = status_of(error)
     body = {
         "code": error.code,
         "message": error.message,
@@ -54,7 +54,8 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _status_of(error: GreenroomError) -> int:
+def status_of(error: GreenroomError) -> int:
+    """The HTTP status that an error is answered with."""
     by_family = (s for kind, s in _STATUS_BY_ERROR.items() if isinstance(error, kind))
     return _STATUS_BY_CODE.get(error.code) or next(by_family, 500)
 
@@ -80,4 +81,4 @@ async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     usage = UsageError("E_REQUEST", f"{where}: {first['msg']}")
-    return await _problem(request, usage)
+    return await problem(request, usage)

@@ -19,10 +19,11 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
     Exits with 1 if something is lacking.
     """
-    from greenroom.providers.local.doctor import diagnose
+    from greenroom.providers.local.doctor import diagnose, page_port
     from greenroom.region import Region
 
-    findings = diagnose(Region.from_environment())
+    region = Region.from_environment()
+    findings = (*diagnose(region), page_port(region))
     if as_json:
         say_json(
             [

@@ -60,7 +60,7 @@ def flows(
         if graph != _STDOUT:
             _print(proof, as_json)
         if graph is not None:
-            from greenroom.cli.graph import draw
+            from greenroom.drawing.flows import draw
 
             _write(draw(client.environment(name), proof, verdict_of(proof)), graph)
     if verdict_of(proof) != PROVED:

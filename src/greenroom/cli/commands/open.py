@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import click
 
 from greenroom.cli.connect import chosen_environment, connect
+from greenroom.cli.desktop import open_on_desktop
 from greenroom.cli.options import aws_options, environment_argument, json_option
 from greenroom.cli.provider import on_aws, refuse_aws_options
 from greenroom.cli.terminal import say, say_json
@@ -41,7 +39,7 @@ def open_environment(
         say_json({"url": urls[0], "urls": urls})
         return
     say(clean(urls[0]))
-    _open_on_desktop(urls[0])
+    open_on_desktop(urls[0])
 
 
 def _local_urls(environment: str | None) -> list[str]:
@@ -54,20 +52,3 @@ def _local_urls(environment: str | None) -> list[str]:
             hint="give a machine type an endpoint in the blueprint",
         )
     return detail["urls"]
-
-
-def _open_on_desktop(url: str) -> None:
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return
-    opener = shutil.which("xdg-open")
-    if opener is None:
-        return
-    import subprocess
-
-    subprocess.Popen(
-        [opener, url],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

@@ -58,6 +58,22 @@ def diagnose(region: Region) -> tuple[Finding, ...]:
     )
 
 
+def page_port(region: Region) -> Finding:
+    """Whether API and page can answer by TCP. Not part of ``diagnose``: machines run without."""
+    port = region.web_port
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return Finding(name="page", ok=True, message=f"port {port} is free for the page")
+    if inodes & _daemon_inodes(region):
+        return Finding(name="page", ok=True, message=f"http://127.0.0.1:{port} is served")
+    return Finding(
+        name="page",
+        ok=False,
+        message=f"port {port}, where the page would be, is somebody else's",
+        mend="export GREENROOM_WEB_PORT=PORT with a free one, then greenroom serve --stop",
+    )
+
+
 def require_ready(region: Region) -> None:
     """Raises HostError (E_HOST) that names every lack and its mend."""
     lacks = [finding for finding in diagnose(region) if not finding.ok]
@@ -132,3 +148,24 @@ def _addresses(region: Region) -> Finding:
     except GreenroomError as error:
         return Finding(name="addresses", ok=False, message=error.message, mend=error.hint)
     return Finding(name="addresses", ok=True, message=f"{region.cidr} is free for greenroom")
+
+
+_LISTEN = "0A"
+_LOCAL_ADDRESSES = ("0100007F", "00000000")
+
+
+def _listening_inodes(port: int) -> frozenset[str]:
+    """The sockets that listen on the port, on the loopback or everywhere (proc(5), net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    local = {f"{address}:{port:04X}" for address in _LOCAL_ADDRESSES}
+    return frozenset(row[9] for row in rows if row[1] in local and row[3] == _LISTEN)
+
+
+def _daemon_inodes(region: Region) -> frozenset[str]:
+    """The sockets that the region's daemon has open; none if it does not run."""
+    try:
+        pid = int((region.run_dir / "daemon.lock").read_text())
+        targets = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(t.removeprefix("socket:[").rstrip("]") for t in targets)

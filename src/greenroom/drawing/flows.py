@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from greenroom.cli.text import clean, count
-from greenroom.cli.verdict import FAILED, NOT_VERIFIED, PROVED
 from greenroom.errors import HostError, OperationError
+from greenroom.model.proof import Verdict
+from greenroom.plain_text import clean, count
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import DetailReply, FlowReply, ProofReply
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 _SVG = "http://www.w3.org/2000/svg"
 _TIMEOUT_S = 30
 _SERVICES = ("metadata", "dns", "buckets")
-_CLASSES = {PROVED: "proved", FAILED: "failed", NOT_VERIFIED: "unverified"}
+_CLASSES: dict[str, str] = {
+    Verdict.PROVED: "proved",
+    Verdict.FAILED: "failed",
+    Verdict.NOT_VERIFIED: "unverified",
+}
 _MEANINGS = {
     "proved": "declared, and proved open",
     "failed": "failed: not as declared",
@@ -82,14 +86,14 @@ class Drawing:
 def draw(detail: DetailReply, proof: ProofReply, verdict: str) -> str:
     """The SVG. Raises HostError (E_NO_PROGRAM) if graphviz is not installed."""
     drawing = drawing_of(detail, proof, verdict)
-    return finished(_laid_out(dot_source(drawing)), drawing)
+    return finished(laid_out(dot_source(drawing)), drawing)
 
 
 def drawing_of(detail: DetailReply, proof: ProofReply, verdict: str) -> Drawing:
     """What is drawn: a node for each group that machines are made of, with its members, and for
     whatever else a declared or faulty flow leads from or to (pure)."""
     name = clean(detail["summary"]["name"])
-    closed = sum(not f["declared"] and f["verdict"] == PROVED for f in proof["flows"])
+    closed = sum(not f["declared"] and f["verdict"] == Verdict.PROVED for f in proof["flows"])
     drawing = Drawing(
         title=f"Flows of {name}",
         description=f"{name} is {verdict}. {count(closed, 'flow')} that nobody declares "
@@ -104,7 +108,7 @@ def drawing_of(detail: DetailReply, proof: ProofReply, verdict: str) -> Drawing:
         lines.append(f"{clean(machine['name'])} {clean(machine['address'])}{also}")
     found: dict[tuple[str, str, str], dict[str, None]] = {}
     for flow in proof["flows"]:
-        if flow["declared"] or flow["verdict"] != PROVED:
+        if flow["declared"] or flow["verdict"] != Verdict.PROVED:
             ends = _node_of(flow["source"], group_of), _node_of(flow["target"], group_of)
             ports = found.setdefault((*ends, flow["verdict"]), {})
             ports[_port_text(flow)] = None
@@ -137,9 +141,9 @@ def dot_source(drawing: Drawing) -> str:
     return "\n".join((*lines, "}", ""))
 
 
-def finished(svg: str, drawing: Drawing) -> str:
-    """The layout with our colours, a title, a description, sentences for the arrows and a legend;
-    pure."""
+def finished(svg: str, drawing: Drawing, *, of_page: bool = False) -> str:
+    """The layout with a title, a description, sentences for the arrows and a legend, and with our
+    colours unless it is part ``of_page``, which brings its own (pure)."""
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(svg)
     _, _, width, height = (float(word) for word in root.attrib["viewBox"].split())
@@ -158,9 +162,10 @@ def finished(svg: str, drawing: Drawing) -> str:
     root.attrib.pop("height", None)
     head = [_element("title", drawing.title, id="title")]
     head.append(_element("desc", drawing.description, id="desc"))
-    head.append(_element("style", _STYLE))
-    paper = {"class": "paper", "width": f"{width:g}", "height": f"{full:g}"}
-    head.append(_element("rect", **paper))
+    if not of_page:
+        head.append(_element("style", _STYLE))
+        paper = {"class": "paper", "width": f"{width:g}", "height": f"{full:g}"}
+        head.append(_element("rect", **paper))
     root[:0] = head
     for number, arrow in enumerate(drawing.arrows):
         group = root.find(f".//*[@id='flow{number}']")
@@ -172,7 +177,8 @@ def finished(svg: str, drawing: Drawing) -> str:
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _laid_out(source: str) -> str:
+def laid_out(source: str) -> str:
+    """What graphviz makes of a text in its language; raises HostError, OperationError."""
     from greenroom.providers.local.command import run
 
     try:
@@ -221,7 +227,7 @@ def _port_text(flow: FlowReply) -> str:
     port = f"{flow['port']}/{clean(flow['protocol'])}"
     if flow["target"] in _SERVICES:
         port = f"{clean(flow['target'])} {port}"
-    return port if flow["verdict"] == PROVED else f"{port} {clean(flow['reach'])}"
+    return port if flow["verdict"] == Verdict.PROVED else f"{port} {clean(flow['reach'])}"
 
 
 def _quoted(text: str) -> str:

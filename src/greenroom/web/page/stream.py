@@ -1,0 +1,91 @@
+"""Server-sent events: pieces of a page, sent when something changed.
+
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html. A browser that goes away
+ends the generator, and with it whatever it listened to; one that comes back names the last event
+that it saw in ``Last-Event-ID``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from starlette.responses import StreamingResponse
+
+from greenroom.app.control_plane import ControlPlane
+
+GATHER_S = 0.1
+"""What comes in a burst is shown once."""
+LOOK_AGAIN_S = 5.0
+"""How often is looked without news: not every change is an operation's event."""
+ENDED = "ended"
+
+
+class Piece(NamedTuple):
+    """One event: text to swap in, or an ``event`` that the page listens for."""
+
+    data: str
+    event: str = ""
+    id: str = ""
+
+    def encoded(self) -> bytes:
+        """As it goes over the wire."""
+        head = f"event: {self.event}\n" if self.event else ""
+        head += f"id: {self.id}\n" if self.id else ""
+        lines = "".join(f"data: {line}\n" for line in self.data.splitlines() or [""])
+        return f"{head}{lines}\n".encode()
+
+
+def event_stream(pieces: AsyncIterator[Piece]) -> StreamingResponse:
+    """The answer that goes on while ``pieces`` does."""
+
+    async def encoded() -> AsyncIterator[bytes]:
+        # At once, so that the browser knows that it is heard.
+        yield b": here\n\n"
+        async with contextlib.aclosing(pieces) as each:  # type: ignore[type-var]
+            async for piece in each:
+                yield piece.encoded()
+
+    return StreamingResponse(encoded(), media_type="text/event-stream")
+
+
+async def changed_pieces(
+    control: ControlPlane,
+    render: Callable[[], str | None],
+    *,
+    concerns: Callable[[str], bool] = lambda operation: True,
+    look_again_s: float = LOOK_AGAIN_S,
+    shown: str | None = None,
+) -> AsyncIterator[Piece]:
+    """What ``render`` gives, whenever it gives something other than what is ``shown``; ends when
+    it gives None.
+
+    It is called in a thread, after each event of an operation that ``concerns`` us, and every
+    ``look_again_s`` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+
+    def tell(operation: str) -> None:
+        if concerns(operation):
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(news.set)
+
+    stop = control.listen(tell)
+    try:
+        while True:
+            news.clear()
+            text = await asyncio.to_thread(render)
+            if text is None:
+                yield Piece("", event=ENDED)
+                return
+            if text != shown:
+                shown = text
+                yield Piece(text)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), look_again_s)
+                await asyncio.sleep(GATHER_S)
+    finally:
+        stop()

@@ -1,0 +1,39 @@
+"""Links that log a browser in once, for who is at the unix socket."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from greenroom.app.sessions import TICKET_TTL_S, Sessions
+from greenroom.errors import HostError, RefusedError
+from greenroom.web.access import Asking, bearer_of, peer_of
+from greenroom.web.place import WebPlace
+
+
+class LoginLink(BaseModel):
+    """``url`` logs in once, within ``expires_s`` seconds."""
+
+    url: str
+    expires_s: float
+
+
+def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
+    """``greenroom web``."""
+    routes = APIRouter()
+
+    @routes.post("/v1/web/tickets", status_code=201)
+    def ticket(request: Request, caller: Asking) -> LoginLink:
+        if peer_of(request) is None or bearer_of(request) is not None:
+            # A login by token ends with the token; one by a link could outlive it.
+            raise RefusedError(
+                "E_NO_TICKET",
+                "login links are given on the daemon's unix socket, to who needs no token there",
+                hint="the page takes the token itself",
+            )
+        if place.url is None:
+            raise HostError("E_WEB_PORT", place.notice, hint="greenroom serve --stop, then again")
+        url = f"{place.url}/login?ticket={sessions.ticket(caller)}"
+        return LoginLink(url=url, expires_s=TICKET_TTL_S)
+
+    return routes
