@@ -101,6 +101,11 @@ class Region(NamedTuple):
         return self.run_dir / "daemon.sock"
 
     @property
+    def ssh_dir(self) -> Path:
+        """The keys that ssh gets into machines with, until the next reboot; root's alone."""
+        return self.run_dir / "ssh"
+
+    @property
     def log_path(self) -> Path:
         """The daemon's log."""
         return self.state_dir / "daemon.log"

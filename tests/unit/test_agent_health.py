@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from agent_region import (
@@ -13,6 +20,7 @@ from agent_region import (
     install_s6,
     machine_paths,
     running_region,
+    write_boot,
 )
 
 from greenroom.agent import health
@@ -158,3 +166,52 @@ def test_an_agent_that_cannot_look_says_that(region, port, paths, monkeypatch):
     monkeypatch.setattr(health, "problems_of", broken)
     watched(region, port, paths, nothing, nothing)
     assert region.healths == [{"problems": ["its agent cannot look: s6-svstat is not there"]}]
+
+
+def test_the_child_that_a_boot_leaves_is_the_only_one_and_holds_up_nobody(
+    region, port, paths, tmp_path
+):
+    check = {"kind": "tcp", "port": port, "deadline_s": 1}
+    write_boot(paths, boot_document(region, checks=[check], health_url=f"{region.url}/health/0"))
+    script = (
+        "import sys\n"
+        "from greenroom.agent import health\n"
+        "from greenroom.agent.boot import boot\n"
+        "from greenroom.agent.paths import paths_from_environment\n"
+        "health.EVERY_S = 0.01\n"
+        "sys.exit(boot(paths_from_environment()))\n"
+    )
+    environment = {
+        **os.environ,
+        "GREENROOM_AGENT_ROOT": paths.root,
+        "GREENROOM_AGENT_METADATA": region.url,
+    }
+    for _ in range(2):
+        # With its output in a pipe: a child that kept it would be waited for.
+        subprocess.run(
+            [sys.executable, "-c", script], env=environment, check=True, capture_output=True
+        )
+    try:
+        wait_until(lambda: region.healths)
+        wait_until(lambda: len(reporters(paths)) == 1)
+    finally:
+        for pid in reporters(paths):
+            os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: reporters(paths) == [])
+
+
+def reporters(paths):
+    """The processes that hold this machine's boot.json open."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            if any(each.readlink() == Path(paths.boot) for each in folder.iterdir()):
+                found.append(int(folder.parent.name))
+    return found
+
+
+def wait_until(true):
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "the state did not come"
+        time.sleep(0.01)

@@ -127,6 +127,16 @@ def test_the_difference_names_what_changed_but_not_what_follows_from_it(
         (["diff", "--role", "db"], "--role does not go with diff"),
         (["diff", "--since", "soon"], "--since 'soon' is no time"),
         (["--at", "12x"], "--at '12x' is no time"),
+        (["--format", "xml"], "there is no format 'xml'"),
+        (["--format", "enc"], "--format enc is for a machine"),
+        (["--format", "dotenv"], "--format dotenv is for an environment"),
+        (["--format", "dotenv", "x", "--role", "db"], "--role does not go with --format dotenv"),
+        (["--format", "ssh", "backend1"], "--format ssh is for all machines, not for 'backend1'"),
+        (["--format", "http_sd"], "--port goes with --format http_sd"),
+        (["--format", "ssh", "--port", "1"], "--port goes with --format http_sd"),
+        (["--format", "ssh", "--host", "x"], "--host goes with --format ansible"),
+        (["--format", "ssh", "--at", "1h"], "--at does not go with --format"),
+        (["--list"], "--list goes with --format"),
     ],
 )
 def test_words_that_mean_nothing_are_refused(
@@ -136,6 +146,30 @@ def test_words_that_mean_nothing_are_refused(
     assert code == 2
     assert err.startswith(f"error E_USAGE: {message}")
     assert daemon.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "asked"),
+    [
+        ("--format ssh --branch x", "as/ssh", {"branch": ["x"]}),
+        ("--format ansible --list", "as/ansible", {}),
+        ("--format ansible --host a.x", "machine/as/ansible", {"host": ["a.x"]}),
+        ("a.x --format enc", "machine/as/enc", {"host": ["a.x"]}),
+        ("--format http_sd --port 9100 --role db", "http_sd", {"port": ["9100"], "role": ["db"]}),
+        ("feature-x --format dotenv", "dotenv", {"name": ["feature-x"]}),
+    ],
+)
+def test_a_format_is_printed_as_the_daemon_wrote_it(
+    daemon: FakeDaemon, run: Run, words: str, path: str, asked: dict[str, list[str]]
+) -> None:
+    daemon.answer("GET", f"/v1/inventory/{path}", ["as it is"])
+    code, out, _ = run(*words.split())
+    assert code == 0
+    assert json.loads(out) == ["as it is"]
+    (request,) = daemon.requests
+    program = request.query.pop("program", None)
+    assert request.query == asked
+    assert (program is not None) == ("ssh" in words or "ansible" in words)
 
 
 def test_there_is_no_inventory_on_aws(daemon: FakeDaemon, run: Run) -> None:

@@ -52,17 +52,17 @@ def boot(paths: Paths) -> int:
             outcome = Outcome(success=False, reason=reason)
         delivered = _signal(raw, outcome, progress, started)
     if outcome.success and delivered:
-        _go_on_reporting(parse_boot(raw), paths)
+        _report_from_now_on(parse_boot(raw), paths)
         return 0
     return 1
 
 
-def _go_on_reporting(config: Boot, paths: Paths) -> None:
+def _report_from_now_on(config: Boot, paths: Paths) -> None:
     """In a local region: tell from now on how the machine is."""
     if config.health_url is not None:
-        from .health import report_health
+        from .health import leave_reporter
 
-        report_health(config, config.health_url, read_facts(paths).address, paths)
+        leave_reporter(config, config.health_url, read_facts(paths).address, paths)
 
 
 def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:

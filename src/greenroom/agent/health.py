@@ -1,11 +1,13 @@
 """How this machine is, told to the region: at each change, and a few times a minute besides.
 
-The boot goes on as this loop: a process that is there already costs no start. Nobody watches it;
-a region that has heard a machine once tells when it falls silent.
+The boot leaves a child behind that does it: a process that is there already costs no start.
+Nobody watches it; a region that has heard a machine once tells when it falls silent.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 
 from .checks import ANSWER_S, attempt
@@ -40,6 +42,27 @@ def problems_of(config: Boot, address: str, paths: Paths) -> list[str]:
     ]
     tried = (attempt(check, address, ANSWER_S) for check in config.checks)
     return problems + [problem for problem in tried if problem is not None]
+
+
+def leave_reporter(config: Boot, url: str, address: str, paths: Paths) -> None:
+    """Fork a child that reports for as long as the machine runs; whoever waits for the boot waits
+    for nothing of it. There is one at a time, however often the boot script is run."""
+    if os.fork() > 0:
+        return
+    code = 1
+    try:
+        os.setsid()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        # The lock goes with the process (flock(2)).
+        lock = os.open(paths.boot, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        report_health(config, url, address, paths)
+    except BlockingIOError:
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def report_health(

@@ -101,6 +101,15 @@ class Client:
             if after is None:
                 return found
 
+    def inventory_text(self, path: str, **query: str | None) -> str:
+        """The inventory in somebody else's format, as it is."""
+        target = _target(f"/v1/inventory/{path}", **query)
+        reply = self._opened("GET", target, None)
+        try:
+            return reply.body().decode()
+        finally:
+            reply.close()
+
     def machine_changes(self, **query: str | None) -> list[ChangeReply]:
         """What changed in the inventory, the oldest first."""
         target = _target("/v1/inventory/changes", **query)

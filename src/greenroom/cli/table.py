@@ -51,6 +51,8 @@ COMMANDS = {
     "web": Entry("web", "web", "Print a link to the page that logs in once, and open it."),
     "shell": Entry("shell", "shell", "Open a shell in a machine (alias: ssh)."),
     "ssh": Entry("shell", "shell", "Open a shell in a machine.", hidden=True),
+    "ssh-proxy": Entry("ssh_proxy", "ssh_proxy", "Serve one ssh connection.", hidden=True),
+    "ssh-session": Entry("ssh_proxy", "ssh_session", "Run what ssh asked for.", hidden=True),
     "exec": Entry("exec", "exec_command", "Run a command in a machine."),
     "logs": Entry("logs", "logs", "Print the logs of an environment's services."),
     "flows": Entry("flows", "flows", "Probe who reaches whom, and judge it."),

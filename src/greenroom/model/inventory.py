@@ -107,6 +107,7 @@ class MachineQuery:
     slug, ``stacks`` those that the caller may see."""
 
     environment: str | None = None
+    name: str | None = None
     stack: str | None = None
     role: str | None = None
     branch: str | None = None
@@ -117,6 +118,7 @@ class MachineQuery:
         """Whether the record is among those that are wanted."""
         return (
             self.environment in (None, record.environment)
+            and self.name in (None, record.name)
             and self.stack in (None, record.stack)
             and self.role in (None, record.role)
             and self.branch in (None, record.branch, record.slug)

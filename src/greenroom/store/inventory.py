@@ -131,6 +131,7 @@ def _conditions(query: MachineQuery) -> list[ColumnElement[bool]]:
     c = machines.c
     plain = {
         c.environment: query.environment,
+        c.name: query.name,
         c.stack: query.stack,
         c.role: query.role,
         c.health: query.health,

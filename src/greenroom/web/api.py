@@ -50,7 +50,7 @@ def make_api(
     api.include_router(operation_routes(control, jobs))
     api.include_router(environment_routes(control, provider))
     api.include_router(image_routes(control, provider))
-    api.include_router(inventory_routes(inventory))
+    api.include_router(inventory_routes(inventory, control, provider.layout.region))
     api.include_router(timing_routes(timings))
     api.include_router(token_routes(access.tokens))
     api.include_router(audit_routes(access.audit))

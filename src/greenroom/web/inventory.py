@@ -1,44 +1,55 @@
-"""The inventory over HTTP: machines now, machines then, and what changed between."""
+"""The inventory over HTTP: machines now, machines then, what changed between, and the formats of
+those who ask for them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import AwareDatetime
 
+from greenroom.app.control_plane import ControlPlane
+from greenroom.app.inventory.ansible import render_ansible, render_ansible_host
+from greenroom.app.inventory.dotenv import render_dotenv
+from greenroom.app.inventory.enc import render_enc
+from greenroom.app.inventory.http_sd import render_http_sd
+from greenroom.app.inventory.naming import chosen, query_of
 from greenroom.app.inventory.service import Inventory
+from greenroom.app.inventory.ssh_config import HOST_KEY_ALIAS, SshAccess, render_ssh_config
 from greenroom.model.access import EVERY_STACK, Caller
-from greenroom.model.inventory import Health, MachineChange, MachinePage, MachineQuery
+from greenroom.model.inventory import (
+    Health,
+    MachineChange,
+    MachinePage,
+    MachineQuery,
+    MachineRecord,
+)
+from greenroom.providers.local import ssh_keys
+from greenroom.region import Region
 from greenroom.web.access import Asking
 
 PAGE_MAX = 10_000
+_PRINTABLE = "^[ -~]+$"
+_Port = Annotated[int, Query(ge=1, le=65535)]
+_Program = Annotated[str, Query(pattern=_PRINTABLE, max_length=4096)]
+"""greenroom's command line where the answer will be used; it goes into files by lines."""
 
 
-def inventory_routes(inventory: Inventory) -> APIRouter:
-    """Everything below /v1/inventory."""
-    routes = APIRouter(prefix="/v1/inventory")
+class Format(StrEnum):
+    """What an inventory can be written as, besides our own JSON."""
 
-    @routes.get("")
-    def machines(
-        query: Asked,
-        at: AwareDatetime | None = None,
-        after: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
-    ) -> MachinePage:
-        if at is not None:
-            return MachinePage(machines=inventory.machines_at(query, at), next=None)
-        return inventory.machines(query, after=after, limit=limit)
+    ANSIBLE = "ansible"
+    SSH = "ssh"
 
-    @routes.get("/changes")
-    def changes(
-        query: Asked,
-        since: AwareDatetime,
-        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
-    ) -> tuple[MachineChange, ...]:
-        return inventory.changes(query, since, limit)
 
-    return routes
+class MachineFormat(StrEnum):
+    """What one machine can be written as."""
+
+    ANSIBLE = "ansible"
+    ENC = "enc"
 
 
 def asked_machines(
@@ -67,3 +78,80 @@ def visible_stacks(caller: Caller) -> frozenset[str] | None:
     """The stacks that the caller has a role on; None stands for all."""
     stacks = frozenset(grant.stack for grant in caller.grants)
     return None if EVERY_STACK in stacks else stacks
+
+
+def inventory_routes(inventory: Inventory, control: ControlPlane, region: Region) -> APIRouter:
+    """Everything below /v1/inventory."""
+    routes = APIRouter(prefix="/v1/inventory")
+    _add_records(routes, inventory)
+    _add_formats(routes, inventory, control, region)
+    return routes
+
+
+def _add_records(routes: APIRouter, inventory: Inventory) -> None:
+    @routes.get("")
+    def machines(
+        query: Asked,
+        at: AwareDatetime | None = None,
+        after: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
+    ) -> MachinePage:
+        if at is not None:
+            return MachinePage(machines=inventory.machines_at(query, at), next=None)
+        return inventory.machines(query, after=after, limit=limit)
+
+    @routes.get("/changes")
+    def changes(
+        query: Asked,
+        since: AwareDatetime,
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
+    ) -> tuple[MachineChange, ...]:
+        return inventory.changes(query, since, limit)
+
+
+def _add_formats(
+    routes: APIRouter, inventory: Inventory, control: ControlPlane, region: Region
+) -> None:
+    @routes.get("/http_sd")
+    def http_sd(query: Asked, port: _Port) -> Response:
+        """For Prometheus: every machine that should run, at this port."""
+        text = render_http_sd(inventory.targets(query), port)
+        return Response(text, media_type="application/json")
+
+    @routes.get("/dotenv", response_class=PlainTextResponse)
+    def dotenv(name: str, caller: Asking) -> str:
+        """For programs: the machines of one environment."""
+        environment = str(control.stack_of(name).environment)
+        query = MachineQuery(environment=environment, stacks=visible_stacks(caller))
+        return render_dotenv(inventory.machines(query).machines)
+
+    @routes.get("/as/{format_}", response_class=PlainTextResponse)
+    def formatted(format_: Format, query: Asked, program: _Program = "greenroom") -> str:
+        """For Ansible and ssh: the machines that run, and how to get into them."""
+        records = inventory.machines(query).machines
+        render = render_ansible if format_ is Format.ANSIBLE else render_ssh_config
+        return render(records, _ssh_access(region, program))
+
+    @routes.get("/machine/as/{format_}", response_class=PlainTextResponse)
+    def machine(
+        format_: MachineFormat, host: str, caller: Asking, program: _Program = "greenroom"
+    ) -> str:
+        """For Ansible and Puppet: one machine, by any of its names."""
+        record = _named(inventory, host, caller)
+        if format_ is MachineFormat.ENC:
+            return render_enc(record)
+        return render_ansible_host(record, _ssh_access(region, program))
+
+
+def _named(inventory: Inventory, host: str, caller: Caller) -> MachineRecord:
+    query = replace(query_of(host), stacks=visible_stacks(caller))
+    return chosen(host, inventory.machines(query).machines)
+
+
+def _ssh_access(region: Region, program: str) -> SshAccess:
+    ssh_keys.ensure_keys(region.ssh_dir, HOST_KEY_ALIAS)
+    return SshAccess(
+        program=program,
+        identity=str(region.ssh_dir / ssh_keys.IDENTITY),
+        known_hosts=str(region.ssh_dir / ssh_keys.KNOWN_HOSTS),
+    )

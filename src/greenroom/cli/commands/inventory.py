@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 
 _DIFF = "diff"
 _SINCE_DEFAULT = "24h"
+_FORMATS = ("ansible", "dotenv", "enc", "http_sd", "ssh")
 
 
 @command(
     "inventory",
-    Argument("what", metavar="[diff]", required=False),
+    Argument("what", metavar="[diff | ENV | HOST]", required=False),
     Option("--role", help="Only machines of this role."),
     Option("--branch", help="Only machines of this branch (or slug)."),
     Option("--stack", help="Only machines of this stack."),
     Option("--at", metavar="TIME", help="As it was then: 90m ago, or 2026-11-23T10:00."),
-    Option(
-        "--since", metavar="TIME", help=f"diff: changes since then [default: {_SINCE_DEFAULT}]."
-    ),
+    Option("--since", metavar="TIME", help=f"diff: since then [default: {_SINCE_DEFAULT}]."),
+    Option("--format", name="form", metavar="|".join(_FORMATS), help="Write it for another."),
+    Option("--port", help="http_sd: the port to scrape."),
+    Option("--list", name="listed", flag=True, help="ansible: all hosts, which is the default."),
+    Option("--host", help="ansible: the variables of one host."),
     PROVIDER,
     JSON,
 )
@@ -40,35 +43,93 @@ def inventory(
     stack: str | None,
     at: str | None,
     since: str | None,
+    form: str | None,
+    port: str | None,
+    listed: bool,
+    host: str | None,
     provider: str | None,
     as_json: bool,
 ) -> None:
     """List machines: who is there, since when, how.
 
     Every machine of every environment, with its role, branch, addresses, health, image and
-    artifact. ``greenroom inventory diff`` tells what changed.
+    artifact. ``greenroom inventory diff`` tells what changed. With --format it is written for
+    Ansible, Prometheus (http_sd) and ssh; for an environment, as variables (dotenv ENV); for a
+    machine, as Puppet's external node classifier (enc HOST).
     """
     refuse_on_aws(
         "inventory",
         "on AWS greenroom list --provider aws and greenroom show --provider aws ENV tell it",
         provider,
     )
-    if what == _DIFF:
-        _refuse_with_diff(role=role, branch=branch, at=at)
+    wanted = {"role": role, "branch": branch, "stack": stack}
+    if form is not None:
+        _refuse_with("--format", at=at, since=since)
+        _say_formatted(form, what, wanted, port, host)
+    elif what == _DIFF:
+        _refuse_with(_DIFF, role=role, branch=branch, at=at)
         _say_changes(stack, since or _SINCE_DEFAULT, as_json=as_json)
-        return
-    if what is not None:
-        raise UsageError("E_USAGE", f"{what!r} is not diff", hint="greenroom inventory --help")
-    if since is not None:
-        raise UsageError("E_USAGE", "--since goes with diff", hint="greenroom inventory diff")
+    else:
+        _refuse_without_format(what, since=since, port=port, host=host, list=listed or None)
+        _say_machines(wanted, at, as_json=as_json)
+
+
+def _say_machines(wanted: dict[str, str | None], at: str | None, *, as_json: bool) -> None:
     then = None if at is None else instant("--at", at).isoformat()
-    records = connect().machines(role=role, branch=branch, stack=stack, at=then)
+    records = connect().machines(**wanted, at=then)
     if as_json:
         say_json(records)
     elif not records:
-        say("there is no such machine" if role or branch or stack else "there is no machine")
+        say("there is no such machine" if any(wanted.values()) else "there is no machine")
     else:
         _say_table(_HEAD, [_row(record) for record in records])
+
+
+def _say_formatted(
+    form: str,
+    what: str | None,
+    wanted: dict[str, str | None],
+    port: str | None,
+    host: str | None,
+) -> None:
+    """What the daemon writes for another program, as it is."""
+    from greenroom.cli.program import program_line
+
+    if form not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise UsageError("E_USAGE", f"there is no format {form!r}", hint=f"formats: {known}")
+    if form in ("dotenv", "enc"):
+        if what is None:
+            meant = "an environment" if form == "dotenv" else "a machine"
+            raise UsageError(
+                "E_USAGE",
+                f"--format {form} is for {meant}",
+                hint=f"for example greenroom inventory --format {form} {_EXAMPLE[form]}",
+            )
+        _refuse_with(f"--format {form}", **wanted, port=port, host=host)
+    elif what is not None:
+        raise UsageError("E_USAGE", f"--format {form} is for all machines, not for {what!r}")
+    if (port is None) == (form == "http_sd"):
+        hint = "for example greenroom inventory --format http_sd --port 9100"
+        raise UsageError("E_USAGE", "--port goes with --format http_sd", hint=hint)
+    if host is not None and form != "ansible":
+        raise UsageError("E_USAGE", "--host goes with --format ansible")
+    client = connect()
+    match form:
+        case "dotenv":
+            text = client.inventory_text("dotenv", name=what)
+        case "http_sd":
+            text = client.inventory_text("http_sd", **wanted, port=port)
+        case "enc":
+            text = client.inventory_text("machine/as/enc", host=what)
+        case "ansible" if host is not None:
+            text = client.inventory_text("machine/as/ansible", host=host, program=program_line())
+        case _:
+            text = client.inventory_text(f"as/{form}", **wanted, program=program_line())
+    sys.stdout.write(text)
+
+
+_EXAMPLE = {"dotenv": "feature-x", "enc": "backend1.feature-x"}
 
 
 _HEAD = ("MACHINE", "ROLE", "BRANCH", "ADDRESS", "HEALTH", "SINCE", "IMAGE", "PUBLIC DNS")
@@ -88,10 +149,19 @@ def _row(record: RecordReply) -> tuple[str, ...]:
     )
 
 
-def _refuse_with_diff(**given: str | None) -> None:
+def _refuse_with(other: str, **given: str | None) -> None:
     for name, value in given.items():
         if value is not None:
-            raise UsageError("E_USAGE", f"--{name} does not go with diff", hint="--stack does")
+            raise UsageError("E_USAGE", f"--{name} does not go with {other}")
+
+
+def _refuse_without_format(what: str | None, **given: object) -> None:
+    if what is not None:
+        raise UsageError("E_USAGE", f"{what!r} is not diff", hint="greenroom inventory --help")
+    for name, value in given.items():
+        if value is not None:
+            goes = "diff" if name == "since" else "--format"
+            raise UsageError("E_USAGE", f"--{name} goes with {goes}")
 
 
 def _say_changes(stack: str | None, since: str, *, as_json: bool) -> None:

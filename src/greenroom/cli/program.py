@@ -1,0 +1,23 @@
+"""How another program starts this one."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from greenroom.region import DEFAULT_CIDR, DEFAULT_PROXY_PORT, Region
+
+
+def program_line() -> str:
+    """This program and its region in a shell's words: ssh starts it in other surroundings."""
+    region = Region.from_environment()
+    words = [sys.executable, "-P", "-m", "greenroom.cli"]
+    if region != Region(label="", cidr=DEFAULT_CIDR, proxy_port=DEFAULT_PROXY_PORT):
+        words = [
+            "env",
+            f"GREENROOM_REGION={region.label}",
+            f"GREENROOM_CIDR={region.cidr}",
+            f"GREENROOM_PORT={region.proxy_port}",
+            *words,
+        ]
+    return shlex.join(words)
