@@ -20,6 +20,7 @@ import measure_cloud
 import measure_create
 import measure_many
 import measure_network
+import measure_replace
 import site_of_bench as site
 from table import Row, render
 from weather import Weather
@@ -30,6 +31,7 @@ _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "ten": measure_many.ten_at_once,
     "thirty": measure_many.thirty_beside,
     "network": measure_network.measure,
+    "replace": measure_replace.measure,
     "cloud": measure_cloud.measure,
 }
 

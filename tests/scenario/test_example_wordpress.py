@@ -167,6 +167,36 @@ def test_an_upload_survives_a_machine_that_dies(wordpress: Site) -> None:
     assert Visitor(FEATURE).get(url).content == content
 
 
+def test_stateless_machines_are_replaced_and_the_uploads_stay(wordpress: Site) -> None:
+    content = picture(b"\x60\x60\x20")
+    url = upload(signed_in(FEATURE), "moss.png", content)
+    assert wordpress.inside("feature_x", "web1", "touch /root/by-hand") == (0, "")
+    front = Visitor(FEATURE).get("/").text
+
+    last = wordpress.ok("replace", "feature_x", "--stateless", "--json").splitlines()[-1]
+
+    assert json.loads(last)["environment"]["summary"]["verdict"] == "proved"
+    rows = {row["machine"]: row["verdict"] for row in json.loads(last)["timings"]}
+    assert rows == {"web1": "proved", "cache1": "proved"}
+    assert wordpress.inside("feature_x", "web1", "test -e /root/by-hand")[0] == 1
+    assert Visitor(FEATURE).get(url).content == content
+    assert Visitor(FEATURE).get("/").text == front
+    signed_in(FEATURE)
+
+
+def test_a_drill_counts_what_a_reader_of_the_site_met(wordpress: Site) -> None:
+    last = wordpress.ok("drill", "feature_x", "--throw-away", "--json").splitlines()[-1]
+    told = json.loads(last)
+    assert told["environment"]["summary"]["verdict"] == "proved"
+    assert {row["machine"] for row in told["timings"]} == {"web1", "cache1"}
+    for row in told["timings"]:
+        seen = row["seen"]
+        assert row["kind"] == "drill" and seen["whole"]
+        assert seen["requests"] > sum(count for _, count in seen["errors"])
+        assert seen["longest_gap_s"] > 0
+    assert Visitor(FEATURE).get("/").status == 200
+
+
 def test_an_upload_is_never_run(wordpress: Site) -> None:
     kept = "/srv/wordpress/kept/wp-content/uploads"
     script = f"echo '<?php echo 6*7;' > {kept}/evil.php; stat -c %U {kept}"
