@@ -113,6 +113,7 @@ def serve(region: Region) -> None:
                     jobs,
                     parts.sessions,
                     place,
+                    region,
                 )
                 site = make_site(parts, api, region, hosts)
                 asyncio.run(_serve_until_told(region, provider, api, site, listener))

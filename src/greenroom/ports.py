@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
-from greenroom.model.views import MachineReport
+from greenroom.model.views import BuiltImage, LogLine, MachineReport
 from greenroom.model.visits import Answer
 
 
@@ -175,6 +175,35 @@ class Provider(Protocol):
         self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool
     ) -> list[str]:
         """The command line that runs ``argv`` inside the machine, for the CLI to execute."""
+
+
+class LogFollower(Protocol):
+    """One service's log, as it grows."""
+
+    @property
+    def service(self) -> str:
+        """Whose log it is."""
+
+    def read_new(self) -> Iterable[LogLine]:
+        """The lines written since the last call."""
+
+    def goes_on(self) -> bool:
+        """Whether more may come."""
+
+
+class Host(Provider, Protocol):
+    """A provider whose images and logs can be looked at: that of the daemon's own host."""
+
+    def images(self) -> tuple[BuiltImage, ...]:
+        """The cached images, by name."""
+
+    def remove_image(self, digest: str) -> bool:
+        """Remove an image; False if there is none of that digest."""
+
+    def log_followers(
+        self, stack: Stack, machine: Machine, service: str | None
+    ) -> tuple[LogFollower, ...]:
+        """For each of the machine's services that has a log, or for the one named."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,7 @@ from typing import Any
 import cli_values as values
 import click
 import pytest
-from cli_daemon import Answer, FakeDaemon, Request, problem, running
+from cli_daemon import ONE, Answer, FakeDaemon, Request, problem, running
 
 from greenroom.cli.commands import exec as exec_module
 from greenroom.cli.commands import shell as shell_module
@@ -66,7 +66,7 @@ def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Region:
 def daemon(region: Region) -> Iterator[FakeDaemon]:
     with running(region.socket_path) as fake:
         fake.answer("GET", "/v1/environments", [values.dumped(values.environment())])
-        fake.answer("GET", "/v1/environment", values.dumped(values.detail()))
+        fake.answer("GET", ONE, values.dumped(values.detail()))
         fake.answer("POST", "/v1/operations", values.dumped(values.operation()), status=202)
         fake.answer("GET", EVENTS, lines=values.events())
         yield fake
@@ -106,16 +106,16 @@ def of_two_stacks(answer: Any, **more: Any) -> Callable[[Request], Answer]:
 @pytest.mark.parametrize(
     ("words", "method", "path"),
     [
-        ("show feature_x --json", "GET", "/v1/environment"),
-        ("cancel feature_x", "GET", "/v1/environment"),
-        ("flows feature_x", "POST", "/v1/environment/flows"),
-        ("exec --json feature_x db1 -- id", "GET", "/v1/environment/command"),
+        ("show feature_x --json", "GET", "/v1/lookup"),
+        ("cancel feature_x", "GET", "/v1/lookup"),
+        ("flows feature_x", "GET", "/v1/lookup"),
+        ("exec --json feature_x db1 -- id", "GET", "/v1/lookup"),
+        ("logs feature_x", "GET", "/v1/lookup"),
         ("deploy feature_x", "POST", "/v1/operations"),
         ("recover feature_x", "POST", "/v1/operations"),
         ("replace feature_x --stateless", "POST", "/v1/operations"),
         ("drill feature_x", "POST", "/v1/operations"),
         ("destroy feature_x", "POST", "/v1/operations"),
-        ("logs feature_x", "GET", "/v1/environment/logs"),
     ],
 )
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_a_short_name_that_two_stacks_share_is_the_one_of_the_blueprint_here(
 ) -> None:
     (tmp_path / "greenroom.yaml").write_text(f"{line}\nzone: example.org\n")
     answers = {
-        "/v1/environment": values.dumped(values.detail()),
-        "/v1/environment/flows": values.dumped(values.proof()),
-        "/v1/environment/command": {"argv": ["true"]},
+        "/v1/lookup": {"name": "photos/feature-x"},
         "/v1/operations": values.dumped(values.operation()),
-        "/v1/environment/logs": {"machine": "db1", "service": "db", "line": "ready"},
     }
+    daemon.answer("POST", f"{ONE}/flows", values.dumped(values.proof()))
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["true"]})
+    daemon.answer("GET", f"{ONE}/logs", lines=[])
     daemon.routes[method, path] = of_two_stacks(answers[path])
     ran = run(words)
     assert "E_AMBIGUOUS" not in ran.err
@@ -150,7 +150,7 @@ def test_a_short_name_stays_ambiguous_where_no_blueprint_decides(
         nobody = problem(422, "E_NO_ENVIRONMENT", "there is no environment")
         return AMBIGUOUS if request.query["name"] == ["feature_x"] else nobody
 
-    daemon.routes["GET", "/v1/environment"] = answered
+    daemon.routes["GET", "/v1/lookup"] = answered
     (tmp_path / "greenroom.yaml").unlink()
     if blueprint is not None:
         content = blueprint.encode("utf-8", "surrogateescape")
@@ -388,7 +388,7 @@ def test_what_is_not_proved_is_shown_with_its_evidence(daemon: FakeDaemon, run: 
     proof = values.proof(leak, claims=(claim,))
     summary = values.environment(verdict=Verdict.FAILED)
     detail = values.dumped(values.detail(proof=proof, summary=summary))
-    daemon.answer("GET", "/v1/environment", detail)
+    daemon.answer("GET", ONE, detail)
     failed = values.result(1, OperationStatus.FAILED, code="E_NOT_PROVED", exit_code=3)
     daemon.answer("GET", EVENTS, lines=[failed])
     ran = run(SEED)
@@ -524,7 +524,7 @@ def test_list_prints_a_line_per_environment(daemon: FakeDaemon, run: Run) -> Non
 def test_a_shared_environment_shows_no_branch(daemon: FakeDaemon, run: Run) -> None:
     shared = values.environment("shared", branch="master", url=None, machines=("metrics1",))
     daemon.answer("GET", "/v1/environments", [values.dumped(shared)])
-    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(summary=shared)))
+    daemon.answer("GET", ONE, values.dumped(values.detail(summary=shared)))
     _, line = run("list").out.splitlines()
     assert line.split()[:4] == ["photos/shared", "(shared)", "ready", "proved"]
     page = run("show shared").out.splitlines()
@@ -540,10 +540,11 @@ def test_list_of_nothing_says_so(daemon: FakeDaemon, run: Run) -> None:
 
 @pytest.mark.parametrize("command", ["show", "open", "logs", "flows"])
 def test_the_only_environment_need_not_be_named(daemon: FakeDaemon, run: Run, command: str) -> None:
-    daemon.answer("POST", "/v1/environment/flows", values.dumped(values.proof()))
-    daemon.answer("GET", "/v1/environment/logs", lines=[])
+    daemon.answer("POST", f"{ONE}/flows", values.dumped(values.proof()))
+    daemon.answer("GET", f"{ONE}/logs", lines=[])
     assert run(command).code == 0
-    assert daemon.requests[-1].query["name"] == ["photos/feature-x"]
+    (asked,) = [each for each in daemon.requests if each.path == "/v1/lookup"]
+    assert asked.query["name"] == ["photos/feature-x"]
 
 
 @pytest.mark.parametrize("command", ["show", "open", "logs", "flows"])
@@ -562,7 +563,8 @@ def test_where_several_could_be_meant_their_names_are_listed(
 
 def test_show_prints_machines_phases_restores_and_claims(daemon: FakeDaemon, run: Run) -> None:
     out = run("show feature_x").out
-    assert daemon.requests[-1].query == {"name": ["feature_x"]}
+    looked_up, asked = daemon.requests
+    assert (looked_up.query, asked.path) == ({"name": ["feature_x"]}, ONE)
     rows = [line.split() for line in out.splitlines()]
     assert ["photos/feature-x", "ready", "proved"] in rows
     assert ["created", "3", "hours", "ago,", "in", "840", "ms"] in rows
@@ -578,7 +580,7 @@ def test_show_of_an_environment_in_the_making_says_what_is_open(
     daemon: FakeDaemon, run: Run
 ) -> None:
     bare = values.detail(machines=(), phases=(), restores=(), proof=None, create_s=None, urls=())
-    daemon.answer("GET", "/v1/environment", values.dumped(bare))
+    daemon.answer("GET", ONE, values.dumped(bare))
     assert "proof: not verified yet" in run("show").out
 
 
@@ -604,7 +606,7 @@ def test_on_a_desktop_open_opens_the_browser(
 
 
 def test_open_without_an_endpoint_is_an_error(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(urls=())))
+    daemon.answer("GET", ONE, values.dumped(values.detail(urls=())))
     ran = run("open")
     assert ran.code == 1
     assert ran.err.startswith("error E_NO_URL: photos/feature-x has no endpoint")
@@ -618,14 +620,13 @@ def test_logs_are_prefixed_with_machine_and_service(daemon: FakeDaemon, run: Run
         {"machine": "db1", "service": "mariadb", "line": "ready \x1b[1mnow"},
         {"machine": "backend1", "service": "nginx", "line": "GET /"},
     ]
-    daemon.answer("GET", "/v1/environment/logs", lines=lines)
+    daemon.answer("GET", f"{ONE}/logs", lines=lines)
     ran = run("logs feature-x --machine db1 --service mariadb -f")
     assert ran.out.splitlines() == [
         "db1/mariadb | ready \x1b[1mnow",
         "backend1/nginx | GET /",
     ]
     assert daemon.requests[-1].query == {
-        "name": ["feature-x"],
         "machine": ["db1"],
         "service": ["mariadb"],
         "follow": ["1"],
@@ -635,7 +636,7 @@ def test_logs_are_prefixed_with_machine_and_service(daemon: FakeDaemon, run: Run
 
 def test_flows_are_a_matrix_and_exit_0_when_proved(daemon: FakeDaemon, run: Run) -> None:
     proof = values.dumped(values.proof())
-    daemon.answer("POST", "/v1/environment/flows", proof)
+    daemon.answer("POST", f"{ONE}/flows", proof)
     ran = run("flows feature-x")
     assert ran.code == 0
     assert ran.out.splitlines() == [
@@ -655,7 +656,7 @@ def test_a_leak_is_marked_and_exits_with_3(daemon: FakeDaemon, run: Run) -> None
         "feed1", "db1", 53, Reach.SILENT, verdict=Verdict.NOT_VERIFIED, protocol=Protocol.UDP
     )
     proof = values.dumped(values.proof(leak, silent))
-    daemon.answer("POST", "/v1/environment/flows", proof)
+    daemon.answer("POST", f"{ONE}/flows", proof)
     ran = run("flows")
     assert ran.code == 3
     assert "· open !" in ran.out
@@ -845,25 +846,27 @@ def test_exec_passes_every_word_on_and_becomes_the_command(
     daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, separator: list[str]
 ) -> None:
     seen = executed(monkeypatch, exec_module)
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["crun", "exec"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["crun", "exec"]})
     ran = run("exec", "feature_x", "backend1", *separator, "ls", "-l", "--json", "--help")
     assert ran.code == 7
     assert seen == [["crun", "exec"]]
     query = daemon.requests[-1].query
     assert query["arg"][-6:] == ["feature_x", "backend1", "ls", "-l", "--json", "--help"]
-    assert (query["name"], query["machine"], query["tty"]) == (["feature_x"], ["backend1"], ["0"])
+    assert (query["machine"], query["tty"]) == (["backend1"], ["0"])
+    (asked,) = [each for each in daemon.requests if each.path == "/v1/lookup"]
+    assert asked.query["name"] == ["feature_x"]
 
 
 def test_exec_in_json_captures_and_keeps_the_exit_code(daemon: FakeDaemon, run: Run) -> None:
     daemon.answer(
         "GET",
-        "/v1/environment/command",
+        f"{ONE}/command",
         {"argv": ["sh", "-c", "echo out; echo err >&2; exit 42"]},
     )
     ran = run("exec --json feature_x backend1 -- true")
     assert ran.code == 42
     assert ran.json == {"exit_code": 42, "stdout": "out\n", "stderr": "err\n"}
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["sh", "-c", "kill -9 $$"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["sh", "-c", "kill -9 $$"]})
     assert run("exec --json feature_x backend1 -- true").code == 137
 
 
@@ -896,7 +899,7 @@ def test_a_command_that_cannot_be_run_ends_as_a_shell_would(tmp_path: Path) -> N
 
 
 def test_a_missing_runtime_is_an_error_and_no_traceback(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["/nonexistent/crun"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["/nonexistent/crun"]})
     for words in ("exec e m true", "exec --json e m true", "shell e m"):
         ran = run(words)
         assert ran.code == 1
@@ -908,7 +911,7 @@ def test_shell_and_ssh_open_the_machines_shell(
     daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     seen = executed(monkeypatch, shell_module)
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["crun", "exec"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["crun", "exec"]})
     assert run(f"{name} feature_x backend1").code == 7
     assert seen == [["crun", "exec"]]
     assert daemon.requests[-1].query["arg"][0] == "/bin/sh"
@@ -938,9 +941,8 @@ def test_images_are_listed_built_and_removed(daemon: FakeDaemon, run: Run, tmp_p
     assert daemon.bodies("/v1/images/build") == [expected]
     assert run("image build --json").lines == build
 
-    daemon.answer("DELETE", "/v1/images", {"removed": ["web"]})
+    daemon.answer("DELETE", f"/v1/images/{'ab' * 32}", {"removed": ["web"]})
     assert run("image remove abab").out == "removed 1 image: web\n"
-    assert daemon.requests[-1].query == {"digest": ["ab" * 32]}
     assert run("image remove abab --json").json == {"removed": ["web"]}
 
 
@@ -952,11 +954,11 @@ def test_an_image_is_removed_only_by_what_begins_its_digest_alone(
         for digest in ("abc0", "abc1")
     ]
     daemon.answer("GET", "/v1/images", both)
-    daemon.answer("DELETE", "/v1/images", {"removed": ["abc1"]})
+    daemon.answer("DELETE", "/v1/images/abc1", {"removed": ["abc1"]})
     assert run("image remove abc").err.startswith("error E_WHICH_IMAGE: 2 digests begin with abc")
     for words in (["../x"], [""], ["web"]):
         assert run("image", "remove", *words).code == 2
-    assert daemon.count("DELETE", "/v1/images") == 0
+    assert not any(each.method == "DELETE" for each in daemon.requests)
     assert run("image remove abc1").code == 0
 
 

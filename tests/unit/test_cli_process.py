@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cli_values as values
 import pytest
-from cli_daemon import Answer, FakeDaemon, Request, problem, running
+from cli_daemon import ONE, Answer, FakeDaemon, Request, problem, running
 
 from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Verdict
@@ -65,7 +65,7 @@ def root(tmp_path: Path) -> Path:
 def daemon(root: Path) -> Iterator[FakeDaemon]:
     with running(root / "run/daemon.sock") as fake:
         fake.answer("GET", "/v1/environments", [values.dumped(values.environment())])
-        fake.answer("GET", "/v1/environment", values.dumped(values.detail()))
+        fake.answer("GET", ONE, values.dumped(values.detail()))
         fake.answer("POST", "/v1/operations", values.dumped(values.operation()), status=202)
         fake.answer("GET", EVENTS, lines=values.events())
         yield fake
@@ -182,7 +182,7 @@ def test_json_goes_to_stdout_and_nothing_else_does(root: Path, daemon: FakeDaemo
 
 
 def test_an_error_in_json_is_one_line_on_stderr(root: Path, daemon: FakeDaemon) -> None:
-    daemon.routes["GET", "/v1/environment"] = problem(404, "E_NO_ENVIRONMENT", "none", hint="h")
+    daemon.routes["GET", "/v1/lookup"] = problem(404, "E_NO_ENVIRONMENT", "none", hint="h")
     done = ran(root, "show", "x", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     expected = {"code": "E_NO_ENVIRONMENT", "message": "none", "hint": "h", "faults": []}
@@ -207,7 +207,7 @@ def test_the_exit_code_is_the_errors(
 
 
 def test_exec_becomes_the_command(root: Path, daemon: FakeDaemon) -> None:
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["sh", "-c", "echo hello; exit 42"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["sh", "-c", "echo hello; exit 42"]})
     done = ran(root, "exec", "e", "m", "true")
     assert (done.returncode, done.stdout, done.stderr) == (42, "hello\n", "")
 
@@ -318,7 +318,7 @@ def test_ctrl_c_anywhere_else_exits_with_130(root: Path, daemon: FakeDaemon) -> 
         yield {"machine": "db1", "service": "mariadb", "line": "ready"}
         asked.wait(TIMEOUT_S)
 
-    daemon.answer("GET", "/v1/environment/logs", lines=lines())
+    daemon.answer("GET", f"{ONE}/logs", lines=lines())
     terminal = OnTerminal(root, "logs", "-f")
     terminal.until("ready")
     terminal.type("\x03")
@@ -347,7 +347,7 @@ def test_on_a_terminal_logs_are_stripped_of_escape_sequences(
     root: Path, daemon: FakeDaemon
 ) -> None:
     line = {"machine": "db1", "service": "x", "line": "a\x1b[2Jb\x1b]0;t\x07c"}
-    daemon.answer("GET", "/v1/environment/logs", lines=[line])
+    daemon.answer("GET", f"{ONE}/logs", lines=[line])
     terminal = OnTerminal(root, "logs", NO_COLOR="1")
     assert terminal.end() == 0
     assert terminal.seen == "db1/x | abc\r\n"
@@ -357,7 +357,7 @@ def test_on_a_terminal_logs_are_stripped_of_escape_sequences(
 def test_on_a_terminal_production_asks_for_its_name(root: Path, daemon: FakeDaemon) -> None:
     production = values.environment("master", verdict=Verdict.PROVED)
     detail = values.detail(summary=production)
-    daemon.answer("GET", "/v1/environment", values.dumped(detail))
+    daemon.answer("GET", ONE, values.dumped(detail))
     daemon.routes["POST", "/v1/operations"] = problem(409, "E_PRODUCTION", "no", exit_code=4)
     terminal = OnTerminal(root, "destroy", "master")
     terminal.until("photos/master is production. Type its name to destroy it")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_daemon import FakeDaemon, problem, running
+from cli_daemon import ONE, FakeDaemon, problem, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,16 +130,18 @@ def test_a_wake_up_ends_the_wait_at_once(daemon: FakeDaemon, client: Client) -> 
 
 
 def test_queries_are_quoted_and_absent_ones_left_out(daemon: FakeDaemon, client: Client) -> None:
-    daemon.answer("GET", "/v1/environment/logs", lines=[])
+    daemon.answer("GET", f"{ONE}/logs", lines=[])
     list(client.logs("a/b &c=é#", machine=None, service="x y", follow=True))
-    assert daemon.requests[0].query == {"name": ["a/b &c=é#"], "service": ["x y"], "follow": ["1"]}
+    looked_up, asked = daemon.requests
+    assert looked_up.query == {"name": ["a/b &c=é#"]}
+    assert asked.query == {"service": ["x y"], "follow": ["1"]}
 
 
 def test_the_words_of_a_command_arrive_one_by_one(daemon: FakeDaemon, client: Client) -> None:
-    daemon.answer("GET", "/v1/environment/command", {"argv": ["crun"]})
+    daemon.answer("GET", f"{ONE}/command", {"argv": ["crun"]})
     assert client.command("e", "m", ["sh", "-c", "a & b", ""], tty=False) == ["crun"]
-    assert daemon.requests[0].query["arg"] == ["sh", "-c", "a & b", ""]
-    assert daemon.requests[0].query["tty"] == ["0"]
+    assert daemon.requests[1].query["arg"] == ["sh", "-c", "a & b", ""]
+    assert daemon.requests[1].query["tty"] == ["0"]
 
 
 @pytest.mark.parametrize(

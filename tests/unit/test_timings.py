@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from api_stage import standing
 from app_stage import Stage, request
-from fastapi import FastAPI
 
 from greenroom.app.timings import Timings
 from greenroom.model.proof import Verdict
@@ -20,7 +17,6 @@ from greenroom.model.timings import Seen, TimedKind, Timing
 from greenroom.store import timings as store
 from greenroom.store.database import Database
 from greenroom.store.timings import newest_timings, record_timings, timings_of
-from greenroom.web.timings import timing_routes
 
 AT = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
@@ -124,41 +120,28 @@ def test_only_the_newest_of_each_stack_are_kept(
         assert len(newest_timings(connection, "shop", 100)) == 1
 
 
-def test_the_api_gives_them_by_stack_and_bounds_how_many(database: Database) -> None:
-    with database.write() as connection:
-        record_timings(connection, [row(), row("shop"), row(operation="op-2")])
-    api = FastAPI()
-    api.include_router(timing_routes(Timings(database)))
+def test_the_api_gives_them_by_stack_and_bounds_how_many(tmp_path: Path) -> None:
+    with standing(tmp_path) as stage:
+        rows = [row(), row("shop"), row(operation="op-2")]
+        with stage.stage.database.write() as connection:
+            record_timings(connection, rows)
+        everything, photos = stage.token("viewer"), stage.token("viewer", "photos")
 
-    status, found = ask(api, "/v1/drills", "stack=photos&limit=1")
+        newest = stage.ask("GET", "/v1/drills?stack=photos&limit=1", photos)
 
-    assert status == 200
-    assert [(t["operation"], t["kind"], t["total_s"]) for t in found] == [("op-2", "drill", 1.2)]
-    assert len(ask(api, "/v1/drills")[1]) == 3
-    assert ask(api, "/v1/drills", "stack=nobody") == (200, [])
-    assert ask(api, "/v1/drills", "limit=0")[0] == 422
-    assert ask(api, "/v1/drills", "limit=2001")[0] == 422
-    assert len(ask(api, "/v1/operations/op-2/timings")[1]) == 1
-
-
-def ask(api: FastAPI, path: str, query: str = "") -> tuple[int, Any]:
-    """GET by ASGI's own words: status and JSON."""
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "GET",
-        "path": path,
-        "query_string": query.encode(),
-        "headers": [],
-    }
-    asyncio.run(api(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in sent)
-    return sent[0]["status"], json.loads(body)
+        assert newest.status_code == 200
+        found = newest.json()
+        assert [(t["operation"], t["kind"], t["total_s"]) for t in found] == [
+            ("op-2", "drill", 1.2)
+        ]
+        assert len(stage.ask("GET", "/v1/drills", everything).json()) == 3
+        assert len(stage.ask("GET", "/v1/drills", photos).json()) == 2
+        assert stage.ask("GET", "/v1/drills?stack=nobody", everything).json() == []
+        assert stage.ask("GET", "/v1/drills?stack=shop", photos).status_code == 403
+        for limit in (0, 2001):
+            refused = stage.ask("GET", f"/v1/drills?limit={limit}", photos)
+            assert (refused.status_code, refused.json()["code"]) == (400, "E_REQUEST")
+        assert stage.ask("GET", "/v1/operations/op-2/timings", photos).status_code == 404
+        made = stage.stage.create().id
+        stage.stage.finish(made)
+        assert len(stage.ask("GET", f"/v1/operations/{made}/timings", photos).json()) > 0

@@ -9,6 +9,7 @@ from greenroom.app.clock import Clock
 from greenroom.app.logins import Logins
 from greenroom.app.tokens import Tokens
 from greenroom.store.database import Database
+from greenroom.store.environments import is_production
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +19,19 @@ class Access:
     audit: Audit
     tokens: Tokens
     logins: Logins
+    database: Database
 
     @classmethod
     def on(cls, database: Database, clock: Clock | None = None) -> Access:
         """On a migrated ledger."""
         audit = Audit(database, clock)
         tokens = Tokens(database, audit, clock)
-        return cls(audit=audit, tokens=tokens, logins=Logins(tokens, audit, clock))
+        logins = Logins(tokens, audit, clock)
+        return cls(audit=audit, tokens=tokens, logins=logins, database=database)
+
+    def is_production(self, stack: str, slug: str | None) -> bool:
+        """Whether that is production: of a stack as a whole, and of what does not exist, no."""
+        if slug is None:
+            return False
+        with self.database.read() as connection:
+            return is_production(connection, f"{stack}/{slug}")

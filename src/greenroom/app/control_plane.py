@@ -32,7 +32,7 @@ from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.planning import Planner
 from greenroom.app.recover import run_recover, run_start
 from greenroom.app.replace import run_replace
-from greenroom.app.rights import require
+from greenroom.app.rights import may_read, readable_stacks, require
 from greenroom.app.stop import run_stop
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
@@ -81,6 +81,7 @@ from greenroom.store.operations import (
     find_operation,
     finish_operation,
     last_failure,
+    operations_before,
     request_cancel,
     unfinished_operations,
 )
@@ -174,6 +175,18 @@ class ControlPlane:
         """Where an operation stands; raises InputError E_NO_OPERATION."""
         return view_operation(self._find(operation))
 
+    def operations(
+        self, caller: Caller, environment: str | None, before: int | None, limit: int
+    ) -> tuple[tuple[int, OperationView], ...]:
+        """The newest operations of the stacks that ``caller`` may read, or of the environment of
+        that full name, the newest first, each with its place in the order of acceptance, which is
+        less than ``before``."""
+        with self._database.read() as connection:
+            found = operations_before(
+                connection, readable_stacks(caller), environment, before, limit
+            )
+        return tuple((place, view_operation(record)) for place, record in found)
+
     def events(self, operation: str, after: int = 0) -> tuple[Event, ...]:
         """The operation's events whose ``seq`` is greater than ``after``."""
         return self._journal.after(operation, after)
@@ -222,6 +235,12 @@ class ControlPlane:
             summary = self._view(record, _running(connection))
             incidents = incidents_of(connection, record.name, record.created_at)
         return view_detail(record, summary, findings, phases, incidents, self._proxy_port)
+
+    def full_name(self, text: str, caller: Caller = ITSELF) -> str:
+        """The full name of the environment called ``text``, of those that ``caller`` may read;
+        raises InputError E_NO_ENVIRONMENT, with how its create failed, or E_AMBIGUOUS."""
+        with self._database.read() as connection:
+            return str(_pick_or_explain(connection, text, caller).name)
 
     def stack_of(self, text: str) -> Stack:
         """The Stack of the environment called ``text``; raises InputError."""
@@ -370,19 +389,28 @@ def _doubt_standing(connection: Connection, only: EnvironmentName | None = None)
             set_status(connection, record.name, *doubt)
 
 
-def _pick_or_explain(connection: Connection, text: str) -> EnvironmentRecord:
+def _pick_or_explain(
+    connection: Connection, text: str, caller: Caller = ITSELF
+) -> EnvironmentRecord:
     """The environment called ``text``; of one whose create failed, the error says how: whoever
     had left with --detach has seen nothing of it."""
     try:
-        return pick(list_environments(connection), text)
+        return pick(_readable(connection, caller), text)
     except InputError as error:
         failed = last_failure(connection, text)
         if error.code != "E_NO_ENVIRONMENT" or failed is None:
             raise
-        code, message = failed
+        name, code, message = failed
+        if not may_read(caller, name):
+            raise
         raise InputError(
             error.code, f"{error.message}: its create failed ({code}: {message})", hint=error.hint
         ) from error
+
+
+def _readable(connection: Connection, caller: Caller) -> tuple[EnvironmentRecord, ...]:
+    records = list_environments(connection)
+    return tuple(each for each in records if may_read(caller, str(each.name)))
 
 
 def _running(connection: Connection) -> dict[str, str]:

@@ -23,3 +23,30 @@ def require(caller: Caller, action: Action, stack: str, *, production: bool = Fa
         f"{needs} takes the role {least}; {caller.name} {has}",
         hint=f"somebody who is operator of {where} can do it, or give a token that may",
     )
+
+
+def require_somewhere(caller: Caller, action: Action) -> None:
+    """Refuse who may not do it on any stack; raises RefusedError E_FORBIDDEN."""
+    stacks = [grant.stack for grant in caller.grants]
+    if any(allows(caller, action, stack, production=False) for stack in stacks):
+        return
+    best = max((g.role for g in caller.grants), key=lambda role: role.rank, default=None)
+    has = "has no role at all" if best is None else f"is only {best}"
+    raise RefusedError(
+        "E_FORBIDDEN",
+        f"{action} takes the role {LEAST[action].branch} on a stack; {caller.name} {has}",
+        hint="somebody who is operator can do it, or give a token that may",
+    )
+
+
+def may_read(caller: Caller, environment: str) -> bool:
+    """Whether the caller may read what belongs to the environment of that full name."""
+    stack = environment.partition("/")[0]
+    return allows(caller, Action.READ, stack, production=True)
+
+
+def readable_stacks(caller: Caller) -> frozenset[str] | None:
+    """The stacks that the caller may read; None means all of them."""
+    stacks = {grant.stack for grant in caller.grants}
+    mine = {each for each in stacks if allows(caller, Action.READ, each, production=True)}
+    return None if EVERY_STACK in mine else frozenset(mine)

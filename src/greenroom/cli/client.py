@@ -74,20 +74,12 @@ class Client:
 
     def environment(self, name: str) -> DetailReply:
         """All of one environment; ``name`` is a slug, a raw branch or ``stack/slug``."""
-
-        def ask(name: str) -> Any:
-            return self._call("GET", _target("/v1/environment", name=name))
-
-        return cast("DetailReply", _meant(name, ask))
+        return cast("DetailReply", self._call("GET", self._place(name)))
 
     def extend(self, name: str, ttl_s: float | None) -> ExtensionReply:
         """Let the environment live longer; None: as long as the blueprint says."""
-
-        def ask(name: str) -> Any:
-            target = _target("/v1/environment/extend", name=name)
-            return self._call("POST", target, {"ttl_s": ttl_s})
-
-        return cast("ExtensionReply", _meant(name, ask))
+        target = f"{self._place(name)}/extend"
+        return cast("ExtensionReply", self._call("POST", target, {"ttl_s": ttl_s}))
 
     def machines(self, **query: str | None) -> list[RecordReply]:
         """The inventory's machines, as many pages as there are."""
@@ -117,34 +109,23 @@ class Client:
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""
-
-        def ask(name: str) -> Any:
-            target = _target("/v1/environment/flows", name=name)
-            return self._call("POST", target, timeout_s=PROVE_TIMEOUT_S)
-
-        return cast("ProofReply", _meant(name, ask))
+        target = f"{self._place(name)}/flows"
+        return cast("ProofReply", self._call("POST", target, timeout_s=PROVE_TIMEOUT_S))
 
     def command(self, name: str, machine: str, argv: Sequence[str], *, tty: bool) -> list[str]:
         """The command line that runs ``argv`` in the machine."""
-
-        def ask(name: str) -> Any:
-            options = {"name": name, "machine": machine, "tty": str(int(tty))}
-            target = _target("/v1/environment/command", **options)
-            return self._call("GET", target + "".join(f"&arg={_quoted(word)}" for word in argv))
-
-        return cast("dict[str, list[str]]", _meant(name, ask))["argv"]
+        options = {"machine": machine, "tty": str(int(tty))}
+        target = _target(f"{self._place(name)}/command", **options)
+        reply = self._call("GET", target + "".join(f"&arg={_quoted(word)}" for word in argv))
+        return cast("dict[str, list[str]]", reply)["argv"]
 
     def logs(
         self, name: str, *, machine: str | None, service: str | None, follow: bool
     ) -> Iterator[LogReply]:
         """The services' log lines; endless with ``follow``."""
         options = {"machine": machine, "service": service, "follow": str(int(follow))}
-        target = "/v1/environment/logs"
-
-        def ask(name: str) -> Reply:
-            return self._opened("GET", _target(target, name=name, **options), None)
-
-        for line in _read(_meant(name, ask), None, None):
+        target = f"{self._place(name)}/logs"
+        for line in self._lines("GET", _target(target, **options)):
             if line is not None:
                 yield cast("LogReply", _decoded(line, target))
 
@@ -195,8 +176,16 @@ class Client:
 
     def remove_image(self, digest: str) -> list[str]:
         """Remove a cached image; returns what was removed."""
-        reply = self._call("DELETE", _target("/v1/images", digest=digest))
+        reply = self._call("DELETE", f"/v1/images/{_quoted(digest)}")
         return cast("dict[str, list[str]]", reply)["removed"]
+
+    def _place(self, name: str) -> str:
+        """The path of the environment that a person means by ``name``."""
+
+        def ask(name: str) -> Any:
+            return self._call("GET", _target("/v1/lookup", name=name))
+
+        return f"/v1/environments/{cast('dict[str, str]', _meant(name, ask))['name']}"
 
     def _call(
         self, method: str, target: str, body: object = None, *, timeout_s: float | None = None

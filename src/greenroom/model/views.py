@@ -122,3 +122,22 @@ class OperationView:
     created_at: datetime
     ended_at: datetime | None
     receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image in the pool; ``bytes`` is the size of its archive."""
+
+    name: str
+    digest: str
+    bytes: int
+    built_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a service of a machine wrote."""
+
+    machine: str
+    service: str
+    line: str

@@ -96,6 +96,12 @@ def find_environment(connection: Connection, name: EnvironmentName) -> Environme
     return None if row is None else _record(row)
 
 
+def is_production(connection: Connection, name: str) -> bool:
+    """Whether there is an environment of that name, and it is production."""
+    query = select(environments.c.production).where(environments.c.name == name)
+    return bool(connection.scalar(query))
+
+
 def list_environments(connection: Connection) -> tuple[EnvironmentRecord, ...]:
     """All environments, by name."""
     rows = connection.execute(select(*_RECORD).order_by(environments.c.name)).mappings()

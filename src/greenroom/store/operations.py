@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import (
     Connection,
     RowMapping,
+    false,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -101,9 +104,9 @@ def find_operation(connection: Connection, operation: str) -> OperationRecord | 
     return None if row is None else _record(row)
 
 
-def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
+def last_failure(connection: Connection, text: str) -> tuple[str, str, str] | None:
     """How the newest create of an environment called ``text`` (full name, slug or raw branch)
-    failed: code and message; None if it did not."""
+    failed: its full name, code and message; None if it did not."""
     query = (
         select(operations)
         .where(operations.c.kind == "create", operations.c.ended_at.is_not(None))
@@ -115,7 +118,7 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str] | None:
         branch = getattr(record.request, "branch", None)
         if text in (str(record.environment), record.environment.slug, branch):
             code, message = row["error_code"], row["error_message"]
-            return None if code is None else (code, message or "")
+            return None if code is None else (str(record.environment), code, message or "")
     return None
 
 
@@ -143,6 +146,27 @@ def newest_creates(connection: Connection, limit: int) -> tuple[OperationRecord,
         .limit(limit)
     )
     return tuple(_record(row) for row in connection.execute(query).mappings())
+
+
+def operations_before(
+    connection: Connection,
+    stacks: Collection[str] | None,
+    environment: str | None,
+    before: int | None,
+    limit: int,
+) -> tuple[tuple[int, OperationRecord], ...]:
+    """The newest operations, the newest first, with their ``accepted``, which is less than
+    ``before``. ``stacks`` None means all."""
+    query = select(operations).order_by(operations.c.accepted.desc()).limit(limit)
+    if stacks is not None:
+        of_stack = [operations.c.environment.startswith(f"{each}/") for each in sorted(stacks)]
+        query = query.where(or_(false(), *of_stack))
+    if environment is not None:
+        query = query.where(operations.c.environment == environment)
+    if before is not None:
+        query = query.where(operations.c.accepted < before)
+    rows = connection.execute(query).mappings()
+    return tuple((row["accepted"], _record(row)) for row in rows)
 
 
 def unfinished_operations(connection: Connection) -> tuple[OperationRecord, ...]:

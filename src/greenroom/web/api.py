@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
-from typing import Any
-
 from fastapi import FastAPI
 
 from greenroom import __version__
@@ -16,16 +12,20 @@ from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
-from greenroom.providers.local.provider import LocalProvider
+from greenroom.ports import Host
+from greenroom.region import Region
 from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
 from greenroom.web.images import image_routes
 from greenroom.web.inventory import inventory_routes
 from greenroom.web.jobs import execution_routes, job_routes
 from greenroom.web.lifetimes import lifetime_routes
+from greenroom.web.limits import RequestLimits
+from greenroom.web.openapi import DESCRIPTION, GreenroomApi, operation_id
 from greenroom.web.operations import operation_routes
 from greenroom.web.place import WebPlace
 from greenroom.web.problems import add_problems
+from greenroom.web.status import status_routes
 from greenroom.web.tickets import ticket_routes
 from greenroom.web.timings import timing_routes
 from greenroom.web.tokens import token_routes
@@ -33,7 +33,7 @@ from greenroom.web.tokens import token_routes
 
 def make_api(
     control: ControlPlane,
-    provider: LocalProvider,
+    host: Host,
     inventory: Inventory,
     timings: Timings,
     access: Access,
@@ -41,33 +41,33 @@ def make_api(
     jobs: Jobs,
     sessions: Sessions,
     place: WebPlace,
+    region: Region,
 ) -> FastAPI:
     """The application that the daemon serves on its unix socket, and at ``place``."""
-    api = FastAPI(title="greenroom", version=__version__, docs_url=None, redoc_url=None)
-    started_at = datetime.now(UTC)
+    api = GreenroomApi(
+        title="greenroom",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        # /v1/tokens/ is not another spelling of /v1/tokens, but nothing.
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
     api.state.access = access
     add_problems(api)
+    api.add_middleware(RequestLimits)
+    api.include_router(status_routes(region.name, place))
     api.include_router(operation_routes(control, jobs))
-    api.include_router(environment_routes(control, provider))
-    api.include_router(image_routes(control, provider))
-    api.include_router(inventory_routes(inventory, control, provider.layout.region))
-    api.include_router(timing_routes(timings))
+    api.include_router(environment_routes(control, host))
+    api.include_router(image_routes(control, host))
+    api.include_router(inventory_routes(inventory, control, region))
+    api.include_router(timing_routes(timings, control))
     api.include_router(token_routes(access.tokens))
     api.include_router(audit_routes(access.audit))
     api.include_router(lifetime_routes(lifetimes))
     api.include_router(job_routes(jobs))
     api.include_router(execution_routes(jobs))
     api.include_router(ticket_routes(sessions, place))
-
-    @api.get("/v1/status")
-    def status() -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "region": provider.layout.region.name,
-            "started_at": started_at.isoformat(),
-            "web_url": place.url,
-            "web_notice": place.notice,
-        }
-
     return api

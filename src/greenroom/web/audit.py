@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel
 
 from greenroom.app.audit import Audit
+from greenroom.model.access import Action
 from greenroom.model.audit import AuditFilter, AuditView, Outcome
 from greenroom.web.access import Asking
+from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
+from greenroom.web.rights import needs_somewhere
 
 
 class AuditReply(BaseModel):
@@ -31,47 +34,55 @@ class AuditReply(BaseModel):
 
 
 class AuditPage(BaseModel):
-    """Entries, the newest first, or with ``after`` the oldest first."""
+    """Entries, the newest first; ``next`` is the cursor of the older ones, if there are any. With
+    ``after`` the oldest first, and ``next`` is None: the last ``seq`` is where to go on."""
 
     items: list[AuditReply]
-
-
-class AuditQuery(BaseModel):
-    """Which entries are asked for."""
-
-    by: str | None = None
-    on: str | None = None
-    action: str | None = None
-    outcome: Outcome | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    reference: str | None = None
-    after: int | None = None
-    limit: int = 100
+    next: str | None
 
 
 def audit_routes(audit: Audit) -> APIRouter:
     """The audit log."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["access"])
 
-    @routes.get("/v1/audit")
-    def list_audit(query: Annotated[AuditQuery, Query()], caller: Asking) -> AuditPage:
-        wanted = AuditFilter(
-            by=query.by,
-            on=query.on,
-            action=query.action,
-            outcome=query.outcome,
-            since=query.since,
-            until=query.until,
-            reference=query.reference,
-        )
-        if query.after is not None:
-            found = audit.since(caller, wanted, after=query.after, limit=query.limit)
-        else:
-            found = audit.newest(caller, wanted, before=None, limit=query.limit)
-        return AuditPage(items=[_reply(each) for each in found])
+    @routes.get("/v1/audit", dependencies=[needs_somewhere(Action.AUDIT)])
+    def list_audit(
+        caller: Asking,
+        wanted: Annotated[AuditFilter, Depends(_wanted)],
+        after: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+    ) -> AuditPage:
+        """What was asked on the stacks that the caller operates, by whom, and how it ended."""
+        if after is not None:
+            new = audit.since(caller, wanted, after=after, limit=limit)
+            return AuditPage(items=[_reply(each) for each in new], next=None)
+        before = position_of("audit", cursor)
+        found = audit.newest(caller, wanted, before=before, limit=limit + 1)
+        more = cursor_of("audit", found[limit - 1].seq) if len(found) > limit else None
+        return AuditPage(items=[_reply(each) for each in found[:limit]], next=more)
 
     return routes
+
+
+def _wanted(
+    by: str | None = None,
+    on: Annotated[str | None, Query(description="An environment, a stack or a token.")] = None,
+    action: str | None = None,
+    outcome: Outcome | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    reference: Annotated[str | None, Query(description="An operation or execution.")] = None,
+) -> AuditFilter:
+    return AuditFilter(
+        by=by,
+        on=on,
+        action=action,
+        outcome=outcome,
+        since=since,
+        until=until,
+        reference=reference,
+    )
 
 
 def _reply(view: AuditView) -> AuditReply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,19 +13,21 @@ from pydantic import BaseModel
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.lookup import machine_named
-from greenroom.app.rights import require
+from greenroom.app.rights import may_read
 from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError
 from greenroom.model.access import Action
+from greenroom.model.audit import Outcome
 from greenroom.model.proof import Proof
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentDetail, EnvironmentView
-from greenroom.providers.local.logs import LogReader, readers
-from greenroom.providers.local.provider import LocalProvider
+from greenroom.ports import Host, LogFollower
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON
+from greenroom.web.event_stream import NDJSON, ndjson
+from greenroom.web.rights import needs, needs_somewhere
 
 _LOG_POLL_S = 0.1
+_ONE = "/v1/environments/{stack}/{slug}"
 
 
 class Command(BaseModel):
@@ -34,68 +36,88 @@ class Command(BaseModel):
     argv: list[str]
 
 
-def environment_routes(control: ControlPlane, provider: LocalProvider) -> APIRouter:
+class Found(BaseModel):
+    """The environment that a person means."""
+
+    name: str
+
+
+def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
     """The environments that exist, and what is in them."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["environments"])
 
-    @routes.get("/v1/environments")
-    def environments() -> list[EnvironmentView]:
-        return list(control.environments())
+    @routes.get("/v1/environments", dependencies=[needs_somewhere(Action.READ)])
+    def list_environments(caller: Asking) -> list[EnvironmentView]:
+        """The environments of the stacks that the caller may read, by name."""
+        return [each for each in control.environments() if may_read(caller, each.name)]
 
-    @routes.get("/v1/environment")
-    def environment(name: str) -> EnvironmentDetail:
-        return control.environment(name)
+    @routes.get("/v1/lookup", dependencies=[needs_somewhere(Action.READ)])
+    def look_up(name: str, caller: Asking) -> Found:
+        """The full name of the environment that a person means: a full name, a slug or a raw
+        branch, with or without the stack before it."""
+        return Found(name=control.full_name(name, caller))
 
-    @routes.post("/v1/environment/flows")
-    def flows(name: str, caller: Asking) -> Proof:
-        return control.prove(name, caller)
+    @routes.get(_ONE, dependencies=[needs(Action.READ)])
+    def get_environment(stack: str, slug: str) -> EnvironmentDetail:
+        """All of an environment: machines, phases, restores, proof, incidents."""
+        return control.environment(f"{stack}/{slug}")
 
-    @routes.get("/v1/environment/command")
-    def command(
-        name: str,
+    @routes.post(f"{_ONE}/flows", dependencies=[needs(Action.PROVE, recorded=Outcome.DONE)])
+    def prove_environment(stack: str, slug: str, caller: Asking) -> Proof:
+        """Probe who reaches whom now, judge it, and keep what came out. Takes seconds."""
+        return control.prove(f"{stack}/{slug}", caller)
+
+    @routes.get(f"{_ONE}/command", dependencies=[needs(Action.EXEC, recorded=Outcome.DONE)])
+    def get_command(
+        stack: str,
+        slug: str,
         machine: str,
         arg: Annotated[list[str], Query()],
-        caller: Asking,
         tty: bool = False,
     ) -> Command:
-        stack = control.standing_stack_of(name, "exec")
-        require(caller, Action.EXEC, stack.environment.stack, production=stack.production)
-        chosen = machine_named(stack, machine)
-        return Command(argv=provider.exec_argv(stack, chosen, arg, tty))
+        """The command line that runs ``arg`` in a machine, for root of this host to execute."""
+        found = control.standing_stack_of(f"{stack}/{slug}", "exec")
+        return Command(argv=host.exec_argv(found, machine_named(found, machine), arg, tty))
 
-    @routes.get("/v1/environment/logs")
-    def logs(
-        name: str, machine: str | None = None, service: str | None = None, follow: bool = False
+    @routes.get(
+        f"{_ONE}/logs", dependencies=[needs(Action.READ)], **ndjson("One line of a log each.")
+    )
+    def get_logs(
+        stack: str,
+        slug: str,
+        machine: str | None = None,
+        service: str | None = None,
+        follow: bool = False,
     ) -> StreamingResponse:
-        stack = control.stack_of(name)
-        found = log_readers(provider, stack, machine, service)
-        if service is not None and not found:
-            known = {each.service for each in log_readers(provider, stack, machine)}
+        """The services' log lines as NDJSON: of all machines or one, of all services or one;
+        without an end if ``follow`` is true."""
+        found = control.stack_of(f"{stack}/{slug}")
+        followers = log_readers(host, found, machine, service)
+        if service is not None and not followers:
+            known = {each.service for each in log_readers(host, found, machine)}
             raise InputError(
                 "E_SERVICE",
                 unknown("service", service, known),
                 hint=f"services that have a log: {', '.join(sorted(known))}",
             )
-        return StreamingResponse(_log_lines(found, follow), media_type=NDJSON)
+        return StreamingResponse(_log_lines(followers, follow), media_type=NDJSON)
 
     return routes
 
 
 def log_readers(
-    provider: LocalProvider, stack: Stack, machine: str | None, service: str | None = None
-) -> list[LogReader]:
+    host: Host, stack: Stack, machine: str | None, service: str | None = None
+) -> Sequence[LogFollower]:
     """The logs of a Stack's machines, or of the one that is named."""
     chosen = [machine_named(stack, machine)] if machine else stack.machines
-    places = [provider.layout.machine(stack.environment, each.name) for each in chosen]
-    return [reader for place in places for reader in readers(place, service)]
+    return [each for m in chosen for each in host.log_followers(stack, m, service)]
 
 
-async def _log_lines(found: list[LogReader], follow: bool) -> AsyncIterator[bytes]:
+async def _log_lines(found: Sequence[LogFollower], follow: bool) -> AsyncIterator[bytes]:
     while found:
-        for reader in found:
-            for line in reader.read_new():
+        for follower in found:
+            for line in follower.read_new():
                 fields = {"machine": line.machine, "service": line.service, "line": line.line}
                 yield json.dumps(fields).encode() + b"\n"
-        # A destroyed environment's logs say nothing more.
-        found = [reader for reader in found if follow and reader.place.log.is_dir()]
+        found = [follower for follower in found if follow and follower.goes_on()]
         await asyncio.sleep(_LOG_POLL_S)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
 from greenroom.model.events import Event
@@ -23,3 +25,13 @@ async def event_lines(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
     """Events as lines, as they come."""
     async for event in events:
         yield event_line(event)
+
+
+def ndjson(description: str) -> dict[str, Any]:
+    """What to tell OpenAPI of a route that answers with lines of JSON."""
+    content = {NDJSON: {"schema": {"type": "string"}}}
+    return {
+        "response_class": StreamingResponse,
+        "response_model": None,
+        "responses": {200: {"description": description, "content": content}},
+    }

@@ -19,7 +19,8 @@ from greenroom.app.inventory.http_sd import render_http_sd
 from greenroom.app.inventory.naming import chosen, query_of
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.inventory.ssh_config import HOST_KEY_ALIAS, SshAccess, render_ssh_config
-from greenroom.model.access import EVERY_STACK, Caller
+from greenroom.app.rights import readable_stacks
+from greenroom.model.access import Action, Caller
 from greenroom.model.inventory import (
     Health,
     MachineChange,
@@ -30,6 +31,7 @@ from greenroom.model.inventory import (
 from greenroom.providers.local import ssh_keys
 from greenroom.region import Region
 from greenroom.web.access import Asking
+from greenroom.web.rights import needs_somewhere
 
 PAGE_MAX = 10_000
 _PRINTABLE = "^[ -~]+$"
@@ -67,73 +69,79 @@ def asked_machines(
         role=role,
         branch=branch,
         health=health,
-        stacks=visible_stacks(caller),
+        stacks=readable_stacks(caller),
     )
 
 
 Asked = Annotated[MachineQuery, Depends(asked_machines)]
 
 
-def visible_stacks(caller: Caller) -> frozenset[str] | None:
-    """The stacks that the caller has a role on; None stands for all."""
-    stacks = frozenset(grant.stack for grant in caller.grants)
-    return None if EVERY_STACK in stacks else stacks
-
-
 def inventory_routes(inventory: Inventory, control: ControlPlane, region: Region) -> APIRouter:
     """Everything below /v1/inventory."""
-    routes = APIRouter(prefix="/v1/inventory")
+    routes = APIRouter(prefix="/v1/inventory", tags=["inventory"])
     _add_records(routes, inventory)
     _add_formats(routes, inventory, control, region)
     return routes
 
 
 def _add_records(routes: APIRouter, inventory: Inventory) -> None:
-    @routes.get("")
-    def machines(
+    @routes.get("", dependencies=[needs_somewhere(Action.READ)])
+    def list_machines(
         query: Asked,
         at: AwareDatetime | None = None,
         after: str | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
     ) -> MachinePage:
+        """The machines of the stacks that the caller may read, as they are or were at a time."""
         if at is not None:
             return MachinePage(machines=inventory.machines_at(query, at), next=None)
         return inventory.machines(query, after=after, limit=limit)
 
-    @routes.get("/changes")
-    def changes(
+    @routes.get("/changes", dependencies=[needs_somewhere(Action.READ)])
+    def list_machine_changes(
         query: Asked,
         since: AwareDatetime,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
     ) -> tuple[MachineChange, ...]:
+        """What came, went or changed since a time, the oldest first."""
         return inventory.changes(query, since, limit)
 
 
 def _add_formats(
     routes: APIRouter, inventory: Inventory, control: ControlPlane, region: Region
 ) -> None:
-    @routes.get("/http_sd")
-    def http_sd(query: Asked, port: _Port) -> Response:
+    @routes.get("/http_sd", dependencies=[needs_somewhere(Action.READ)])
+    def get_http_sd(query: Asked, port: _Port) -> Response:
         """For Prometheus: every machine that should run, at this port."""
         text = render_http_sd(inventory.targets(query), port)
         return Response(text, media_type="application/json")
 
-    @routes.get("/dotenv", response_class=PlainTextResponse)
-    def dotenv(name: str, caller: Asking) -> str:
+    @routes.get(
+        "/dotenv", response_class=PlainTextResponse, dependencies=[needs_somewhere(Action.READ)]
+    )
+    def get_dotenv(name: str, caller: Asking) -> str:
         """For programs: the machines of one environment."""
-        environment = str(control.stack_of(name).environment)
-        query = MachineQuery(environment=environment, stacks=visible_stacks(caller))
+        environment = control.full_name(name, caller)
+        query = MachineQuery(environment=environment, stacks=readable_stacks(caller))
         return render_dotenv(inventory.machines(query).machines)
 
-    @routes.get("/as/{format_}", response_class=PlainTextResponse)
-    def formatted(format_: Format, query: Asked, program: _Program = "greenroom") -> str:
+    @routes.get(
+        "/as/{format_}",
+        response_class=PlainTextResponse,
+        dependencies=[needs_somewhere(Action.READ)],
+    )
+    def get_inventory_as(format_: Format, query: Asked, program: _Program = "greenroom") -> str:
         """For Ansible and ssh: the machines that run, and how to get into them."""
         records = inventory.machines(query).machines
         render = render_ansible if format_ is Format.ANSIBLE else render_ssh_config
         return render(records, _ssh_access(region, program))
 
-    @routes.get("/machine/as/{format_}", response_class=PlainTextResponse)
-    def machine(
+    @routes.get(
+        "/machine/as/{format_}",
+        response_class=PlainTextResponse,
+        dependencies=[needs_somewhere(Action.READ)],
+    )
+    def get_machine_as(
         format_: MachineFormat, host: str, caller: Asking, program: _Program = "greenroom"
     ) -> str:
         """For Ansible and Puppet: one machine, by any of its names."""
@@ -144,7 +152,7 @@ def _add_formats(
 
 
 def _named(inventory: Inventory, host: str, caller: Caller) -> MachineRecord:
-    query = replace(query_of(host), stacks=visible_stacks(caller))
+    query = replace(query_of(host), stacks=readable_stacks(caller))
     return chosen(host, inventory.machines(query).machines)
 
 

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.jobs.follow import follow_log
 from greenroom.app.jobs.service import PAGE_MAX, Jobs
+from greenroom.model.access import Action
+from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import ExecutionView, JobView
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON
+from greenroom.web.event_stream import NDJSON, ndjson
+from greenroom.web.rights import needs_somewhere
 
 
 class _Body(BaseModel):
@@ -41,18 +44,24 @@ class RetryBody(_Body):
 
 def job_routes(jobs: Jobs) -> APIRouter:
     """What can be run."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["jobs"])
 
-    @routes.get("/v1/jobs")
+    @routes.get("/v1/jobs", dependencies=[needs_somewhere(Action.READ)])
     def list_jobs(caller: Asking) -> list[JobView]:
+        """The jobs that the caller may see, by name; the built-in ones come last."""
         return list(jobs.jobs(caller))
 
-    @routes.get("/v1/job")
-    def job(name: str, caller: Asking) -> JobView:
+    @routes.get("/v1/job", dependencies=[needs_somewhere(Action.READ)])
+    def get_job(name: str, caller: Asking) -> JobView:
+        """A job by its full name, or its name."""
         return jobs.job(name, caller)
 
-    @routes.post("/v1/jobs/register")
-    def register(body: RegisterBody, caller: Asking) -> list[JobView]:
+    @routes.post(
+        "/v1/jobs/register",
+        dependencies=[needs_somewhere(Action.REGISTER_JOBS, recorded=AuditOutcome.DONE)],
+    )
+    def register_jobs(body: RegisterBody, caller: Asking) -> list[JobView]:
+        """Have a stack's jobs be those of this blueprint."""
         return list(jobs.register(body.blueprint, caller))
 
     return routes
@@ -60,52 +69,84 @@ def job_routes(jobs: Jobs) -> APIRouter:
 
 def execution_routes(jobs: Jobs) -> APIRouter:
     """What ran, runs and waits."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["jobs"])
 
-    @routes.post("/v1/executions", status_code=202)
-    def run(body: RunBody, caller: Asking) -> ExecutionView:
+    @routes.post(
+        "/v1/executions",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",))],
+    )
+    def run_job(body: RunBody, caller: Asking) -> ExecutionView:
+        """Run a job with values for its options, or ask for its approval."""
         return jobs.run(body.job, body.options, caller)
 
-    @routes.get("/v1/executions")
-    def history(
+    @routes.get("/v1/executions", dependencies=[needs_somewhere(Action.READ)])
+    def list_executions(
         caller: Asking,
         job: str | None = None,
         environment: str | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
         before: str | None = None,
     ) -> list[ExecutionView]:
+        """The newest executions first; ``before`` is the last one of the page before."""
         found = jobs.history(caller, job=job, environment=environment, limit=limit, before=before)
         return list(found)
 
-    @routes.get("/v1/executions/{execution_id}")
-    def execution(execution_id: str, caller: Asking) -> ExecutionView:
+    @routes.get("/v1/executions/{execution_id}", dependencies=[needs_somewhere(Action.READ)])
+    def get_execution(execution_id: str, caller: Asking) -> ExecutionView:
+        """Where an execution stands."""
         return jobs.execution(execution_id, caller)
 
-    @routes.get("/v1/executions/{execution_id}/log")
-    def log(
+    @routes.get(
+        "/v1/executions/{execution_id}/log",
+        dependencies=[needs_somewhere(Action.READ)],
+        **ndjson("One line of the log each."),
+    )
+    def get_execution_log(
         execution_id: str,
         caller: Asking,
         after: Annotated[int, Query(ge=0)] = 0,
         follow: bool = False,
     ) -> StreamingResponse:
+        """The log as NDJSON past a line; with ``follow`` until the execution has ended."""
         jobs.execution(execution_id, caller)
         lines = follow_log(jobs, execution_id, after=after, follow=follow)
         return StreamingResponse(lines, media_type=NDJSON)
 
-    @routes.post("/v1/executions/{execution_id}/abort", status_code=202)
-    def abort(execution_id: str, caller: Asking) -> ExecutionView:
+    @routes.post(
+        "/v1/executions/{execution_id}/abort",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
+    )
+    def abort_execution(execution_id: str, caller: Asking) -> ExecutionView:
+        """End an execution and all its processes."""
         return jobs.abort(execution_id, caller)
 
-    @routes.post("/v1/executions/{execution_id}/approve", status_code=202)
-    def approve(execution_id: str, caller: Asking) -> ExecutionView:
+    @routes.post(
+        "/v1/executions/{execution_id}/approve",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
+    )
+    def approve_execution(execution_id: str, caller: Asking) -> ExecutionView:
+        """Let an execution begin that somebody else asked for."""
         return jobs.approve(execution_id, caller)
 
-    @routes.post("/v1/executions/{execution_id}/reject", status_code=202)
-    def reject(execution_id: str, caller: Asking) -> ExecutionView:
+    @routes.post(
+        "/v1/executions/{execution_id}/reject",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
+    )
+    def reject_execution(execution_id: str, caller: Asking) -> ExecutionView:
+        """End an execution that waits for approval."""
         return jobs.reject(execution_id, caller)
 
-    @routes.post("/v1/executions/{execution_id}/retry", status_code=202)
-    def retry(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
+    @routes.post(
+        "/v1/executions/{execution_id}/retry",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",))],
+    )
+    def retry_execution(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
+        """Run the job again with the same options."""
         return jobs.retry(execution_id, caller, body.options)
 
     return routes

@@ -8,8 +8,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.lifetimes import Lifetimes
+from greenroom.model.access import Action
+from greenroom.model.audit import Outcome
 from greenroom.model.lifetimes import Extension
 from greenroom.web.access import Asking
+from greenroom.web.rights import needs
 
 
 class ExtendBody(BaseModel):
@@ -22,10 +25,14 @@ class ExtendBody(BaseModel):
 
 def lifetime_routes(lifetimes: Lifetimes) -> APIRouter:
     """How long environments live."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["environments"])
 
-    @routes.post("/v1/environment/extend")
-    def extend(name: str, body: ExtendBody, caller: Asking) -> Extension:
-        return lifetimes.extend(name, body.ttl_s, caller)
+    @routes.post(
+        "/v1/environments/{stack}/{slug}/extend",
+        dependencies=[needs(Action.EXTEND, recorded=Outcome.DONE)],
+    )
+    def extend_environment(stack: str, slug: str, body: ExtendBody, caller: Asking) -> Extension:
+        """Let an environment live longer, from now on."""
+        return lifetimes.extend(f"{stack}/{slug}", body.ttl_s, caller)
 
     return routes

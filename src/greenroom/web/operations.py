@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.follow import follow
 from greenroom.app.jobs.service import Jobs
+from greenroom.app.rights import require
+from greenroom.model.access import Action, Caller
+from greenroom.model.audit import Outcome
 from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
@@ -24,7 +27,9 @@ from greenroom.model.requests import (
 )
 from greenroom.model.views import OperationView
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON, event_lines
+from greenroom.web.event_stream import NDJSON, event_lines, ndjson
+from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
+from greenroom.web.rights import needs_somewhere
 
 
 class _Body(BaseModel):
@@ -162,29 +167,74 @@ OperationBody = Annotated[
 ]
 
 
+class OperationsPage(BaseModel):
+    """Operations, the newest first; ``next`` is the cursor of the older ones, if there are any."""
+
+    items: list[OperationView]
+    next: str | None
+
+
 def operation_routes(control: ControlPlane, jobs: Jobs) -> APIRouter:
     """Begin, follow and cancel operations."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["operations"])
 
-    @routes.post("/v1/operations", status_code=202)
-    def submit(body: OperationBody, caller: Asking) -> OperationView:
+    # What it takes depends on the body; the use case holds it to that where it is accepted.
+    @routes.post("/v1/operations", status_code=202, dependencies=[needs_somewhere(Action.CREATE)])
+    def submit_operation(body: OperationBody, caller: Asking) -> OperationView:
+        """Begin a create, deploy, destroy or recover; its events tell how it goes."""
         operation = control.submit(body.request(), caller)
         if isinstance(body, CreateBody):
             jobs.register_beside(body.blueprint, caller)
         return operation
 
-    @routes.get("/v1/operations/{operation_id}")
-    def operation(operation_id: str) -> OperationView:
-        return control.operation(operation_id)
+    @routes.get("/v1/operations", dependencies=[needs_somewhere(Action.READ)])
+    def list_operations(
+        caller: Asking,
+        environment: str | None = None,
+        limit: Limit = LIMIT,
+        cursor: Cursor = None,
+    ) -> OperationsPage:
+        """Operations on the stacks that the caller may read, or on one environment, the newest
+        first."""
+        before = position_of("operations", cursor)
+        found = control.operations(caller, environment, before, limit + 1)
+        items = [view for _, view in found[:limit]]
+        more = cursor_of("operations", found[limit - 1][0]) if len(found) > limit else None
+        return OperationsPage(items=items, next=more)
 
-    @routes.post("/v1/operations/{operation_id}/cancel", status_code=202)
-    def cancel(operation_id: str, caller: Asking) -> OperationView:
+    @routes.get("/v1/operations/{operation_id}", dependencies=[needs_somewhere(Action.READ)])
+    def get_operation(operation_id: str, caller: Asking) -> OperationView:
+        """Where an operation stands."""
+        return readable_operation(control, operation_id, caller)
+
+    @routes.post(
+        "/v1/operations/{operation_id}/cancel",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.CANCEL, recorded=Outcome.ACCEPTED)],
+    )
+    def cancel_operation(operation_id: str, caller: Asking) -> OperationView:
+        """Ask an operation to stop and to take back what it did; one that has ended stays."""
+        readable_operation(control, operation_id, caller)
         return control.cancel(operation_id, caller)
 
-    @routes.get("/v1/operations/{operation_id}/events")
-    def events(operation_id: str, after: int = 0) -> StreamingResponse:
-        control.operation(operation_id)
+    @routes.get(
+        "/v1/operations/{operation_id}/events",
+        dependencies=[needs_somewhere(Action.READ)],
+        **ndjson("One event each, until the operation has ended."),
+    )
+    def follow_operation(
+        operation_id: str, caller: Asking, after: Annotated[int, Query(ge=0)] = 0
+    ) -> StreamingResponse:
+        """The operation's events past ``after`` as NDJSON, as they happen."""
+        readable_operation(control, operation_id, caller)
         stream = follow(control, operation_id, after)
         return StreamingResponse(event_lines(stream), media_type=NDJSON)
 
     return routes
+
+
+def readable_operation(control: ControlPlane, operation: str, caller: Caller) -> OperationView:
+    """The operation, if the caller may read its stack; raises RefusedError E_FORBIDDEN."""
+    found = control.operation(operation)
+    require(caller, Action.READ, found.environment.partition("/")[0])
+    return found

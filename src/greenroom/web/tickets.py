@@ -7,8 +7,10 @@ from pydantic import BaseModel
 
 from greenroom.app.sessions import TICKET_TTL_S, Sessions
 from greenroom.errors import HostError, RefusedError
+from greenroom.model.audit import Outcome
 from greenroom.web.access import Asking, bearer_of, peer_of
 from greenroom.web.place import WebPlace
+from greenroom.web.rights import needs_login
 
 
 class LoginLink(BaseModel):
@@ -20,10 +22,13 @@ class LoginLink(BaseModel):
 
 def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
     """``greenroom web``."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["access"])
 
-    @routes.post("/v1/web/tickets", status_code=201)
-    def ticket(request: Request, caller: Asking) -> LoginLink:
+    @routes.post(
+        "/v1/web/tickets", status_code=201, dependencies=[needs_login(recorded=Outcome.DONE)]
+    )
+    def create_login_link(request: Request, caller: Asking) -> LoginLink:
+        """A link that logs a browser in once, as who asks on the unix socket."""
         if peer_of(request) is None or bearer_of(request) is not None:
             # A login by token ends with the token; one by a link could outlive it.
             raise RefusedError(

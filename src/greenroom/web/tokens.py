@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.tokens import EXPIRES_S, Tokens
-from greenroom.model.access import EVERY_STACK, Grant, Role
+from greenroom.model.access import EVERY_STACK, Action, Grant, Role
 from greenroom.model.tokens import TokenStatus, TokenView
 from greenroom.web.access import Asking
+from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
+from greenroom.web.rights import needs_somewhere
 
 
 class GrantBody(BaseModel):
@@ -54,30 +56,40 @@ class NewTokenReply(TokenReply):
     token: str
 
 
-class TokensReply(BaseModel):
-    """The tokens that the caller may see."""
+class TokensPage(BaseModel):
+    """Tokens by name; ``next`` is the cursor of those that follow, if there are any."""
 
     items: list[TokenReply]
+    next: str | None
 
 
 def token_routes(tokens: Tokens, clock: Clock | None = None) -> APIRouter:
     """The access tokens."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["access"])
     clock = SystemClock() if clock is None else clock
 
-    @routes.post("/v1/tokens", status_code=201)
-    def create_token(body: TokenBody, caller: Asking) -> NewTokenReply:
+    @routes.post("/v1/tokens", status_code=201, dependencies=[needs_somewhere(Action.TOKENS)])
+    def create_token(body: TokenBody, response: Response, caller: Asking) -> NewTokenReply:
+        """Make a token; its text is told in this answer and never again."""
+        response.headers["Cache-Control"] = "no-store"
         grants = [Grant(stack=each.stack, role=each.role) for each in body.grants]
         token, text = tokens.create(caller, body.name, grants, body.expires_s)
         return NewTokenReply(**_fields(token, clock.now()), token=text)
 
-    @routes.get("/v1/tokens")
-    def list_tokens(caller: Asking) -> TokensReply:
+    @routes.get("/v1/tokens", dependencies=[needs_somewhere(Action.TOKENS)])
+    def list_tokens(caller: Asking, limit: Limit = LIMIT, cursor: Cursor = None) -> TokensPage:
+        """The tokens of the stacks that the caller operates, also those that open nothing any
+        more, by name."""
         now = clock.now()
-        return TokensReply(items=[TokenReply(**_fields(each, now)) for each in tokens.all(caller)])
+        first = position_of("tokens", cursor) or 0
+        found = tokens.all(caller)
+        more = cursor_of("tokens", first + limit) if len(found) > first + limit else None
+        items = [TokenReply(**_fields(each, now)) for each in found[first : first + limit]]
+        return TokensPage(items=items, next=more)
 
-    @routes.delete("/v1/tokens/{token}")
+    @routes.delete("/v1/tokens/{token}", dependencies=[needs_somewhere(Action.TOKENS)])
     def revoke_token(token: str, caller: Asking) -> TokenReply:
+        """End the token of that id or name, at once."""
         return TokenReply(**_fields(tokens.revoke(caller, token), clock.now()))
 
     return routes

@@ -13,12 +13,12 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from greenroom.errors import CancelledError, OperationError
 from greenroom.model.stack import Image, Service
+from greenroom.model.views import BuiltImage
 from greenroom.ports import Cancellation
 from greenroom.providers.local.command import NO_SPACE, end_group, run, run_cancellable
 from greenroom.providers.local.layout import IMAGE_CACHE_DIR, Layout
@@ -35,16 +35,6 @@ _MARKER = "etc/greenroom/image"
 instance of AWS. Not in the archive: archives of before are as good."""
 _BUILD_SCRIPT = "greenroom-build.sh"
 _UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltImage:
-    """An image in the pool; ``bytes`` is the size of its archive."""
-
-    name: str
-    digest: str
-    bytes: int
-    built_at: datetime
 
 
 def root_of(layout: Layout, digest: str) -> Path:

@@ -6,23 +6,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from greenroom.model.views import LogLine
 from greenroom.providers.local.layout import MachineLayout
 
 _READ_LIMIT_BYTES = 1024 * 1024
 """What one look reads of one log at most; the rest is read at the next look."""
 
-
 _LINE_LIMIT_BYTES = 64 * 1024
 """A line that does not end is told in pieces of about this length."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """A line that a service of a machine wrote."""
-
-    machine: str
-    service: str
-    line: str
 
 
 @dataclass(slots=True)
@@ -47,6 +38,10 @@ class LogReader:
                 service=self.service,
                 line=line.decode(errors="replace"),
             )
+
+    def goes_on(self) -> bool:
+        """Whether more may come: a destroyed environment's logs say nothing more."""
+        return self.place.log.is_dir()
 
     def _read(self) -> bytes:
         descriptor = open_beneath(self.place, self.service, "current")

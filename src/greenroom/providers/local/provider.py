@@ -16,7 +16,7 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, RestoreReport
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Bucket, Image, Machine, RestoreMode, Stack
-from greenroom.model.views import MachineReport
+from greenroom.model.views import BuiltImage, MachineReport
 from greenroom.model.visits import Answer
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local import (
@@ -37,6 +37,7 @@ from greenroom.providers.local.health import HealthWords
 from greenroom.providers.local.killing import end_kindly, kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
+from greenroom.providers.local.logs import LogReader, readers
 from greenroom.providers.local.machine import (
     UserNamespaces,
     exec_argv,
@@ -367,6 +368,20 @@ class LocalProvider:
     ) -> list[str]:
         """See the port."""
         return exec_argv(self.layout.machine(stack.environment, machine.name), argv, tty)
+
+    def images(self) -> tuple[BuiltImage, ...]:
+        """See the port ``Host``."""
+        return images.list_images(self.layout)
+
+    def remove_image(self, digest: str) -> bool:
+        """See the port ``Host``."""
+        return images.remove_image(self.layout, digest)
+
+    def log_followers(
+        self, stack: Stack, machine: Machine, service: str | None
+    ) -> tuple[LogReader, ...]:
+        """See the port ``Host``."""
+        return readers(self.layout.machine(stack.environment, machine.name), service)
 
     def _needed_bytes(self, stack: Stack) -> int:
         """About what a create adds to the pool; a clone shares its blocks with its golden one."""

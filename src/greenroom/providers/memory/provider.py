@@ -13,9 +13,9 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
-from greenroom.model.views import MachineReport
+from greenroom.model.views import BuiltImage, MachineReport
 from greenroom.model.visits import Answer
-from greenroom.ports import Cancellation, Progress
+from greenroom.ports import Cancellation, LogFollower, Progress
 from greenroom.providers.memory.judge import judge
 from greenroom.providers.memory.reports import report_of
 from greenroom.providers.memory.resources import (
@@ -27,6 +27,7 @@ from greenroom.providers.memory.resources import (
 )
 from greenroom.providers.memory.world import World
 
+_BUILT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 _IMAGE_BUILD = EnvironmentName("images", "shared")
 
 
@@ -266,6 +267,28 @@ class MemoryProvider:
         """The command line that runs ``argv`` inside the machine, for the CLI to execute."""
         options = ["--tty"] if tty else []
         return ["memory-exec", *options, f"{stack.environment.key}.{machine.name}", *argv]
+
+    def images(self) -> tuple[BuiltImage, ...]:
+        """The images that were built, by digest."""
+        with self._world.lock:
+            digests = sorted(self._world.images)
+        return tuple(
+            BuiltImage(name=digest, digest=digest, bytes=0, built_at=_BUILT_AT)
+            for digest in digests
+        )
+
+    def remove_image(self, digest: str) -> bool:
+        """Forget an image; False if there is none of that digest."""
+        with self._world.lock:
+            known = digest in self._world.images
+            self._world.images.discard(digest)
+        return known
+
+    def log_followers(
+        self, stack: Stack, machine: Machine, service: str | None
+    ) -> tuple[LogFollower, ...]:
+        """Machines in memory write no logs."""
+        return ()
 
     def _make_around_fault(
         self,

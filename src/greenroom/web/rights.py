@@ -1,0 +1,160 @@
+"""What a route takes: one line beside its path, checked before anything else is done.
+
+    @routes.get("/v1/environments/{stack}/{slug}", dependencies=[needs(Action.READ)])
+
+A test walks over all routes and fails for one without such a line. What was asked of a route that
+changes something, and every refusal, goes into the audit log here as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection
+from enum import Enum
+from typing import Any
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+
+from greenroom.app.access import Access
+from greenroom.app.audit import entry_of
+from greenroom.app.rights import require, require_somewhere
+from greenroom.errors import GreenroomError
+from greenroom.model.access import EVERY_STACK, Action, Caller
+from greenroom.model.audit import AuditEntry, Outcome, shown
+from greenroom.web.access import Asking
+
+_LOOKS = (Action.READ, Action.AUDIT)
+"""What changes nothing, and is told only if it is refused."""
+
+
+class Scope(Enum):
+    """For which stack a right is needed."""
+
+    PLACE = "the stack and, if there is one, the slug in the path"
+    SOMEWHERE = "any stack: the route shows or does no more than the caller may"
+    EVERYWHERE = "every stack"
+    LOGIN = "none: who is known at all may ask"
+
+
+class Right:
+    """The dependency that ``needs`` and its sisters make; ``action`` None takes a login alone."""
+
+    def __init__(
+        self,
+        action: Action | None,
+        scope: Scope,
+        *,
+        recorded: Outcome | None,
+        secret: Collection[str],
+    ) -> None:
+        self.action = action
+        self.scope = scope
+        self.recorded = recorded
+        self.secret = frozenset(secret)
+
+    async def __call__(self, request: Request, caller: Asking) -> AsyncIterator[None]:
+        """Raises RefusedError E_FORBIDDEN."""
+        access: Access = request.app.state.access
+        try:
+            await asyncio.to_thread(self._require, access, request, caller)
+            yield
+        except GreenroomError as error:
+            if self.action not in _LOOKS or error.code == "E_FORBIDDEN":
+                await self._record(access, request, caller, Outcome.REFUSED, error)
+            raise
+        if self.recorded is not None:
+            await self._record(access, request, caller, self.recorded, None)
+
+    def _require(self, access: Access, request: Request, caller: Caller) -> None:
+        if self.action is None:
+            return
+        match self.scope:
+            case Scope.PLACE:
+                stack = request.path_params["stack"]
+                production = access.is_production(stack, request.path_params.get("slug"))
+                require(caller, self.action, stack, production=production)
+            case Scope.SOMEWHERE:
+                require_somewhere(caller, self.action)
+            case Scope.EVERYWHERE:
+                require(caller, self.action, EVERY_STACK)
+            case Scope.LOGIN:
+                return
+
+    async def _record(
+        self,
+        access: Access,
+        request: Request,
+        caller: Caller,
+        outcome: Outcome,
+        error: GreenroomError | None,
+    ) -> None:
+        asked = _asked(request, await request.body())
+        entry = self._entry(request, caller, asked, outcome, error)
+        await asyncio.to_thread(access.audit.record, entry)
+
+    def _entry(
+        self,
+        request: Request,
+        caller: Caller,
+        asked: dict[str, Any],
+        outcome: Outcome,
+        error: GreenroomError | None,
+    ) -> AuditEntry:
+        stack, slug = (str(asked.pop(name, "")) for name in ("stack", "slug"))
+        subject = f"{stack}/{slug}" if slug else str(asked.pop("environment", "") or stack)
+        return entry_of(
+            caller,
+            str(asked.pop("kind", "") or self.action or request.method.lower()),
+            outcome,
+            stack=stack,
+            subject=subject or request.url.path,
+            parameters=shown(asked, self.secret),
+            error=error,
+        )
+
+
+def needs(
+    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+) -> Dependency:
+    """``action`` on the stack of the path (``{stack}``, and with ``{slug}`` on the environment,
+    which may be production). ``recorded``: how the audit log tells what came through, where the
+    use case does not write that itself; ``secret``: the fields of the body that it must not."""
+    return _dependency(Right(action, Scope.PLACE, recorded=recorded, secret=secret))
+
+
+def needs_somewhere(
+    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+) -> Dependency:
+    """``action`` on some stack; the route itself holds what it shows or does to what the caller
+    may there, such as a list of which everybody sees their part."""
+    return _dependency(Right(action, Scope.SOMEWHERE, recorded=recorded, secret=secret))
+
+
+def needs_everywhere(
+    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+) -> Dependency:
+    """``action`` on every stack, for what belongs to none, such as images."""
+    return _dependency(Right(action, Scope.EVERYWHERE, recorded=recorded, secret=secret))
+
+
+def needs_login(*, recorded: Outcome | None = None) -> Dependency:
+    """No right but to be known."""
+    return _dependency(Right(None, Scope.LOGIN, recorded=recorded, secret=()))
+
+
+def _dependency(right: Right) -> Dependency:
+    # Within the function: what the audit log cannot keep is answered with an error, not with yes.
+    dependency: Dependency = Depends(right, scope="function")
+    return dependency
+
+
+def _asked(request: Request, body: bytes) -> dict[str, Any]:
+    """Everything that the request says: of its body, its query and its path."""
+    try:
+        sent = json.loads(body) if body else {}
+    except ValueError:
+        sent = {}
+    fields = sent if isinstance(sent, dict) else {}
+    return {**fields, **request.query_params, **request.path_params}
