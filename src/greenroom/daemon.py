@@ -36,6 +36,7 @@ from greenroom.app.jobs.service import Jobs
 from greenroom.app.jobs.views import execution_json
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
+from greenroom.app.reconciler import Reconciler
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
 from greenroom.errors import GreenroomError, RefusedError
@@ -92,6 +93,7 @@ def serve(region: Region) -> None:
         webhooks = WebhookSender()
         jobs = _jobs(region, ledger, control, provider, webhooks)
         scheduler = Scheduler(jobs, ledger, SystemClock())
+        reconciler = _reconciler(control, provider, ledger)
         try:
             _admit_again(control, provider)
             control.recover()
@@ -100,6 +102,7 @@ def serve(region: Region) -> None:
             control.bring_back()
             jobs.recover()
             scheduler.start()
+            reconciler.start()
             with _watch_over_space(control, provider).running():
                 listener, place = open_web(region)
                 parts = _parts(ledger, control, provider)
@@ -121,6 +124,7 @@ def serve(region: Region) -> None:
             scheduler.close()
             jobs.close()
             webhooks.close()
+            reconciler.close()
             provider.stop_care()
             inventory.close()
             control.close()
@@ -141,6 +145,17 @@ def _inventory(control: ControlPlane, provider: LocalProvider, ledger: Database)
     control.listen(lambda _: inventory.nudge())
     provider.health_words.listen(inventory.nudge)
     return inventory
+
+
+def _reconciler(control: ControlPlane, provider: LocalProvider, ledger: Database) -> Reconciler:
+    return Reconciler(
+        database=ledger,
+        provider=provider,
+        clock=SystemClock(),
+        orphans=control.orphans,
+        submit=control.submit,
+        adopt=control.adopt,
+    )
 
 
 def _control_plane(region: Region, ledger: Database, provider: LocalProvider) -> ControlPlane:

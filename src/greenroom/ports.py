@@ -9,6 +9,7 @@ from typing import Protocol
 from greenroom.model.incidents import Ended
 from greenroom.model.jobs import Command
 from greenroom.model.names import EnvironmentName
+from greenroom.model.orphans import Census
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
@@ -170,6 +171,10 @@ class Provider(Protocol):
 
     def observe(self, environment: EnvironmentName) -> tuple[Resource, ...]:
         """What the host holds of the environment, read from the host alone (sorted)."""
+
+    def census(self) -> Census:
+        """Every environment that anything on the host bears the name of, read from the host
+        alone."""
 
     def exec_argv(
         self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool

@@ -21,7 +21,7 @@ from greenroom.model.views import EnvironmentStatus
 from greenroom.store.database import HEAD, Database
 from greenroom.store.environments import find_environment, find_findings, list_environments
 from greenroom.store.events import events_after, phases_done
-from greenroom.store.operations import find_operation, insert_operation, last_kind
+from greenroom.store.operations import find_operation, insert_operation, last_operation
 from greenroom.store.tables import environments, operations
 
 LEDGERS = sorted((Path(__file__).parent / "ledgers").glob("*.sql"))
@@ -103,7 +103,8 @@ def test_operations_of_an_earlier_ledger_are_whole_and_keep_their_order(ledger: 
         found = connection.execute(query).all()
         ended = [find_operation(connection, row.id) for row in found]
         last = events_after(connection, found[-1].id, 0)[-1]
-        assert last_kind(connection, FEATURE) == "deploy"
+        last = last_operation(connection, FEATURE)
+        assert last is not None and last.kind == "deploy"
     assert [row.kind for row in found][:5] == ["create", "create", "create", "deploy", "destroy"]
     assert {record.status for record in ended if record} == {OperationStatus.SUCCEEDED}
     assert {record.asked_by for record in ended if record} == {"root"}

@@ -3,12 +3,15 @@ and what no environment owns is found on the host."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from greenroom.providers.local.cgroups import cgroup_folders
 from tests.real.reboot import machine_pids
-from tests.real.site import STATE, Site, destroy_all, get, stop_daemon
+from tests.real.site import REGION, STATE, Site, destroy_all, get, stop_daemon, wait_until
 
 HOST = "api.stays.photos.localhost"
 _WRITE = 'mariadb -e "CREATE TABLE mine (x INT); INSERT INTO mine VALUES (7)" photos'
@@ -48,3 +51,51 @@ def test_a_stopped_environment_frees_its_memory_and_comes_back_with_its_data(sta
     assert stays.inside("stays", "db1", _READ) == (0, "7\n")
     assert get(HOST) == page
     assert stays.data("show", "stays")["incidents"] == []
+
+
+def test_what_no_environment_owns_is_named_and_removed(stays: Site) -> None:
+    folder = leave_behind("photos.gone")
+    stranger = f"{REGION}.nobody"
+    subprocess.run(["ip", "netns", "add", stranger], check=True)
+    try:
+        done = stays.greenroom("doctor", "--orphans")
+        assert done.returncode == 1
+        found = {tuple(line.split(maxsplit=1)) for line in done.stdout.splitlines()}
+        assert found >= {
+            ("photos/gone", f"network namespace  {REGION}.photos.gone.db1"),
+            ("photos/gone", f"cgroup             /{REGION}/photos.gone"),
+            ("photos/gone", f"directory          {folder}"),
+            ("(nobody)", f"network namespace  {stranger}"),
+        }
+        assert not [line for line in done.stdout.splitlines() if "photos.stays" in line]
+
+        assert "photos/gone: " in stays.greenroom("doctor", "--orphans", "--remove").stdout
+        assert holds("photos.gone") == []
+        assert Path("/run/netns", stranger).exists()
+    finally:
+        subprocess.run(["ip", "netns", "delete", stranger], check=True)
+    assert stays.ok("doctor", "--orphans").startswith("the host holds nothing")
+
+    # Of what the ledger knows to be gone, the daemon removes what is left by itself.
+    stays.ok("destroy", "stays")
+    leave_behind("photos.stays")
+    stop_daemon(stays)
+    stays.ok("list")
+    wait_until(lambda: holds("photos.stays") == [])
+
+
+def leave_behind(key: str) -> Path:
+    """A namespace, a cgroup and a folder of an environment that does not exist."""
+    subprocess.run(["ip", "netns", "add", f"{REGION}.{key}.db1"], check=True)
+    for folder in cgroup_folders(f"/{REGION}"):
+        (folder / key / "db1").mkdir(parents=True)
+    left = STATE / "pool/environments" / key
+    (left / "db1/upper").mkdir(parents=True)
+    return left
+
+
+def holds(key: str) -> list[Path]:
+    """What there is of them."""
+    places = [STATE / "pool/environments" / key, *cgroup_folders(f"/{REGION}/{key}")]
+    there = [place for place in places if place.exists()]
+    return [*there, *Path("/run/netns").glob(f"{REGION}.{key}.*")]

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from greenroom.model.proof import Claim, Reach, Verdict
 from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.stack import Protocol
 from greenroom.model.timings import TimedKind, Timing
+from greenroom.model.views import EnvironmentStatus
 from greenroom.model.visits import Seen
 from greenroom.region import Region
 
@@ -1086,3 +1088,103 @@ def test_the_page_without_click_is_what_click_would_write(
 def test_on_a_narrow_terminal_the_page_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     assert first_page() is None
+
+
+ORPHAN = {
+    "environment": "photos/old",
+    "ended": False,
+    "resources": [{"kind": "cgroup", "name": "/greenroom/photos.old"}],
+}
+STRANGER = {"environment": None, "ended": False, "resources": [{"kind": "cgroup", "name": "/x/y"}]}
+
+
+def test_doctor_lists_orphans_and_fails(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/orphans", [ORPHAN, STRANGER])
+    ran = run("doctor --orphans")
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "OF          KIND    NAME",
+        "photos/old  cgroup  /greenroom/photos.old",
+        "(nobody)    cgroup  /x/y",
+        "→ greenroom doctor --orphans --remove removes what bears an environment's name",
+        "what is (nobody)'s names no environment: greenroom does not touch it",
+    ]
+    assert run("doctor --orphans --json").json == [ORPHAN, STRANGER]
+
+
+def test_doctor_removes_only_orphans_that_have_a_name(daemon: FakeDaemon, run: Run) -> None:
+    left = [ORPHAN, STRANGER]
+    daemon.routes["GET", "/v1/orphans"] = lambda _: Answer(value=list(left))
+
+    def removed(request: Request) -> Answer:
+        left.remove(ORPHAN)
+        (name,) = request.query["name"]
+        receipt = {"environment": name, "removed": ORPHAN["resources"], "left_over": []}
+        return Answer(value=receipt | {"seconds": 0.1})
+
+    daemon.routes["DELETE", "/v1/orphans"] = removed
+    ran = run("doctor --orphans --remove")
+    assert (ran.code, ran.out.splitlines()[0]) == (1, "photos/old: 1 thing removed")
+    left.clear()
+    ran = run("doctor --orphans --remove")
+    assert (ran.code, ran.out) == (0, "the host holds nothing that no environment owns\n")
+
+
+def test_doctor_removes_nothing_unless_orphans_are_meant(daemon: FakeDaemon, run: Run) -> None:
+    ran = run("doctor --remove")
+    assert ran.code == 2
+    assert daemon.requests == []
+
+
+def test_extend_says_until_when(daemon: FakeDaemon, run: Run) -> None:
+    extension = {
+        "environment": "photos/feature-x",
+        "expires_at": "2099-01-02T03:04:05+00:00",
+        "awake_until": "2099-01-01T08:00:00+00:00",
+    }
+    daemon.answer("POST", "/v1/environment/extend", extension)
+    ran = run("extend feature_x 1d12h")
+    assert daemon.bodies("/v1/environment/extend") == [{"ttl_s": 129600.0}]
+    first, second = ran.out.splitlines()
+    assert first.startswith("photos/feature-x expires in ")
+    assert first.endswith(" days, at 2099-01-02 03:04 UTC")
+    assert second == "working hours do not stop it before 2099-01-01 08:00 UTC"
+    assert run("extend feature_x --json").json == extension
+    assert daemon.bodies("/v1/environment/extend")[-1] == {"ttl_s": None}
+
+
+def test_a_duration_that_is_none_is_a_usage_error(daemon: FakeDaemon, run: Run) -> None:
+    for words in ("extend feature_x tomorrow", "create --branch x --ttl 8hours"):
+        ran = run(words)
+        assert ran.code == 2
+        assert "is not a duration; expected one such as 8h, 45m or 1d12h" in ran.err
+    assert daemon.requests == []
+
+
+def test_stop_and_start_say_how_it_stands(daemon: FakeDaemon, run: Run) -> None:
+    ran = run("stop feature_x")
+    assert (ran.code, daemon.bodies("/v1/operations")[-1]["kind"]) == (0, "stop")
+    assert ran.out == (
+        "photos/feature-x is stopped; greenroom start photos/feature-x boots it again\n"
+    )
+    ran = run("start feature_x")
+    assert (ran.code, daemon.bodies("/v1/operations")[-1]["kind"]) == (0, "start")
+    assert ran.out == "photos/feature-x runs and is proved\n"
+
+
+def test_show_and_list_tell_owner_end_and_stop(daemon: FakeDaemon, run: Run) -> None:
+    soon = values.NOW + timedelta(minutes=50, seconds=30)
+    view = values.environment(
+        status=EnvironmentStatus.STOPPED,
+        expires_at=soon,
+        warned_at=values.NOW,
+        stopped_at=values.NOW - timedelta(hours=2, minutes=1),
+    )
+    daemon.answer("GET", "/v1/environments", [values.dumped(view)])
+    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(summary=view)))
+    out = run("list").out
+    assert "claudia" in out and "soon: in " in out and "stopped" in out
+    shown = run("show feature_x").out
+    assert "  owner    claudia\n" in shown
+    assert "UTC; greenroom extend photos/feature-x keeps it\n" in shown
+    assert "  stopped  2 hours ago; greenroom start photos/feature-x boots it" in shown

@@ -25,5 +25,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic_s(self) -> float:
-        """Seconds that never run backwards."""
-        return time.monotonic()
+        """Seconds that never run backwards. Unlike ``time.monotonic`` they go on while the host
+        sleeps (clock_gettime(2), CLOCK_BOOTTIME), so a lid that was closed is no step of the
+        calendar."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

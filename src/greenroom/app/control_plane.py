@@ -29,6 +29,7 @@ from greenroom.app.door import (
 from greenroom.app.drill import run_drill
 from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
+from greenroom.app.orphans import Orphans
 from greenroom.app.planning import Planner
 from greenroom.app.recover import run_recover, run_start
 from greenroom.app.replace import run_replace
@@ -121,6 +122,7 @@ class ControlPlane:
         self._caretaker = Caretaker(
             database=database, provider=provider, clock=self._clock, submit=self.submit
         )
+        self.orphans = Orphans(database=database, provider=provider)
         self._register()
 
     def recover(self) -> None:
@@ -144,6 +146,10 @@ class ControlPlane:
                 # The others must be served all the same.
                 _logger.exception("%s could not be looked at", name)
                 self._doubt(name, f"could not be looked at when the daemon started: {error}")
+
+    def adopt(self, name: EnvironmentName) -> None:
+        """Watch an environment that stands, and recover it if a machine of it does not run."""
+        self._caretaker.adopt(name)
 
     def tell_of_region(self, incident: Incident) -> None:
         """Keep what befell a part that all environments share; while it is away, what was proved
@@ -321,7 +327,9 @@ class ControlPlane:
                 with self._database.write() as connection:
                     now = self._clock.now()
                     provider = self._provider
-                    return admit_create(connection, request, draft, provider, caller, now)
+                    record = admit_create(connection, request, draft, provider, caller, now)
+                    self.orphans.refuse_create(record.environment)
+                    return record
             case DeployRequest():
                 with self._database.write() as connection:
                     return admit_deploy(connection, request, caller, self._clock.now())

@@ -16,6 +16,7 @@ from greenroom.app.drill import restorable
 from greenroom.app.lifetimes import owner_of
 from greenroom.app.lookup import pick
 from greenroom.app.planning import Draft
+from greenroom.app.removal import half_removed
 from greenroom.app.replaceable import chosen, inputs_of
 from greenroom.app.rights import require
 from greenroom.errors import InputError, RefusedError
@@ -43,7 +44,6 @@ from greenroom.store.environments import (
     EnvironmentRecord,
     branches_by_slug,
     find_environment,
-    find_findings,
     insert_environment,
     list_environments,
     lowest_free_index,
@@ -54,7 +54,6 @@ from greenroom.store.intents import record_intents
 from greenroom.store.operations import (
     OperationRecord,
     insert_operation,
-    last_kind,
     unfinished_on,
 )
 
@@ -312,11 +311,9 @@ def _refuse_busy(connection: Connection, environment: EnvironmentName) -> None:
 
 def _refuse_half_removed(connection: Connection, environment: EnvironmentRecord, what: str) -> None:
     """What a failed create or destroy has left is no environment: parts of it are gone."""
-    if environment.status is not EnvironmentStatus.FAILED:
-        return
-    last = last_kind(connection, environment.name)
-    if last == "destroy" or find_findings(connection, environment.name).proof is None:
-        kind = "destroy" if last == "destroy" else "create"
+    removal = half_removed(connection, environment)
+    if removal is not None:
+        kind = "destroy" if removal.kind == "destroy" else "create"
         raise RefusedError(
             "E_HALF_REMOVED",
             f"{what} of {environment.name} refused: its {kind} failed and has left parts of it",

@@ -15,8 +15,14 @@ from greenroom.model.proof import Verdict
 from greenroom.model.receipt import Receipt
 from greenroom.model.views import EnvironmentStatus
 from greenroom.store import codec
-from greenroom.store.environments import delete_environment, set_status
+from greenroom.store.environments import (
+    EnvironmentRecord,
+    delete_environment,
+    find_findings,
+    set_status,
+)
 from greenroom.store.intents import undo_intents
+from greenroom.store.operations import OperationRecord, last_operation
 from greenroom.store.timings import record_timings
 
 _LISTED_MAX = 5
@@ -66,6 +72,16 @@ def forget_removed(operation: Operation, receipt: Receipt) -> Callable[[Connecti
             delete_environment(connection, name)
 
     return write
+
+
+def half_removed(connection: Connection, environment: EnvironmentRecord) -> OperationRecord | None:
+    """The destroy or the create whose removal has left parts of it; None of one that is whole."""
+    if environment.status is not EnvironmentStatus.FAILED:
+        return None
+    last = last_operation(connection, environment.name)
+    if last is None or last.kind == "destroy":
+        return last
+    return last if find_findings(connection, environment.name).proof is None else None
 
 
 def left_over_text(receipt: Receipt) -> str:

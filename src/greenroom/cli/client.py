@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         LogReply,
         OperationBody,
         OperationReply,
+        OrphanReply,
         ProofReply,
+        ReceiptReply,
         RecordPageReply,
         RecordReply,
         StatusReply,
@@ -106,6 +108,14 @@ class Client:
         """What changed in the inventory, the oldest first."""
         target = _target("/v1/inventory/changes", **query)
         return cast("list[ChangeReply]", self._call("GET", target))
+
+    def orphans(self) -> list[OrphanReply]:
+        """What the host holds and no environment owns."""
+        return cast("list[OrphanReply]", self._call("GET", "/v1/orphans"))
+
+    def remove_orphan(self, name: str) -> ReceiptReply:
+        """Remove what bears that name, which no environment has."""
+        return cast("ReceiptReply", self._call("DELETE", _target("/v1/orphans", name=name)))
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""

@@ -71,6 +71,14 @@ class ReceiptReply(TypedDict):
     seconds: float
 
 
+class OrphanReply(TypedDict):
+    """``greenroom.model.orphans.Orphan``."""
+
+    environment: str | None
+    ended: bool
+    resources: list[ResourceReply]
+
+
 class OperationReply(TypedDict):
     """``greenroom.model.views.OperationView``."""
 

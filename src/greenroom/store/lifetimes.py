@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
@@ -20,6 +20,25 @@ def extend_environment(
 ) -> None:
     """Its end is another one, of which nobody was warned yet."""
     _set(connection, name, expires_at=expires_at, warned_at=None, awake_until=awake_until)
+
+
+def mark_warned(connection: Connection, name: EnvironmentName, at: datetime) -> None:
+    """Its end was told."""
+    _set(connection, name, warned_at=at)
+
+
+def shift_ends(connection: Connection, by: timedelta) -> None:
+    """Every end, and every time until which working hours wait, is so much later; nobody was
+    warned of it yet."""
+    columns = environments.c
+    query = select(columns.name, columns.expires_at, columns.awake_until)
+    for name, expires_at, awake_until in connection.execute(query).all():
+        later = {
+            "expires_at": expires_at and expires_at + by,
+            "awake_until": awake_until and awake_until + by,
+            "warned_at": None,
+        }
+        connection.execute(update(environments).where(columns.name == name).values(later))
 
 
 def mark_stopped(connection: Connection, name: EnvironmentName, at: datetime, caller: str) -> None:

@@ -190,16 +190,16 @@ def unfinished_on(connection: Connection, environment: EnvironmentName) -> Opera
     return None if row is None else _record(row)
 
 
-def last_kind(connection: Connection, environment: EnvironmentName) -> str | None:
-    """The kind of the newest operation on the environment."""
+def last_operation(connection: Connection, environment: EnvironmentName) -> OperationRecord | None:
+    """The newest operation on the environment, or on a namesake before it."""
     query = (
-        select(operations.c.kind)
+        select(operations)
         .where(operations.c.environment == str(environment))
         .order_by(operations.c.accepted.desc())
         .limit(1)
     )
-    kind = connection.execute(query).scalar_one_or_none()
-    return None if kind is None else str(kind)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _record(row)
 
 
 def set_running(connection: Connection, operation: str) -> None:

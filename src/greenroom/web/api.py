@@ -23,6 +23,7 @@ from greenroom.web.lifetimes import lifetime_routes
 from greenroom.web.limits import RequestLimits
 from greenroom.web.openapi import DESCRIPTION, GreenroomApi, operation_id
 from greenroom.web.operations import operation_routes
+from greenroom.web.orphans import orphan_routes
 from greenroom.web.place import WebPlace
 from greenroom.web.problems import add_problems
 from greenroom.web.status import status_routes
@@ -70,4 +71,5 @@ def make_api(
     api.include_router(job_routes(jobs))
     api.include_router(execution_routes(jobs))
     api.include_router(ticket_routes(sessions, place))
+    api.include_router(orphan_routes(control.orphans))
     return api

@@ -10,7 +10,11 @@ from greenroom.model.inventory import Health, MachineRecord
 from greenroom.model.stack import CommandCheck, Endpoint, HttpCheck, Machine, Stack, TcpCheck
 from greenroom.model.views import Artifact, EnvironmentStatus, MachineReport
 
-_BOOTS = (EnvironmentStatus.CREATING, EnvironmentStatus.RECOVERING)
+_BOOTS = (
+    EnvironmentStatus.CREATING,
+    EnvironmentStatus.RECOVERING,
+    EnvironmentStatus.STARTING,
+)
 
 _KNOWN_PORTS = {
     22: "ssh",

@@ -9,16 +9,33 @@ import click
 from greenroom.cli.options import json_option
 from greenroom.cli.terminal import Paint, say, say_json
 from greenroom.cli.text import clean, pad, width
+from greenroom.errors import UsageError
 
 
 @click.command("doctor")
+@click.option(
+    "--orphans", is_flag=True, help="Instead: list what the host holds and no environment owns."
+)
+@click.option(
+    "--remove", is_flag=True, help="With --orphans: remove what bears an environment's name."
+)
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, orphans: bool, remove: bool, as_json: bool) -> None:
     """Say what this host lacks, and what mends it.
 
-    Exits with 1 if something is lacking.
+    Exits with 1 if something is lacking, or if orphans are left.
     """
+    if remove and not orphans:
+        raise UsageError(
+            "E_USAGE", "--remove goes with --orphans", hint="greenroom doctor --orphans --remove"
+        )
+    if orphans:
+        from greenroom.cli.orphans import tell_orphans
+
+        if not tell_orphans(remove=remove, as_json=as_json):
+            ctx.exit(1)
+        return
     from greenroom.providers.local.doctor import diagnose, page_port
     from greenroom.region import Region
 

@@ -13,6 +13,7 @@ from greenroom.agent_archive import build_agent
 from greenroom.errors import BugError, GreenroomError, InputError, OperationError
 from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
+from greenroom.model.orphans import Census
 from greenroom.model.proof import Proof, RestoreReport
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Bucket, Image, Machine, RestoreMode, Stack
@@ -32,6 +33,7 @@ from greenroom.providers.local import (
 from greenroom.providers.local import prove as proving
 from greenroom.providers.local.boot import Boot, boot_machines
 from greenroom.providers.local.care import Care
+from greenroom.providers.local.census import take_census
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.health import HealthWords
 from greenroom.providers.local.killing import end_kindly, kill_all
@@ -362,6 +364,10 @@ class LocalProvider:
             left_over=left_over,
             seconds=time.monotonic() - started,
         )
+
+    def census(self) -> Census:
+        """See the port."""
+        return take_census(self.layout)
 
     def exec_argv(
         self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool

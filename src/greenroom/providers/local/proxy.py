@@ -207,7 +207,12 @@ def _remove_route(layout: Layout, host: str) -> None:
 def routes_of(layout: Layout, environment: EnvironmentName) -> tuple[str, ...]:
     """The host names that lead to the environment now, as the proxy itself says."""
     suffix = f".{environment.slug}.{environment.stack}.localhost"
-    return tuple(host for host, _ in _entries(layout, 0) if host.endswith(suffix))
+    return tuple(host for host in routed_hosts(layout) if host.endswith(suffix))
+
+
+def routed_hosts(layout: Layout) -> tuple[str, ...]:
+    """All host names that lead anywhere."""
+    return tuple(host for host, _ in _entries(layout, 0))
 
 
 def _routes(stack: Stack, away: str = "") -> list[tuple[str, str, int]]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from greenroom.errors import BugError, HostError, InputError, OperationError
 from greenroom.model.incidents import Ended
 from greenroom.model.names import EnvironmentName
+from greenroom.model.orphans import Census
 from greenroom.model.proof import Proof
 from greenroom.model.receipt import Receipt, Resource
 from greenroom.model.stack import Image, Machine, Stack
@@ -260,6 +261,10 @@ class MemoryProvider:
         """What the host holds of the environment, read from the host alone (sorted)."""
         with self._world.lock:
             return tuple(sorted(self._world.held(environment).resources))
+
+    def census(self) -> Census:
+        """Every environment of which the host holds anything."""
+        return Census(environments=self._world.inhabitants(), strangers=self._world.strangers)
 
     def exec_argv(
         self, stack: Stack, machine: Machine, argv: Sequence[str], tty: bool

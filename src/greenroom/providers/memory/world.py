@@ -68,6 +68,7 @@ class World:
         self.images: set[str] = set()
         self.goldens: set[str] = set()
         self.calls: list[tuple[str, str]] = []
+        self.strangers: tuple[Resource, ...] = ()
         self.lock = threading.RLock()
         self._held: dict[EnvironmentName, Held] = {}
         self._hanging = threading.Event()
@@ -82,6 +83,11 @@ class World:
         """The Stacks that have a network."""
         with self.lock:
             return tuple(held.stack for held in self._held.values() if held.stack is not None)
+
+    def inhabitants(self) -> tuple[EnvironmentName, ...]:
+        """The environments of which there is anything."""
+        with self.lock:
+            return tuple(sorted(name for name, held in self._held.items() if held.resources))
 
     def drop(self, environment: EnvironmentName) -> None:
         """Remove all of the environment, but for what sticks."""

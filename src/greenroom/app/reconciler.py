@@ -1,0 +1,234 @@
+"""Compares the ledger with the world, at the daemon's start and every minute, and acts.
+
+It ends what has come to its end, stops and starts by working hours, brings back what the host has
+lost, finishes removals, and removes or reports what nobody owns. What it does to an environment is
+an ordinary operation, asked for by ``greenroom:reconciler``, so a crash in the middle is made good
+as any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from greenroom.app.clock import Clock
+from greenroom.app.orphans import Orphans
+from greenroom.app.reconciliation import (
+    RECONCILER,
+    Action,
+    Expire,
+    FinishRemoval,
+    Known,
+    Moment,
+    Recover,
+    RemoveOrphan,
+    ReportOrphan,
+    ShiftEnds,
+    Sleep,
+    Wake,
+    Warn,
+    World,
+    is_near,
+    plan_reconciliation,
+)
+from greenroom.app.removal import half_removed
+from greenroom.errors import GreenroomError, RefusedError
+from greenroom.model.access import Caller
+from greenroom.model.durations import duration_words
+from greenroom.model.incidents import Incident
+from greenroom.model.names import EnvironmentName
+from greenroom.model.orphans import Orphan
+from greenroom.model.requests import DestroyRequest, Request, StartRequest, StopRequest
+from greenroom.ports import Provider
+from greenroom.store.database import Database
+from greenroom.store.environments import STANDING, EnvironmentRecord, list_environments
+from greenroom.store.incidents import record_incident
+from greenroom.store.lifetimes import mark_warned, shift_ends
+from greenroom.store.operations import unfinished_operations
+
+PERIOD_S = 60.0
+_SUBJECT = "reconciler"
+_LISTED_MAX = 3
+
+_logger = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Looks and acts, on a thread of its own between ``start`` and ``close``."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: Provider,
+        clock: Clock,
+        orphans: Orphans,
+        submit: Callable[[Request, Caller], object],
+        adopt: Callable[[EnvironmentName], None],
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._clock = clock
+        self._orphans = orphans
+        self._submit = submit
+        self._adopt = adopt
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+        self._last: tuple[datetime, float] | None = None
+        self._near_since_s: dict[EnvironmentName, float] = {}
+        self._told: set[Orphan] = set()
+
+    def start(self) -> None:
+        """Look at once, and every minute from then on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take nothing up any more, and wait for what is being done."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> tuple[Action, ...]:
+        """Compare once and act; what was to be done."""
+        world_orphans = self._orphans.find()
+        with self._database.read() as connection:
+            known = _known(connection)
+        world = World(lost=self._lost(known), orphans=world_orphans)
+        actions = plan_reconciliation(known, world, self._moment(known))
+        for action in actions:
+            self._try(action)
+        return actions
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.look()
+            except Exception:
+                # The next look may go well: nothing is lost but a minute.
+                _logger.exception("the reconciler's look broke")
+            self._closing.wait(PERIOD_S)
+
+    def _moment(self, known: tuple[Known, ...]) -> Moment:
+        now, monotonic_s = self._clock.now(), self._clock.monotonic_s()
+        jump = timedelta()
+        if self._last is not None:
+            before, before_s = self._last
+            jump = now - before - timedelta(seconds=monotonic_s - before_s)
+        self._last = now, monotonic_s
+        near = {each.record.name for each in known if is_near(each.record, now)}
+        self._near_since_s = {
+            name: self._near_since_s.get(name, monotonic_s) for name in sorted(near)
+        }
+        near_s = {name: monotonic_s - since_s for name, since_s in self._near_since_s.items()}
+        return Moment(now=now, jump=jump, near_s=near_s)
+
+    def _lost(self, known: tuple[Known, ...]) -> dict[EnvironmentName, tuple[str, ...]]:
+        standing = [e.record for e in known if e.record.status in STANDING and not e.busy]
+        looked = {record.name: self._provider.lost(record.stack) for record in standing}
+        return {name: lost for name, lost in looked.items() if lost}
+
+    def _try(self, action: Action) -> None:
+        try:
+            self._do(action)
+        except RefusedError as error:
+            # Somebody was quicker; the next look judges what has become of it.
+            _logger.info("%s", error.message)
+        except GreenroomError as error:
+            _logger.warning("%s: %s: %s", type(action).__name__, error.code, error.message)
+        except Exception:
+            _logger.exception("%s broke", type(action).__name__)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case ShiftEnds(by=by):
+                self._shift_ends(by)
+            case Warn(name=name, expires_at=expires_at):
+                self._warn(name, expires_at)
+            case Expire(name=name) | FinishRemoval(name=name):
+                request = DestroyRequest(environment=str(name), confirm=str(name))
+                self._submit(request, RECONCILER)
+            case Sleep(name=name):
+                self._submit(StopRequest(environment=str(name)), RECONCILER)
+            case Wake(name=name):
+                self._submit(StartRequest(environment=str(name)), RECONCILER)
+            case Recover(name=name):
+                self._adopt(name)
+            case RemoveOrphan(orphan=orphan):
+                self._remove(orphan)
+            case ReportOrphan(orphan=orphan):
+                self._report(orphan)
+            case _:
+                assert_never(action)
+
+    def _shift_ends(self, by: timedelta) -> None:
+        self._near_since_s.clear()
+        with self._database.write() as connection:
+            shift_ends(connection, by)
+            self._tell(connection, None, "the host's clock", _jump_words(by))
+
+    def _warn(self, name: EnvironmentName, expires_at: datetime) -> None:
+        at = f"{expires_at:%Y-%m-%d %H:%M} UTC"
+        message = f"is destroyed at {at}, with all its data; greenroom extend {name} keeps it"
+        if expires_at <= self._clock.now():
+            message = f"has expired at {at} and is destroyed soon; greenroom extend {name} keeps it"
+        with self._database.write() as connection:
+            mark_warned(connection, name, self._clock.now())
+            self._tell(connection, name, str(name), message)
+
+    def _remove(self, orphan: Orphan) -> None:
+        assert orphan.environment is not None, "what names no environment is never removed"
+        receipt = self._orphans.remove(orphan.environment, RECONCILER)
+        if receipt.removed:
+            what = _listed(orphan)
+            with self._database.write() as connection:
+                message = f"removed what was left of {orphan.environment}: {what}"
+                self._tell(connection, None, _SUBJECT, message)
+
+    def _report(self, orphan: Orphan) -> None:
+        """Once for each daemon, unless it changes."""
+        if orphan in self._told:
+            return
+        self._told.add(orphan)
+        whose = orphan.environment or "no environment"
+        message = f"the host holds {_listed(orphan)} of {whose}, which the ledger does not have"
+        with self._database.write() as connection:
+            hint = "greenroom doctor --orphans lists it"
+            self._tell(connection, None, _SUBJECT, f"{message}; {hint}")
+
+    def _tell(
+        self, connection: Connection, name: EnvironmentName | None, subject: str, message: str
+    ) -> None:
+        _logger.warning("%s: %s", subject, message)
+        incident = Incident(at=self._clock.now(), subject=subject, message=message)
+        record_incident(connection, name, incident)
+
+
+def _known(connection: Connection) -> tuple[Known, ...]:
+    busy = {operation.environment for operation in unfinished_operations(connection)}
+
+    def known(record: EnvironmentRecord) -> Known:
+        removal = half_removed(connection, record)
+        return Known(
+            record=record,
+            busy=record.name in busy,
+            half_removed_at=None if removal is None else removal.ended_at,
+        )
+
+    return tuple(known(record) for record in list_environments(connection))
+
+
+def _jump_words(by: timedelta) -> str:
+    way = "forward" if by > timedelta() else "back"
+    far = duration_words(abs(by.total_seconds()))
+    return f"was set {way} by {far}: environments keep the time that they had left"
+
+
+def _listed(orphan: Orphan) -> str:
+    names = [f"{item.kind} {item.name}" for item in orphan.resources[:_LISTED_MAX]]
+    more = len(orphan.resources) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")

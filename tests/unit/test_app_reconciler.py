@@ -1,0 +1,453 @@
+"""The reconciler on a simulated host: it ends, stops, starts, finishes, removes and reports."""
+
+from __future__ import annotations
+
+import time as clocks
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from app_stage import TIMEOUT_S, Stage, request
+
+from greenroom.app.lifetimes import Lifetimes
+from greenroom.app.orphans import Orphans
+from greenroom.app.reconciler import Reconciler
+from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Warn
+from greenroom.errors import InputError, OperationError, RefusedError
+from greenroom.jobs.memory import Crash
+from greenroom.model.access import ITSELF, Caller, Grant, Role
+from greenroom.model.events import OperationStatus
+from greenroom.model.lifetimes import Lifetime, WorkingHours
+from greenroom.model.names import EnvironmentName
+from greenroom.model.receipt import Resource, ResourceKind
+from greenroom.model.requests import DestroyRequest, StartRequest, StopRequest
+from greenroom.model.views import EnvironmentStatus
+from greenroom.store.incidents import incidents_of
+from greenroom.store.operations import OperationRecord, last_operation, unfinished_operations
+
+NAME = EnvironmentName("photos", "feature-x")
+OLD = EnvironmentName("photos", "old")
+MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
+LIFETIME = Lifetime(ttl_s=28800.0, max_s=7 * 86400.0, warn_before_s=3600.0)
+OFFICE = WorkingHours(days=(0, 1, 2, 3, 4), start=time(9), end=time(17), time_zone="UTC")
+HOUR = timedelta(hours=1)
+
+
+class StepClock:
+    """A clock that goes when it is told to, and that can be set, which is not the same."""
+
+    def __init__(self) -> None:
+        self.at = MONDAY
+        self.passed_s = 0.0
+
+    def go(self, by: timedelta) -> None:
+        self.at += by
+        self.passed_s += by.total_seconds()
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic_s(self) -> float:
+        return self.passed_s
+
+
+class Theatre:
+    """A stage whose reconciler looks when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = StepClock()
+        self.stage = Stage(folder, clock=self.clock, lifetime=LIFETIME)
+        self.rise_again()
+
+    def rise_again(self) -> None:
+        """A new reconciler, as a new daemon has."""
+        control = self.stage.control
+        self.reconciler = Reconciler(
+            database=self.stage.database,
+            provider=self.stage.provider,
+            clock=self.clock,
+            orphans=control.orphans,
+            submit=control.submit,
+            adopt=control.adopt,
+        )
+
+    def look(self, after: timedelta = timedelta()) -> tuple[Action, ...]:
+        """Look so much later, and wait until what that began has ended."""
+        self.clock.go(after)
+        actions = self.reconciler.look()
+        self.settle()
+        return actions
+
+    def settle(self) -> None:
+        def at_work() -> tuple[OperationRecord, ...]:
+            with self.stage.database.read() as connection:
+                return unfinished_operations(connection)
+
+        for operation in at_work():
+            self.stage.finish(operation.id)
+
+    def look_each_minute(self, span: timedelta) -> list[Action]:
+        found: list[Action] = []
+        for _ in range(int(span / timedelta(minutes=1))):
+            found += self.look(timedelta(minutes=1))
+        return found
+
+    def status(self) -> EnvironmentStatus | None:
+        views = self.stage.control.environments()
+        return views[0].status if views else None
+
+    def last(self) -> OperationRecord:
+        with self.stage.database.read() as connection:
+            found = last_operation(connection, NAME)
+        assert found is not None
+        return found
+
+    def told(self, name: EnvironmentName = NAME) -> list[str]:
+        with self.stage.database.read() as connection:
+            found = incidents_of(connection, name, MONDAY - timedelta(days=9999))
+        return [f"{incident.subject}: {incident.message}" for incident in found]
+
+
+@pytest.fixture
+def theatre(tmp_path: Path) -> Iterator[Theatre]:
+    theatre = Theatre(tmp_path)
+    yield theatre
+    theatre.stage.close()
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = clocks.monotonic() + TIMEOUT_S
+    while not true():
+        assert clocks.monotonic() < end
+        clocks.sleep(0.002)
+
+
+# Ends.
+
+
+def test_an_environment_is_warned_of_and_then_destroyed_by_an_ordinary_operation(
+    theatre: Theatre,
+) -> None:
+    theatre.stage.run(request())
+    quiet = theatre.look_each_minute(timedelta(hours=6, minutes=58))
+    assert quiet == []
+
+    theatre.look(timedelta(minutes=2))
+    (view,) = theatre.stage.control.environments()
+    assert view.warned_at == theatre.clock.at
+    assert theatre.told() == [
+        "photos/feature-x: is destroyed at 2026-11-23 16:00 UTC, with all its data; "
+        "greenroom extend photos/feature-x keeps it"
+    ]
+
+    assert theatre.look_each_minute(timedelta(minutes=59)) == []
+    assert theatre.look_each_minute(timedelta(minutes=1)) == [Expire(name=NAME)]
+    assert theatre.status() is None
+    assert theatre.stage.observe() == () == theatre.stage.intents()
+    last = theatre.last()
+    assert (last.kind, last.asked_by) == ("destroy", "greenroom:reconciler")
+
+
+def test_an_extension_after_the_warning_is_warned_of_again(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=7))
+    lifetimes = Lifetimes(database=theatre.stage.database, clock=theatre.clock)
+    lifetimes.extend("feature-x", None, ITSELF)
+    assert theatre.stage.control.environments()[0].warned_at is None
+    assert theatre.look_each_minute(timedelta(hours=6)) == []
+    (warned,) = theatre.look(HOUR)
+    assert isinstance(warned, Warn)
+
+
+def test_a_busy_environment_expires_when_it_is_free(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=7))
+    theatre.stage.world.faults.hang_at = "restart"
+    theatre.stage.run(StopRequest(environment="feature-x"))
+    start = theatre.stage.control.submit(StartRequest(environment="feature-x"))
+    assert theatre.stage.world.wait_until_hanging(TIMEOUT_S)
+
+    theatre.clock.go(2 * HOUR)
+    assert theatre.reconciler.look() == ()
+    theatre.stage.world.release()
+    theatre.stage.finish(start.id)
+    assert theatre.look() == (Expire(name=NAME),)
+    assert theatre.status() is None
+
+
+def test_what_expired_while_no_daemon_ran_is_given_time(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.clock.go(timedelta(days=3))
+    theatre.rise_again()
+
+    theatre.look()
+    assert theatre.told() == [
+        "photos/feature-x: has expired at 2026-11-23 16:00 UTC and is destroyed soon; "
+        "greenroom extend photos/feature-x keeps it"
+    ]
+    assert theatre.look_each_minute(timedelta(minutes=14)) == []
+    assert theatre.look(timedelta(minutes=1)) == (Expire(name=NAME),)
+
+
+def test_a_warning_before_a_restart_is_no_reason_to_destroy_at_once(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=7))
+    # No daemon ran when the clock was set, so nobody can tell.
+    theatre.clock.at += timedelta(days=700)
+    theatre.rise_again()
+    assert theatre.look() == ()
+    assert theatre.status() is EnvironmentStatus.READY
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(hours=9), -timedelta(days=700)])
+def test_a_clock_that_is_set_takes_nobody_s_time(theatre: Theatre, jump: timedelta) -> None:
+    theatre.stage.run(request())
+    theatre.look(HOUR)
+    theatre.clock.at += jump
+
+    assert theatre.look(timedelta(minutes=1)) == (ShiftEnds(by=jump),)
+    (view,) = theatre.stage.control.environments()
+    assert view.expires_at is not None
+    assert view.expires_at - theatre.clock.at == timedelta(hours=6, minutes=59)
+    assert any("environments keep the time that they had left" in line for line in theatre.told())
+
+    assert theatre.look_each_minute(timedelta(hours=5, minutes=58)) == []
+    assert [type(a) for a in theatre.look_each_minute(timedelta(minutes=61))] == [Warn, Expire]
+
+
+def test_a_clock_that_is_slewed_is_no_step(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.look()
+    theatre.clock.at += timedelta(seconds=90)
+    assert theatre.look(timedelta(minutes=1)) == ()
+
+
+def test_an_expiry_that_left_something_is_tried_again_each_hour(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=7))
+    stuck = theatre.stage.observe()[0]
+    theatre.stage.world.faults.sticks = (stuck,)
+    assert theatre.look(HOUR) == (Expire(name=NAME),)
+    assert theatre.status() is EnvironmentStatus.FAILED
+    first = theatre.last().id
+
+    assert theatre.look_each_minute(timedelta(minutes=59)) == []
+    assert theatre.last().id == first
+    theatre.stage.world.faults.sticks = ()
+    theatre.look(timedelta(minutes=1))
+    assert theatre.status() is None
+
+
+@pytest.mark.parametrize("crash_in_step", [False, True])
+def test_a_crash_during_an_expiry_is_made_good(theatre: Theatre, crash_in_step: bool) -> None:
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=7))
+    theatre.clock.go(HOUR)
+    if crash_in_step:
+        theatre.stage.world.faults.fail_at = "destroy"
+        theatre.stage.world.faults.error = Crash("destroy")
+    else:
+        theatre.stage.control.close()
+        theatre.stage.rise(crash_after="destroy")
+        now_s = theatre.reconciler._near_since_s
+        theatre.rise_again()
+        theatre.reconciler._near_since_s = now_s
+    theatre.reconciler.look()
+    operation = theatre.last()
+    theatre.stage.control.close()
+    assert not theatre.stage.control.operation(operation.id).status.final
+
+    theatre.stage.world.faults.fail_at = None
+    theatre.stage.rise()
+    assert theatre.stage.finish(operation.id)[0].status is OperationStatus.SUCCEEDED
+    assert theatre.status() is None
+    assert theatre.stage.observe() == () == theatre.stage.intents()
+
+
+# Working hours.
+
+
+def test_it_sleeps_at_night_and_works_by_day(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, ttl_s=None, working_hours=OFFICE)
+    theatre.clock.go(HOUR)
+    theatre.stage.run(request())
+    theatre.look(timedelta(hours=8))
+    assert theatre.status() is EnvironmentStatus.STOPPED
+    theatre.look(timedelta(hours=15))
+    assert theatre.status() is EnvironmentStatus.STOPPED
+    theatre.look(HOUR)
+    assert theatre.status() is EnvironmentStatus.READY
+    assert theatre.last().asked_by == "greenroom:reconciler"
+
+
+def test_who_creates_or_starts_it_at_night_has_it_until_the_morning(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, ttl_s=None, working_hours=OFFICE)
+    theatre.clock.go(timedelta(hours=12))
+    theatre.stage.run(request())
+    assert theatre.look(HOUR) == ()
+    theatre.stage.run(StopRequest(environment="feature-x"))
+    theatre.stage.run(StartRequest(environment="feature-x"))
+    assert theatre.look(timedelta(hours=11, minutes=59)) == ()
+    assert theatre.look(timedelta(hours=8)) == ()
+    assert len(theatre.look(timedelta(minutes=1))) == 1
+    assert theatre.status() is EnvironmentStatus.STOPPED
+
+
+def test_an_extension_by_day_lasts_over_the_night(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, ttl_s=None, working_hours=OFFICE)
+    theatre.clock.go(timedelta(hours=4))
+    theatre.stage.run(request())
+    lifetimes = Lifetimes(database=theatre.stage.database, clock=theatre.clock)
+    lifetimes.extend("feature-x", None, ITSELF)
+    assert theatre.look(timedelta(hours=6)) == ()
+    assert theatre.look(timedelta(hours=15)) == ()
+    theatre.look(timedelta(hours=8))
+    assert theatre.status() is EnvironmentStatus.STOPPED
+
+
+def test_what_a_person_stopped_stays_stopped_by_day(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, ttl_s=None, working_hours=OFFICE)
+    theatre.clock.go(HOUR)
+    theatre.stage.run(request())
+    theatre.stage.run(StopRequest(environment="feature-x"))
+    assert theatre.look(timedelta(days=1)) == ()
+    assert theatre.status() is EnvironmentStatus.STOPPED
+
+
+# What does not fit.
+
+
+def test_what_the_host_lost_is_brought_back(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.stage.watched()
+    theatre.stage.world.reboot()
+    theatre.look()
+    assert theatre.status() is EnvironmentStatus.READY
+    assert theatre.last().kind == "recover"
+
+
+def leave(theatre: Theatre, kind: ResourceKind = ResourceKind.NAMESPACE) -> Resource:
+    item = Resource(kind=kind, name="photos.old.db1")
+    theatre.stage.world.held(OLD).resources.add(item)
+    return item
+
+
+def known_to_have_ended(theatre: Theatre) -> None:
+    theatre.stage.run(request("old"))
+    theatre.stage.run(DestroyRequest(environment="old"))
+
+
+def test_what_is_left_of_an_environment_that_is_gone_is_removed(theatre: Theatre) -> None:
+    known_to_have_ended(theatre)
+    leave(theatre)
+    theatre.look()
+    assert theatre.stage.observe("photos/old") == ()
+    (told,) = theatre.told(OLD)
+    assert told == (
+        "reconciler: removed what was left of photos/old: network namespace photos.old.db1"
+    )
+    assert theatre.look() == ()
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_what_may_be_somebody_s_is_told_once_and_left(theatre: Theatre, running: bool) -> None:
+    if running:
+        known_to_have_ended(theatre)
+    item = leave(theatre, ResourceKind.PROCESS if running else ResourceKind.NAMESPACE)
+    for _ in range(3):
+        (action,) = theatre.look(timedelta(minutes=1))
+        assert isinstance(action, ReportOrphan)
+    assert theatre.stage.observe("photos/old") == (item,)
+    (told,) = theatre.told(OLD)
+    assert told.endswith(
+        "photos.old.db1 of photos/old, which the ledger does not have; "
+        "greenroom doctor --orphans lists it"
+    )
+
+
+def test_strangers_are_told_and_never_touched(theatre: Theatre) -> None:
+    theatre.stage.world.strangers = (Resource(kind=ResourceKind.CGROUP, name="/greenroom/x"),)
+    (action,) = theatre.look()
+    assert isinstance(action, ReportOrphan)
+    assert "of no environment" in theatre.told()[0]
+    with pytest.raises(InputError) as refused:
+        theatre.stage.control.orphans.remove("/greenroom/x", ITSELF)
+    assert refused.value.code == "E_NO_ENVIRONMENT"
+
+
+def test_an_orphan_is_removed_by_hand(theatre: Theatre) -> None:
+    item = leave(theatre, ResourceKind.PROCESS)
+    orphans = theatre.stage.control.orphans
+    (found,) = orphans.find()
+    assert (found.environment, found.ended, found.resources) == ("photos/old", False, (item,))
+    assert orphans.remove("photos/old", ITSELF).removed == (item,)
+    assert orphans.find() == ()
+
+
+def test_what_the_ledger_has_is_no_orphan(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    assert theatre.stage.control.orphans.find() == ()
+    with pytest.raises(RefusedError) as refused:
+        theatre.stage.control.orphans.remove("photos/feature-x", ITSELF)
+    assert refused.value.code == "E_NOT_ORPHAN"
+    assert theatre.status() is EnvironmentStatus.READY
+
+
+def test_an_orphan_that_stays_is_a_failure(theatre: Theatre) -> None:
+    item = leave(theatre)
+    theatre.stage.world.faults.sticks = (item,)
+    with pytest.raises(OperationError) as failed:
+        theatre.stage.control.orphans.remove("photos/old", ITSELF)
+    assert failed.value.code == "E_LEFT_OVER"
+
+
+def test_only_an_operator_removes_orphans(theatre: Theatre) -> None:
+    leave(theatre)
+    developer = Caller(name="eve", grants=(Grant(stack="photos", role=Role.DEVELOPER),))
+    with pytest.raises(RefusedError) as refused:
+        theatre.stage.control.orphans.remove("photos/old", developer)
+    assert refused.value.code == "E_FORBIDDEN"
+
+
+def test_a_create_waits_for_the_removal_of_what_bears_its_name(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    orphans = Orphans(database=stage.database, provider=stage.provider)
+    stage.control.orphans = orphans
+    with orphans._held(NAME):
+        with pytest.raises(RefusedError) as refused:
+            stage.create()
+        assert refused.value.code == "E_BUSY"
+        assert stage.control.environments() == ()
+    assert stage.run(request())[0].status is OperationStatus.SUCCEEDED
+    stage.close()
+
+
+# The thread.
+
+
+def test_the_reconciler_looks_by_itself_and_ends_when_it_is_told(theatre: Theatre) -> None:
+    known_to_have_ended(theatre)
+    leave(theatre)
+    theatre.reconciler.start()
+    until(lambda: theatre.stage.observe("photos/old") == ())
+    theatre.reconciler.close()
+    leave(theatre)
+    assert theatre.stage.observe("photos/old") != ()
+
+
+def test_a_look_that_breaks_does_not_end_the_reconciler(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenroom.app.reconciler.PERIOD_S", 0.01)
+    looked: list[int] = []
+
+    def broken() -> tuple[Action, ...]:
+        looked.append(1)
+        raise ZeroDivisionError("simulated bug")
+
+    monkeypatch.setattr(theatre.reconciler, "look", broken)
+    theatre.reconciler.start()
+    until(lambda: len(looked) > 2)
+    theatre.reconciler.close()
