@@ -103,8 +103,8 @@ def test_operations_of_an_earlier_ledger_are_whole_and_keep_their_order(ledger: 
         found = connection.execute(query).all()
         ended = [find_operation(connection, row.id) for row in found]
         last = events_after(connection, found[-1].id, 0)[-1]
-        last = last_operation(connection, FEATURE)
-        assert last is not None and last.kind == "deploy"
+        newest = last_operation(connection, FEATURE)
+        assert newest is not None and newest.kind == "deploy"
     assert [row.kind for row in found][:5] == ["create", "create", "create", "deploy", "destroy"]
     assert {record.status for record in ended if record} == {OperationStatus.SUCCEEDED}
     assert {record.asked_by for record in ended if record} == {"root"}
