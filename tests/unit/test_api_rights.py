@@ -108,6 +108,8 @@ MATRIX = [
     ("GET /v1/environments/{name}/command?machine=db1&arg=id", "DO", "O"),
     ("POST /v1/environments/{name}/flows", "DO", "O"),
     ("POST /v1/environments/{name}/extend {}", "DO", "O"),
+    # Nobody knows of what was left whether it was production.
+    ("DELETE /v1/orphans/{name}", "O", "O"),
     ('POST /v1/operations {"kind": "create", "branch": "{branch}2"}', "DO", "DO"),
     ('POST /v1/operations {"kind": "deploy", "environment": "{name}"}', "DO", "O"),
     ('POST /v1/operations {"kind": "recover", "environment": "{name}"}', "DO", "O"),
@@ -148,6 +150,7 @@ ON_ALL = [
     ("POST /v1/executions/ex00/reject", "DO"),
     ("POST /v1/executions/ex00/retry {}", "DO"),
     ("GET /v1/inventory/changes?since=2026-01-01T00:00:00Z", "VDO"),
+    ("GET /v1/orphans", "VDO"),
     ("GET /v1/status", "VDO"),
     ("POST /v1/web/tickets", "VDO"),
     ("GET /v1/whoami", "VDO"),

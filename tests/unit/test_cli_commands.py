@@ -1118,11 +1118,10 @@ def test_doctor_removes_only_orphans_that_have_a_name(daemon: FakeDaemon, run: R
 
     def removed(request: Request) -> Answer:
         left.remove(ORPHAN)
-        (name,) = request.query["name"]
-        receipt = {"environment": name, "removed": ORPHAN["resources"], "left_over": []}
+        receipt = {"environment": "photos/old", "removed": ORPHAN["resources"], "left_over": []}
         return Answer(value=receipt | {"seconds": 0.1})
 
-    daemon.routes["DELETE", "/v1/orphans"] = removed
+    daemon.routes["DELETE", "/v1/orphans/photos/old"] = removed
     ran = run("doctor --orphans --remove")
     assert (ran.code, ran.out.splitlines()[0]) == (1, "photos/old: 1 thing removed")
     left.clear()
@@ -1142,15 +1141,15 @@ def test_extend_says_until_when(daemon: FakeDaemon, run: Run) -> None:
         "expires_at": "2099-01-02T03:04:05+00:00",
         "awake_until": "2099-01-01T08:00:00+00:00",
     }
-    daemon.answer("POST", "/v1/environment/extend", extension)
+    daemon.answer("POST", "/v1/environments/photos/feature-x/extend", extension)
     ran = run("extend feature_x 1d12h")
-    assert daemon.bodies("/v1/environment/extend") == [{"ttl_s": 129600.0}]
+    assert daemon.bodies("/v1/environments/photos/feature-x/extend") == [{"ttl_s": 129600.0}]
     first, second = ran.out.splitlines()
     assert first.startswith("photos/feature-x expires in ")
     assert first.endswith(" days, at 2099-01-02 03:04 UTC")
     assert second == "working hours do not stop it before 2099-01-01 08:00 UTC"
     assert run("extend feature_x --json").json == extension
-    assert daemon.bodies("/v1/environment/extend")[-1] == {"ttl_s": None}
+    assert daemon.bodies("/v1/environments/photos/feature-x/extend")[-1] == {"ttl_s": None}
 
 
 def test_a_duration_that_is_none_is_a_usage_error(daemon: FakeDaemon, run: Run) -> None:
@@ -1181,7 +1180,7 @@ def test_show_and_list_tell_owner_end_and_stop(daemon: FakeDaemon, run: Run) -> 
         stopped_at=values.NOW - timedelta(hours=2, minutes=1),
     )
     daemon.answer("GET", "/v1/environments", [values.dumped(view)])
-    daemon.answer("GET", "/v1/environment", values.dumped(values.detail(summary=view)))
+    daemon.answer("GET", ONE, values.dumped(values.detail(summary=view)))
     out = run("list").out
     assert "claudia" in out and "soon: in " in out and "stopped" in out
     shown = run("show feature_x").out

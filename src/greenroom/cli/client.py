@@ -115,7 +115,7 @@ class Client:
 
     def remove_orphan(self, name: str) -> ReceiptReply:
         """Remove what bears that name, which no environment has."""
-        return cast("ReceiptReply", self._call("DELETE", _target("/v1/orphans", name=name)))
+        return cast("ReceiptReply", self._call("DELETE", f"/v1/orphans/{name}"))
 
     def prove(self, name: str) -> ProofReply:
         """Look at the environment again and judge."""
