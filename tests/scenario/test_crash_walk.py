@@ -38,8 +38,12 @@ from tests.real.site import (
     wait_until,
 )
 
-KINDS = ("create", "recover", "deploy", "destroy")
-STEPS = {"create": 5, "recover": 4, "deploy": 2, "destroy": 1}
+KINDS = ("create", "recover", "deploy", "replace", "destroy")
+STEPS = {"create": 5, "recover": 4, "deploy": 2, "replace": 6, "destroy": 1}
+POINTS = {kind: 2 * steps + 2 for kind, steps in STEPS.items()}
+BEFORE_ANYTHING_IS_AWAY = 4
+"""A replace's first points: it is accepted, and has proved what stands. Nothing is made there
+that the others do not make as well, and a walk is long."""
 TIMEOUT_S = 300.0
 Held = set[tuple[str, str]]
 
@@ -120,24 +124,28 @@ def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
     # The first makes image and golden volume, which stay.
     walk.site.ok("create", "--branch", "first")
     walk.site.ok("destroy", "first")
-    points = {kind: 2 * steps + 2 for kind, steps in STEPS.items()}
     # One more of each kind, to see that it has no further point.
     journey = [
         (point, kind)
-        for point in range(1, max(points.values()) + 2)
+        for point in range(1, max(POINTS.values()) + 2)
         for kind in KINDS
-        if point <= points[kind] + 1
+        if point <= POINTS[kind] + 1 and (kind != "replace" or point > BEFORE_ANYTHING_IS_AWAY)
     ]
     for (point, kind), (next_point, next_kind) in pairwise((*journey, (1, ""))):
         branch = f"at-{point}"
-        then = f"{next_kind}:{next_point}" if next_kind else ""
-        walk.perform(kind, branch, point, then, dies=point <= points[kind])
+        # Whoever takes an operation over counts its points too, so it must not wait for one of the
+        # next of the same kind.
+        then = f"{next_kind}:{next_point}" if next_kind not in ("", kind) else ""
+        if kind != "create" and walk.status(branch) is None:
+            walk.site.ok("create", "--branch", branch)
+        walk.perform(kind, branch, point, then, dies=point <= POINTS[kind])
         assert walk.status(branch) == (None if kind == "destroy" else "ready"), (kind, point)
         assert held(branch) == journalled(branch), f"{kind}, after a death at point {point}"
         assert bool(held(branch)) == (kind != "destroy")
         if next_point != point and kind != "destroy":
             walk.site.ok("destroy", branch)
-    assert walk.deaths == points
+    seen = POINTS | {"replace": POINTS["replace"] - BEFORE_ANYTHING_IS_AWAY}
+    assert walk.deaths == seen
 
 
 def test_a_crash_at_any_point_of_a_create_that_fails_leaves_nothing(walk: Walk) -> None:
@@ -179,7 +187,8 @@ def _rows(query: str, *values: str) -> list[Any]:
 
 
 def _words(kind: str, branch: str) -> list[str]:
-    return ["create", "--branch", branch] if kind == "create" else [kind, branch]
+    words = {"create": ["create", "--branch", branch], "replace": ["replace", branch, "db1"]}
+    return words.get(kind, [kind, branch])
 
 
 def _first_process(branch: str) -> int:

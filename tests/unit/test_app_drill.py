@@ -209,6 +209,11 @@ def test_what_cannot_be_drilled_is_refused(tmp_path: Path) -> None:
     stage.close()
 
 
+def test_a_restore_of_what_is_not_there_is_refused_before_anything_is_made(stage: Stage) -> None:
+    (stage.folder / "extracts" / "manifest.json").unlink()
+    assert refusal(stage, RESTORE).code == "E_EXTRACT_MISSING"
+
+
 def test_production_is_thrown_away_only_if_its_name_is_typed_and_restored_without(
     stage: Stage,
 ) -> None:

@@ -6,6 +6,7 @@ Each ``admit_*`` runs in one transaction, so that of two requests for the same t
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -36,7 +37,7 @@ from greenroom.model.requests import (
     StartRequest,
     StopRequest,
 )
-from greenroom.model.stack import Stack
+from greenroom.model.stack import Machine, Stack
 from greenroom.model.views import EnvironmentStatus
 from greenroom.ports import Provider
 from greenroom.store.environments import (
@@ -226,7 +227,10 @@ def admit_drill(
         _refuse_unconfirmed(environment, "drill", request.confirm, "--throw-away")
         provider.check_inputs(inputs_of(environment.stack, machines))
     else:
-        _refuse_nothing_to_restore(environment.stack)
+        drills = restorable(environment.stack)
+        _refuse_nothing_to_restore(environment, drills)
+        # What they restore has to be there, and room for it.
+        provider.check_inputs(replace(environment.stack, machines=drills, drills=()))
     operation = _accepted("drill", environment.name, request, caller, now)
     insert_operation(connection, operation)
     return operation
@@ -290,12 +294,13 @@ def _refuse_unread(stack: Stack) -> None:
         )
 
 
-def _refuse_nothing_to_restore(stack: Stack) -> None:
-    if not restorable(stack):
+def _refuse_nothing_to_restore(environment: EnvironmentRecord, drills: tuple[Machine, ...]) -> None:
+    name = environment.name
+    if not drills:
         raise InputError(
             "E_NOTHING_TO_DRILL",
-            f"{stack.environment} has no data volume that is a clone of a restored one",
-            hint=f"greenroom drill {stack.environment} --throw-away replaces its machines in turn",
+            f"{name} has no data volume that is a clone of a restored one",
+            hint=f"greenroom drill {name} --throw-away replaces its machines in turn",
         )
 
 
