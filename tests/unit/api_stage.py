@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from greenroom.app.access import Access
+from greenroom.app.clock import Clock
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
@@ -30,9 +31,9 @@ ROOT = Caller(name="root", grants=(Grant(stack=EVERY_STACK, role=Role.OPERATOR),
 class ApiStage:
     """``ask`` asks as somebody, with no headers as nobody."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self.stage = Stage(folder)
-        self.access = Access.on(self.stage.database)
+        self.access = Access.on(self.stage.database, clock)
         self.api = api_on(self.stage, self.access)
 
     def token(self, role: str, stack: str = EVERY_STACK, name: str | None = None) -> dict[str, str]:
@@ -76,7 +77,7 @@ def api_on(stage: Stage, access: Access) -> FastAPI:
         ),
         Sessions(database=stage.database, access=access, clock=stage.clock),
         WebPlace(url="http://127.0.0.1:8090"),
-        Region("memory"),
+        _region_in(stage.folder),
     )
 
 
@@ -95,3 +96,8 @@ def routes_of(api: FastAPI) -> Iterator[RouteContext]:
     for context in iter_route_contexts(api.routes):
         if isinstance(context.original_route, APIRoute):
             yield context
+
+
+def _region_in(folder: Path) -> Region:
+    """A region whose files are in the folder, not in those of this host."""
+    return type("RegionOfTest", (Region,), {"run_dir": folder, "state_dir": folder})("memory")

@@ -89,4 +89,5 @@ def _words(value: object) -> str:
 
 
 def _clipped(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= PARAMETER_MAX else text[: PARAMETER_MAX - 1] + "…"

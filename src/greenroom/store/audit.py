@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 
@@ -20,19 +21,23 @@ def insert_audit(connection: Connection, entry: AuditEntry, at: datetime) -> Non
     """Keep an entry; commit it together with what it tells of."""
     values = {
         "at": at,
-        "caller": entry.caller[:128],
-        "origin": entry.origin[:64],
+        "caller": _kept(entry.caller, 128),
+        "origin": _kept(entry.origin, 64),
         "action": entry.action,
         "outcome": entry.outcome,
-        "stack": entry.stack[:24],
-        # What was typed wrong may be as long as somebody likes.
-        "subject": entry.subject[:_SUBJECT_MAX],
-        "parameters_json": _PARAMETERS.dump_json(entry.parameters).decode(),
+        "stack": _kept(entry.stack, 24),
+        "subject": _kept(entry.subject, _SUBJECT_MAX),
+        "parameters_json": json.dumps(entry.parameters),
         "code": entry.code,
-        "message": entry.message[:_MESSAGE_MAX],
+        "message": _kept(entry.message, _MESSAGE_MAX),
         "reference": entry.reference,
     }
     connection.execute(insert(audit).values(values))
+
+
+def _kept(text: str, length_max: int) -> str:
+    """What was typed wrong may be as long as somebody likes, and no text of a database at all."""
+    return text[:length_max].encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def audit_before(

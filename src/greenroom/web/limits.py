@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from greenroom.errors import GreenroomError, UsageError
+from greenroom.errors import GreenroomError, InputError, UsageError
 from greenroom.web.problems import TooLargeError, answer_of
 
 BODY_MAX_BYTES = 1024 * 1024
@@ -50,7 +50,7 @@ class RequestLimits:
             return too_large(self._max)
         # PostgreSQL has no NUL in text, and no name here has one.
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return UsageError("E_REQUEST", "the address of the request holds a NUL")
+            return InputError("E_NUL", "the address of the request holds a NUL, and no name does")
         return None
 
 

@@ -18,14 +18,15 @@ brings a token: `Authorization: Bearer grt_…`. Every error is a problem (RFC 9
 """
 
 _ANYWHERE = {
-    "400": "The request is malformed: `E_REQUEST`, `E_NOT_UTF8`, `E_CURSOR`.",
+    "400": "The request is malformed: `E_REQUEST`, `E_NOT_UTF8`.",
     "401": "No login: `E_TOKEN_MISSING`, `E_TOKEN_MALFORMED`, `E_TOKEN_FOREIGN`, "
     "`E_TOKEN_UNKNOWN`, `E_TOKEN_EXPIRED`, `E_TOKEN_REVOKED`.",
     "403": "The caller may not: `E_FORBIDDEN`, `E_MORE_RIGHTS`.",
     "404": "There is none of that name: `E_NO_…`.",
     "409": "Not as things stand: `E_BUSY`, `E_…_EXISTS`, `E_IDEMPOTENCY_KEY`, and the like.",
     "413": "The body is too large: `E_BODY_SIZE`.",
-    "422": "The request is well-formed, but what it names cannot be: a blueprint's faults, say.",
+    "422": "The request is well-formed, but what it names cannot be: a blueprint's faults, "
+    "a cursor that is none (`E_CURSOR`), a name with a NUL (`E_NUL`).",
     "429": "Too much at once: `E_LOGIN_RATE`, `E_RATE`; see `Retry-After`.",
     "500": "A bug, or something that failed: `E_BUG`, `E_…`.",
     "503": "The host cannot: a disk is full, a tool is missing.",
@@ -58,6 +59,15 @@ class GreenroomApi(FastAPI):
                     _tell_errors(operation)
             self.openapi_schema = document
         return self.openapi_schema
+
+    def query_of(self, method: str, path: str) -> dict[str, bool]:
+        """The parameters of a route's query, and which may be given more than once."""
+        operation = self.openapi()["paths"].get(path, {}).get(method.lower(), {})
+        return {
+            each["name"]: each["schema"].get("type") == "array"
+            for each in operation.get("parameters", ())
+            if each["in"] == "query"
+        }
 
 
 def _add_problem(schemas: dict[str, Any]) -> None:

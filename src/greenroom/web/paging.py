@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from greenroom.errors import UsageError
+from greenroom.errors import InputError
 
 LIMIT = 100
 LIMIT_MAX = 500
@@ -29,7 +29,7 @@ def cursor_of(listing: str, position: int) -> str:
 
 
 def position_of(listing: str, cursor: str | None) -> int | None:
-    """The position that ``cursor_of`` has put there; raises UsageError E_CURSOR for what is no
+    """The position that ``cursor_of`` has put there; raises InputError E_CURSOR for what is no
     cursor of this listing."""
     if cursor is None:
         return None
@@ -40,7 +40,7 @@ def position_of(listing: str, cursor: str | None) -> int | None:
         found, position = "", None
     in_range = type(position) is int and 0 <= position < 2**31
     if found != listing or not in_range:
-        raise UsageError(
+        raise InputError(
             "E_CURSOR", f"{cursor!r} is no cursor of this list", hint="begin again without one"
         )
     return int(position)

@@ -11,15 +11,35 @@ import socket
 import struct
 from typing import cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from greenroom.errors import UsageError
 from greenroom.model.peer import Peer
+from greenroom.web.problems import HeadTooLargeError, answer_of
+
+HEAD_MAX_BYTES = 16 * 1024
+"""What h11 keeps of a head that does not end (its DEFAULT_MAX_INCOMPLETE_EVENT_SIZE)."""
 
 _UCRED = struct.Struct("3i")
 
 
 class PeerProtocol(H11Protocol):
     """HTTP by h11, which bounds the head of a request, as httptools does not."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or whose head has no end, with a problem like any other."""
+        received = len(self.conn.trailing_data[0])
+        if received > HEAD_MAX_BYTES:
+            words = f"the head of the request has more than {HEAD_MAX_BYTES // 1024} KiB"
+            answer = answer_of(HeadTooLargeError("E_HEAD_SIZE", words))
+        else:
+            answer = answer_of(UsageError("E_HTTP", "this is no request of HTTP/1.1"))
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        status = h11.Response(status_code=answer.status_code, headers=headers)
+        for event in (status, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask for the credentials once: they are those of the connect (unix(7))."""

@@ -36,6 +36,10 @@ class TooLargeError(UsageError):
     """Send less."""
 
 
+class HeadTooLargeError(UsageError):
+    """Send fewer or shorter headers."""
+
+
 class NoRouteError(UsageError):
     """Mend the address, or the method."""
 
@@ -51,6 +55,7 @@ _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
     LoginError: 401,
     BusyError: 429,
     TooLargeError: 413,
+    HeadTooLargeError: 431,
     NoRouteError: 404,
     InputError: 422,
     UsageError: 400,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from enum import Enum
 from typing import Any
@@ -20,10 +21,12 @@ from fastapi.params import Depends as Dependency
 from greenroom.app.access import Access
 from greenroom.app.audit import entry_of
 from greenroom.app.rights import require, require_somewhere
-from greenroom.errors import GreenroomError
+from greenroom.blueprint.nearest import unknown
+from greenroom.errors import GreenroomError, InputError, UsageError
 from greenroom.model.access import EVERY_STACK, Action, Caller
 from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.web.access import Asking
+from greenroom.web.openapi import GreenroomApi
 
 _LOOKS = (Action.READ, Action.AUDIT)
 """What changes nothing, and is told only if it is refused."""
@@ -55,8 +58,10 @@ class Right:
         self.secret = frozenset(secret)
 
     async def __call__(self, request: Request, caller: Asking) -> AsyncIterator[None]:
-        """Raises RefusedError E_FORBIDDEN."""
+        """Raises RefusedError E_FORBIDDEN, or E_REQUEST for a query that is unknown, E_NUL."""
         access: Access = request.app.state.access
+        _refuse_unknown_query(request)
+        _refuse_nul(await request.body())
         try:
             await asyncio.to_thread(self._require, access, request, caller)
             yield
@@ -148,6 +153,41 @@ def _dependency(right: Right) -> Dependency:
     # Within the function: what the audit log cannot keep is answered with an error, not with yes.
     dependency: Dependency = Depends(right, scope="function")
     return dependency
+
+
+def _refuse_unknown_query(request: Request) -> None:
+    """A parameter that nobody reads is a mistake of who wrote it: a filter that does not filter."""
+    api: GreenroomApi = request.app
+    known = api.query_of(request.method, request.scope["route"].path)
+    for name, times in Counter(key for key, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            message = unknown("parameter", name, set(known))
+            raise UsageError("E_REQUEST", f"query: {message}", hint=_list_of(known))
+        if times > 1 and not known[name]:
+            raise UsageError("E_REQUEST", f"query: {name} is there {times} times")
+
+
+def _refuse_nul(body: bytes) -> None:
+    """Neither a path nor a text of PostgreSQL can hold it, and no name here does."""
+    if b"\\u0000" not in body:
+        return
+    try:
+        waiting = [json.loads(body)]
+    except ValueError:
+        # Whoever wants JSON refuses it.
+        return
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and "\0" in each:
+            raise InputError("E_NUL", "a text of the body holds a NUL, and no name does")
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        if isinstance(each, list):
+            waiting += each
+
+
+def _list_of(known: Collection[str]) -> str:
+    return f"it takes {', '.join(sorted(known))}" if known else "it takes no parameters"
 
 
 def _asked(request: Request, body: bytes) -> dict[str, Any]:
