@@ -105,7 +105,7 @@ def serve(region: Region) -> None:
             reconciler.start()
             with _watch_over_space(control, provider).running():
                 listener, place = open_web(region)
-                parts = _parts(ledger, control, provider)
+                parts = _parts(ledger, control, provider, jobs, inventory)
                 api = make_api(
                     control,
                     provider,
@@ -188,7 +188,13 @@ def _jobs(
     )
 
 
-def _parts(ledger: Database, control: ControlPlane, provider: LocalProvider) -> Parts:
+def _parts(
+    ledger: Database,
+    control: ControlPlane,
+    provider: LocalProvider,
+    jobs: Jobs,
+    inventory: Inventory,
+) -> Parts:
     clock, access = SystemClock(), Access.on(ledger)
     return Parts(
         control=control,
@@ -197,6 +203,8 @@ def _parts(ledger: Database, control: ControlPlane, provider: LocalProvider) -> 
         history=History(ledger),
         timings=Timings(ledger),
         lifetimes=Lifetimes(database=ledger, clock=clock),
+        jobs=jobs,
+        inventory=inventory,
         logs=partial(log_readers, provider),
     )
 

@@ -17,12 +17,16 @@ from tests.unit.app_stage import Stage
 
 from greenroom.app.access import Access
 from greenroom.app.history import History
+from greenroom.app.inventory.service import Inventory
+from greenroom.app.jobs.definitions import read_jobs
+from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
 from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
 from greenroom.model.requests import CreateRequest
+from greenroom.providers.memory.processes import MemoryProcesses
 from greenroom.region import Region
 from greenroom.web.access import Asking
 from greenroom.web.page.log_stream import Reader
@@ -45,10 +49,12 @@ machines:
     needs: [db]
     ingress: [{port: 80, from: anywhere}]
     endpoint: {name: api, port: 80}
+    check: [{tcp: 80}]
     deploy: {bucket: code, artifact: "backend-{branch}.tar.gz", directory: /srv, restart: [nginx]}
   db:
     image: mariadb
     ingress: [{port: 3306, from: backend}]
+    check: [{tcp: 3306}]
     data:
       engine: mariadb
       database: photos
@@ -57,6 +63,15 @@ machines:
       service: mariadb
       default: extract
       restore: {extract: {bucket: extracts, manifest: manifest.json}}
+jobs:
+  count-rows:
+    description: Counts the rows
+    options:
+      environment: {type: environment, required: true}
+      table: {type: choice, choices: [posts, users], default: posts}
+      limit: {type: integer, minimum: 1, maximum: 9}
+      token: {type: secret}
+    command: [count]
 """
 
 
@@ -84,6 +99,18 @@ class PageStage:
         database, clock = self.stage.database, self.stage.clock
         self.access = Access.on(database, clock)
         self.sessions = Sessions(database=database, access=self.access, clock=clock)
+        self.processes = MemoryProcesses()
+        self.jobs = Jobs(
+            database=database,
+            control=self.stage.control,
+            processes=self.processes,
+            log_folder=self.stage.folder / "jobs",
+            read_jobs=read_jobs,
+            notify=lambda webhook, view: None,
+            clock=clock,
+        )
+        self.jobs.recover()
+        self.inventory = Inventory(database=database, provider=self.stage.provider, clock=clock)
         self.parts = Parts(
             control=self.stage.control,
             access=self.access,
@@ -91,6 +118,8 @@ class PageStage:
             history=History(database),
             timings=Timings(database),
             lifetimes=Lifetimes(database=database, clock=clock),
+            jobs=self.jobs,
+            inventory=self.inventory,
             logs=lambda stack, machine: self.logs,
         )
         self.site = make_site(self.parts, self._api(), Region(label=""), ("room.example",))
@@ -119,6 +148,11 @@ class PageStage:
         view, result = self.stage.run(asked)
         assert result.code is None, result
         return view.environment
+
+    def close(self) -> None:
+        """End the daemon."""
+        self.jobs.close()
+        self.stage.close()
 
     def visitor(self, role: Role | None = Role.OPERATOR, stack: str = EVERY_STACK) -> Visitor:
         """Somebody who has logged in by a ticket."""

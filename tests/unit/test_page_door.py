@@ -51,8 +51,9 @@ def clock() -> Steps:
 @pytest.fixture
 def page(tmp_path: Path, clock: Steps) -> Iterator[PageStage]:
     stage = Stage(tmp_path, clock=clock)
-    yield PageStage(stage)
-    stage.close()
+    made = PageStage(stage)
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_nobody_sees_anything_without_a_login(page: PageStage) -> None:
     part = Visitor(page).get("/environments/stream", **{"hx-request": "true"})
     assert (part.status_code, part.headers["hx-redirect"][:6]) == (401, "/login")
     assert problem_of(Visitor(page).get("/v1/who")) == "E_TOKEN_MISSING"
-    assert Visitor(page).get("/openapi.json").status_code == 401
+    assert Visitor(page).get("/v1/openapi.json").status_code == 401
 
 
 def test_a_login_link_works_once(page: PageStage) -> None:

@@ -94,6 +94,8 @@ class _Phase:
     ended_s: float | None = None
     state: str = "running"
     message: str = ""
+    told_late: bool = False
+    """Only its end was told: a machine says what it did when it is up."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,8 @@ def board_of(events: Sequence[Event], now: datetime) -> Board:
     tally = _Tally()
     for event in events:
         _take(tally, event, max(0.0, (event.at - began).total_seconds()))
+    for phases in tally.lanes.values():
+        _lay_behind_each_other(phases)
     full_s = max(seconds, _SHORTEST_S)
     lanes = tuple(
         Lane(machine=machine, bars=tuple(_bar(phase, seconds, full_s) for phase in phases))
@@ -150,11 +154,22 @@ def _end(tally: _Tally, event: Event, at_s: float, state: str) -> None:
     running = (p for p in reversed(phases) if p.name == event.phase and p.ended_s is None)
     phase = next(running, None)
     if phase is None:
-        phase = _Phase(name=event.phase, began_s=max(0.0, at_s - (event.seconds or 0.0)))
+        began_s = max(0.0, at_s - (event.seconds or 0.0))
+        phase = _Phase(name=event.phase, began_s=began_s, told_late=True)
         phases.append(phase)
     phase.ended_s, phase.state, phase.message = at_s, state, event.message
     if event.seconds is not None:
         phase.ended_s = min(at_s, phase.began_s + event.seconds)
+
+
+def _lay_behind_each_other(phases: list[_Phase]) -> None:
+    """What a machine told at its end was done one after the other, the last one just before."""
+    late = [phase for phase in phases if phase.told_late and phase.ended_s is not None]
+    until_s = max((phase.ended_s or 0.0 for phase in late), default=0.0)
+    for phase in reversed(late):
+        took_s = (phase.ended_s or 0.0) - phase.began_s
+        phase.began_s, phase.ended_s = max(0.0, until_s - took_s), until_s
+        until_s = phase.began_s
 
 
 def _note(event: Event, at_s: float, *, bad: bool) -> Note:

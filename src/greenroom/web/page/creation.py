@@ -14,7 +14,10 @@ from greenroom.app.sessions import Session
 from greenroom.errors import GreenroomError, InputError
 from greenroom.model.access import EVERY_STACK, Action, Caller, allows
 from greenroom.model.requests import CreateRequest
+from greenroom.model.views import OperationView
+from greenroom.web.page.actions import duration_of
 from greenroom.web.page.asking import Form, LoggedIn, Posted
+from greenroom.web.page.audited import audited
 from greenroom.web.page.render import page
 from greenroom.web.page.site_parts import Parts
 
@@ -29,6 +32,7 @@ _FIELDS = {
     ),
     "machines": ("E_MACHINE_TYPE", "E_MACHINE_TWICE", "E_MACHINE_COUNT", "E_NEEDS"),
     "restore": ("E_RESTORE_DATA", "E_RESTORE_SOURCE"),
+    "ttl": ("E_TTL",),
     "blueprint": ("E_BLUEPRINT",),
 }
 """Beside which field an error belongs; all others are told above the form."""
@@ -59,12 +63,22 @@ def creation_pages(parts: Parts) -> APIRouter:
         except InputError as error:
             return _choose(request, session, known, error)
         try:
-            begun = parts.control.submit(_asked(choices, form), session.caller)
+            begun = _begun(parts, session.caller, choices, form)
         except GreenroomError as error:
             return _fill_in(request, session, known, choices, form, error)
         return RedirectResponse(f"/operations/{begun.id}", status_code=303)
 
     return routes
+
+
+def _begun(parts: Parts, caller: Caller, choices: Choices, form: Form) -> OperationView:
+    asked = _asked(choices, form)
+    subject = f"{choices.stack}/{asked.branch}"
+    told = (("blueprint", str(choices.path)), ("machines", " ".join(asked.machines)))
+    with audited(parts, caller, Action.CREATE, subject, outcome=None, parameters=told):
+        begun = parts.control.submit(asked, caller)
+    parts.jobs.register_beside(choices.path, caller)
+    return begun
 
 
 def _offered(parts: Parts, caller: Caller) -> tuple[KnownBlueprint, ...]:
@@ -116,6 +130,7 @@ def _asked(choices: Choices, form: Form) -> CreateRequest:
         machines=tuple(words),
         branch=form.one("branch"),
         restore=tuple((name, source) for name, source in restores if source),
+        ttl_s=duration_of(form.one("ttl")),
     )
 
 

@@ -22,7 +22,7 @@ from greenroom.web.page.flows import FlowPicture, flow_picture
 from greenroom.web.page.log_stream import log_pieces
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import changed_pieces, event_stream
+from greenroom.web.page.stream import changed_pieces, event_stream, listen_to
 
 _HISTORY_MAX = 20
 
@@ -62,7 +62,7 @@ def environment_pages(parts: Parts) -> APIRouter:
             views = _seen(control.environments(), session.caller)
             return fragment("_environments.html", stacks=_by_stack(views), total=len(views))
 
-        return event_stream(changed_pieces(control, render))
+        return event_stream(changed_pieces(listen_to(control), render))
 
     @routes.get("/environments/{stack}/{slug}")
     def environment(request: Request, session: LoggedIn, stack: str, slug: str) -> Response:
@@ -95,7 +95,7 @@ def environment_pages(parts: Parts) -> APIRouter:
             return fragment("_mark.html", key=key, address=address)
 
         shown = fragment("_mark.html", key=seen, address=address)
-        return event_stream(changed_pieces(control, render, shown=shown))
+        return event_stream(changed_pieces(listen_to(control), render, shown=shown))
 
     @routes.get("/environments/{stack}/{slug}/log")
     def log(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,13 +11,15 @@ from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.rights import require
 from greenroom.model.access import Action, Caller, allows
+from greenroom.model.audit import Outcome
 from greenroom.model.events import OperationStatus
 from greenroom.model.views import EnvironmentView, OperationView
 from greenroom.web.page.asking import LoggedIn, Posted, key_of
+from greenroom.web.page.audited import audited
 from greenroom.web.page.board import Board, board_of
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream
+from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream, listen_to
 
 _TICK_S = 0.5
 """How often the bars of what runs grow."""
@@ -47,7 +48,10 @@ def operation_pages(parts: Parts) -> APIRouter:
 
     @routes.post("/operations/{operation}/cancel")
     def cancel(session: LoggedIn, form: Posted, operation: str) -> Response:
-        control.cancel(operation, session.caller)
+        name = control.operation(operation).environment
+        with audited(parts, session.caller, Action.CANCEL, name, outcome=Outcome.ACCEPTED) as told:
+            told.reference = operation
+            control.cancel(operation, session.caller)
         return RedirectResponse(f"/operations/{operation}", status_code=303)
 
     return routes
@@ -67,10 +71,8 @@ async def _pieces(
         ended = bool(values["final"])
         return fragment("_operation.html", **values)
 
-    concerns = partial(str.__eq__, operation)
-    async for piece in changed_pieces(
-        parts.control, render, concerns=concerns, look_again_s=_TICK_S
-    ):
+    news = listen_to(parts.control, operation)
+    async for piece in changed_pieces(news, render, look_again_s=_TICK_S):
         yield piece
         if ended and piece.event != ENDED:
             yield Piece("", event=ENDED)

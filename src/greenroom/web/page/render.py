@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from greenroom import __version__
 from greenroom.app.sessions import Session
+from greenroom.model.access import Action, Caller, allows
 from greenroom.plain_text import clean, count, duration
 from greenroom.web.page import words
 from greenroom.web.page.evidence import health_of
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 STATIC = Path(str(files("greenroom.web"))) / "static"
 THEMES = ("auto", "light", "dark")
-NAVIGATION = (("/", "Environments", "stack"),)
+_NAVIGATION = (
+    ("/", "Environments", "stack"),
+    ("/jobs", "Jobs", "play"),
+    ("/drills", "Drills", "plot"),
+    ("/inventory", "Inventory", "server"),
+)
+_FOR_OPERATORS = (("/audit", "Audit", "list"), ("/tokens", "Tokens", "key"))
 """Address, name and drawing of what stands in the rail."""
 THEME_COOKIE = "greenroom-theme"
 
@@ -65,6 +72,13 @@ def static_version() -> str:
     return digest.hexdigest()[:12]
 
 
+def _navigation(caller: Caller) -> tuple[tuple[str, str, str], ...]:
+    """What leads nowhere for the caller is not shown to them."""
+    grants = caller.grants
+    operates = any(allows(caller, Action.AUDIT, g.stack, production=True) for g in grants)
+    return (*_NAVIGATION, *_FOR_OPERATORS) if operates else _NAVIGATION
+
+
 @cache
 def _environment() -> Environment:
     # Imported at the first page: a daemon that is only driven by the CLI does not pay for it.
@@ -90,7 +104,7 @@ def _environment() -> Environment:
     made.globals |= {
         "count": count,
         "health_of": health_of,
-        "nav": NAVIGATION,
+        "nav": _navigation,
         "static": f"/static/{static_version()}",
         "version": __version__,
     }

@@ -26,16 +26,21 @@ from greenroom.web.page.asking import (
     session_or_none,
 )
 from greenroom.web.page.creation import creation_pages
+from greenroom.web.page.drills import drill_pages
 from greenroom.web.page.environments import environment_pages
+from greenroom.web.page.executions import execution_pages
 from greenroom.web.page.guard import Guard
+from greenroom.web.page.inventory import inventory_pages
+from greenroom.web.page.jobs import job_pages
 from greenroom.web.page.login import login_pages
 from greenroom.web.page.operations import operation_pages
+from greenroom.web.page.records import record_pages
 from greenroom.web.page.render import STATIC, page, static_version
 from greenroom.web.page.site_parts import Parts
 from greenroom.web.problems import problem, status_of
 
 _FORM_TOKEN_HEADER = "x-greenroom-form"
-_MISSING = ("E_NO_ENVIRONMENT", "E_NO_OPERATION", "E_NO_MACHINE")
+_MISSING = ("E_NO_ENVIRONMENT", "E_NO_OPERATION", "E_NO_MACHINE", "E_NO_JOB", "E_NO_EXECUTION")
 """What is asked for by an address that leads nowhere (any more)."""
 
 
@@ -50,7 +55,7 @@ def make_site(parts: Parts, api: ASGIApp, region: Region, hosts: Iterable[str] =
         scope[COOKIE_KEY] = f"greenroom-{region.web_port}"
         scope["greenroom.region"] = region.name
         path = scope["path"]
-        if path.startswith("/v1/") or path == "/openapi.json":
+        if path.startswith("/v1/"):
             await _to_api(api, parts.access.logins, scope, receive, send)
         else:
             await pages(scope, receive, send)
@@ -69,6 +74,11 @@ def _pages(parts: Parts) -> FastAPI:
         action_pages(parts),
         creation_pages(parts),
         operation_pages(parts),
+        job_pages(parts),
+        execution_pages(parts),
+        drill_pages(parts),
+        inventory_pages(parts),
+        record_pages(parts),
     ):
         pages.include_router(routes)
     pages.mount(f"/static/{static_version()}", _Forever(directory=STATIC))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.history import History
+from greenroom.app.inventory.service import Inventory
+from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
@@ -31,6 +33,8 @@ class Parts:
     history: History
     timings: Timings
     lifetimes: Lifetimes
+    jobs: Jobs
+    inventory: Inventory
     logs: LogSource
 
     def still_open(self, key: str | None) -> Callable[[], bool]:

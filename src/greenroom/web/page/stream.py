@@ -51,29 +51,40 @@ def event_stream(pieces: AsyncIterator[Piece]) -> StreamingResponse:
     return StreamingResponse(encoded(), media_type="text/event-stream")
 
 
+Listen = Callable[[Callable[[], None]], Callable[[], None]]
+"""Have a function called at each piece of news; returns what ends that."""
+
+
+def listen_to(control: ControlPlane, operation: str | None = None) -> Listen:
+    """The news of an operation, or of all of them."""
+
+    def listen(tell: Callable[[], None]) -> Callable[[], None]:
+        return control.listen(lambda told: tell() if operation in (None, told) else None)
+
+    return listen
+
+
 async def changed_pieces(
-    control: ControlPlane,
+    listen: Listen,
     render: Callable[[], str | None],
     *,
-    concerns: Callable[[str], bool] = lambda operation: True,
     look_again_s: float = LOOK_AGAIN_S,
     shown: str | None = None,
 ) -> AsyncIterator[Piece]:
     """What ``render`` gives, whenever it gives something other than what is ``shown``; ends when
     it gives None.
 
-    It is called in a thread, after each event of an operation that ``concerns`` us, and every
-    ``look_again_s`` seconds.
+    It is called in a thread, after each piece of news and every ``look_again_s`` seconds.
     """
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
 
-    def tell(operation: str) -> None:
-        if concerns(operation):
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(news.set)
+    def tell() -> None:
+        # The loop may have been closed since; that is no concern of who tells.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(news.set)
 
-    stop = control.listen(tell)
+    stop = listen(tell)
     try:
         while True:
             news.clear()

@@ -6,8 +6,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from greenroom.model.access import EVERY_STACK, Caller
+from greenroom.model.audit import Outcome
 from greenroom.model.events import OperationStatus
+from greenroom.model.inventory import Health
+from greenroom.model.jobs import ExecutionStatus
 from greenroom.model.proof import Verdict
+from greenroom.model.tokens import TokenStatus
 from greenroom.model.views import EnvironmentStatus
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -37,6 +41,16 @@ _TONES: dict[str, Tone] = {
     OperationStatus.RUNNING: _MOVING,
     OperationStatus.SUCCEEDED: _GOOD,
     OperationStatus.CANCELLED: _IDLE,
+    ExecutionStatus.AWAITING_APPROVAL: _OPEN,
+    ExecutionStatus.INTERRUPTED: _BAD,
+    ExecutionStatus.ABORTED: _IDLE,
+    Health.STARTING: _MOVING,
+    Health.HEALTHY: _GOOD,
+    Health.UNHEALTHY: _BAD,
+    Outcome.ACCEPTED: _MOVING,
+    Outcome.DONE: _GOOD,
+    Outcome.REFUSED: _BAD,
+    TokenStatus.GOOD: _GOOD,
 }
 
 

@@ -1,0 +1,122 @@
+"""An execution of a job: how it stands, and its log as it is written."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from greenroom.app.jobs.follow import follow_log
+from greenroom.model.access import Caller
+from greenroom.model.audit import Outcome
+from greenroom.model.jobs import ExecutionStatus, ExecutionView
+from greenroom.web.page.asking import LoggedIn, Posted, key_of
+from greenroom.web.page.audited import audited
+from greenroom.web.page.log_stream import LINES_MAX
+from greenroom.web.page.render import fragment, page
+from greenroom.web.page.site_parts import Parts
+from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream
+
+_LINE_CHARACTERS = 2000
+_TICK_S = 1.0
+
+
+def execution_pages(parts: Parts) -> APIRouter:
+    """Watch an execution, and decide on it."""
+    routes = APIRouter()
+    jobs = parts.jobs
+
+    @routes.get("/executions/{execution}")
+    def watch(request: Request, session: LoggedIn, execution: str) -> Response:
+        view = jobs.execution(execution, session.caller)
+        return page(request, "execution.html", session=session, **_values(view, session.caller))
+
+    @routes.get("/executions/{execution}/stream")
+    def stream(request: Request, session: LoggedIn, execution: str) -> Response:
+        jobs.execution(execution, session.caller)
+        still = parts.still_open(key_of(request))
+        return event_stream(_state_pieces(parts, execution, session.caller, still))
+
+    @routes.get("/executions/{execution}/log")
+    def log(request: Request, session: LoggedIn, execution: str) -> Response:
+        jobs.execution(execution, session.caller)
+        seen = request.headers.get("last-event-id", "")
+        after = int(seen) if seen.isdecimal() and len(seen) < 12 else 0
+        still = parts.still_open(key_of(request))
+        return event_stream(_log_pieces(parts, execution, after, still))
+
+    def route(verb: str, act: Callable[[str, Caller], ExecutionView]) -> None:
+        @routes.post(f"/executions/{{execution}}/{verb}")
+        def decide(session: LoggedIn, form: Posted, execution: str) -> Response:
+            view = jobs.execution(execution, session.caller)
+            action = f"{verb}-job"
+            with audited(parts, session.caller, action, view.job, outcome=Outcome.DONE) as told:
+                told.reference = execution
+                after = act(execution, session.caller)
+            return RedirectResponse(f"/executions/{after.id}", status_code=303)
+
+    for verb, act in (
+        ("abort", jobs.abort),
+        ("approve", jobs.approve),
+        ("reject", jobs.reject),
+        ("retry", partial(jobs.retry, given=None)),
+    ):
+        route(verb, act)
+    return routes
+
+
+async def _state_pieces(
+    parts: Parts, execution: str, caller: Caller, still: Callable[[], bool]
+) -> AsyncIterator[Piece]:
+    ended = False
+
+    def render() -> str | None:
+        nonlocal ended
+        if ended or not still():
+            return None
+        view = parts.jobs.execution(execution, caller)
+        ended = view.status.final
+        return fragment("_execution.html", **_values(view, caller))
+
+    news = partial(parts.jobs.book.listen, execution)
+    async for piece in changed_pieces(news, render, look_again_s=_TICK_S):
+        yield piece
+        if ended and piece.event != ENDED:
+            yield Piece("", event=ENDED)
+            return
+
+
+async def _log_pieces(
+    parts: Parts, execution: str, after: int, still: Callable[[], bool]
+) -> AsyncIterator[Piece]:
+    """The log past the line ``after``; of a burst the newest lines, and how many were left out."""
+    async with aclosing(follow_log(parts.jobs, execution, after=after)) as chunks:  # type: ignore[type-var]
+        async for chunk in chunks:
+            if not still():
+                break
+            yield _lines_piece(chunk)
+    yield Piece("", event=ENDED)
+
+
+def _lines_piece(chunk: bytes) -> Piece:
+    raw = chunk.splitlines()
+    newest: deque[bytes] = deque(raw, maxlen=LINES_MAX)
+    lines = [json.loads(line) for line in newest]
+    shown = [(line["machine"] or "", "", line["text"][:_LINE_CHARACTERS]) for line in lines]
+    text = fragment("_log_lines.html", lines=shown, left_out=len(raw) - len(newest))
+    return Piece(text, id=str(lines[-1]["seq"]))
+
+
+def _values(view: ExecutionView, caller: Caller) -> dict[str, Any]:
+    return {
+        "run": view,
+        "final": view.status.final,
+        "waits": view.status is ExecutionStatus.AWAITING_APPROVAL,
+        "own": view.asked_by == caller.name,
+    }

@@ -1,0 +1,111 @@
+"""Jobs: what can be run, the form that asks for its options, and what ran."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from greenroom.app.sessions import Session
+from greenroom.errors import GreenroomError
+from greenroom.model.access import Action, Caller
+from greenroom.model.audit import Outcome
+from greenroom.model.jobs import MASK, JobView, OptionKind
+from greenroom.web.page.asking import Form, LoggedIn, Posted
+from greenroom.web.page.audited import audited
+from greenroom.web.page.render import page
+from greenroom.web.page.site_parts import Parts
+
+HISTORY_MAX = 25
+
+
+def job_pages(parts: Parts) -> APIRouter:
+    """The list, and one job's form."""
+    routes = APIRouter()
+    jobs = parts.jobs
+
+    @routes.get("/jobs")
+    def all_jobs(request: Request, session: LoggedIn, before: str | None = None) -> Response:
+        history = jobs.history(session.caller, limit=HISTORY_MAX, before=before)
+        return page(
+            request,
+            "jobs.html",
+            session=session,
+            jobs=[] if before else jobs.jobs(session.caller),
+            history=history,
+            older=history[-1].id if len(history) == HISTORY_MAX else None,
+            before=before,
+        )
+
+    @routes.get("/jobs/run")
+    def job(request: Request, session: LoggedIn, name: str, environment: str = "") -> Response:
+        found = jobs.job(name, session.caller)
+        given = Form(((f"option.{found.environment_option}", environment),))
+        return _form(parts, request, session, found, given, None)
+
+    @routes.post("/jobs/run")
+    def run(request: Request, session: LoggedIn, form: Posted) -> Response:
+        caller = session.caller
+        found = jobs.job(form.one("job"), caller)
+        options = _options(found, form)
+        try:
+            with audited(
+                parts,
+                caller,
+                Action.RUN_JOB,
+                found.name,
+                outcome=Outcome.ACCEPTED,
+                parameters=_masked(found, options),
+            ) as told:
+                begun = jobs.run(found.name, options, caller)
+                told.reference = begun.id
+        except GreenroomError as error:
+            return _form(parts, request, session, found, form, error)
+        return RedirectResponse(f"/executions/{begun.id}", status_code=303)
+
+    return routes
+
+
+def _options(job: JobView, form: Form) -> dict[str, str]:
+    """The values that were given; of one that was left empty its default counts."""
+    values = {option.name: form.one(f"option.{option.name}") for option in job.options}
+    return {name: value for name, value in values.items() if value}
+
+
+def _masked(job: JobView, options: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    secret = {option.name for option in job.options if option.kind is OptionKind.SECRET}
+    return tuple((name, MASK if name in secret else value) for name, value in options.items())
+
+
+def _form(
+    parts: Parts,
+    request: Request,
+    session: Session,
+    job: JobView,
+    given: Form,
+    error: GreenroomError | None,
+) -> Response:
+    return page(
+        request,
+        "job.html",
+        session=session,
+        status_code=200 if error is None else 422,
+        job=job,
+        given=given,
+        error=error,
+        history=parts.jobs.history(session.caller, job=job.name, limit=HISTORY_MAX),
+        **_known(parts, session.caller, job.stack),
+    )
+
+
+def _known(parts: Parts, caller: Caller, stack: str) -> dict[str, Any]:
+    """The environments and machines that options may name."""
+    views = [
+        view
+        for view in parts.control.environments()
+        if caller.role_on(view.name.partition("/")[0]) is not None
+        and stack in ("greenroom", view.name.partition("/")[0])
+    ]
+    machines = sorted({machine for view in views for machine in view.machines})
+    return {"environments": [view.name for view in views], "machines": machines}
