@@ -93,7 +93,7 @@ def serve(region: Region) -> None:
         webhooks = WebhookSender()
         jobs = _jobs(region, ledger, control, provider, webhooks)
         scheduler = Scheduler(jobs, ledger, SystemClock())
-        reconciler = _reconciler(control, provider, ledger)
+        reconciler = _reconciler(control, provider, ledger, webhooks)
         try:
             _admit_again(control, provider)
             control.recover()
@@ -147,7 +147,9 @@ def _inventory(control: ControlPlane, provider: LocalProvider, ledger: Database)
     return inventory
 
 
-def _reconciler(control: ControlPlane, provider: LocalProvider, ledger: Database) -> Reconciler:
+def _reconciler(
+    control: ControlPlane, provider: LocalProvider, ledger: Database, webhooks: WebhookSender
+) -> Reconciler:
     return Reconciler(
         database=ledger,
         provider=provider,
@@ -155,6 +157,7 @@ def _reconciler(control: ControlPlane, provider: LocalProvider, ledger: Database
         orphans=control.orphans,
         submit=control.submit,
         adopt=control.adopt,
+        notify=webhooks.send,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time as clocks
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -58,6 +59,7 @@ class Theatre:
 
     def __init__(self, folder: Path) -> None:
         self.clock = StepClock()
+        self.sent: list[tuple[str, dict[str, str]]] = []
         self.stage = Stage(folder, clock=self.clock, lifetime=LIFETIME)
         self.rise_again()
 
@@ -71,6 +73,7 @@ class Theatre:
             orphans=control.orphans,
             submit=control.submit,
             adopt=control.adopt,
+            notify=lambda url, body: self.sent.append((url, json.loads(body))),
         )
 
     def look(self, after: timedelta = timedelta()) -> tuple[Action, ...]:
@@ -148,6 +151,29 @@ def test_an_environment_is_warned_of_and_then_destroyed_by_an_ordinary_operation
     assert theatre.stage.observe() == () == theatre.stage.intents()
     last = theatre.last()
     assert (last.kind, last.asked_by) == ("destroy", "greenroom:reconciler")
+    with pytest.raises(InputError) as gone:
+        theatre.stage.control.environment("feature_x")
+    assert gone.value.message == (
+        "there is no environment 'feature_x': it expired and was destroyed at 2026-11-23 16:00 UTC"
+    )
+
+
+def test_a_webhook_hears_of_the_warning(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, notify="https://chat.example.org/hook/s3cret")
+    theatre.stage.run(request(owner="claudia"))
+    theatre.look(timedelta(hours=7))
+    theatre.look(timedelta(minutes=1))
+    ((url, told),) = theatre.sent
+    assert url == "https://chat.example.org/hook/s3cret"
+    assert told == {
+        "event": "expires-soon",
+        "environment": "photos/feature-x",
+        "branch": "feature_x",
+        "owner": "claudia",
+        "expires_at": "2026-11-23T16:00:00+00:00",
+        "message": "photos/feature-x is destroyed at 2026-11-23 16:00 UTC, with all its data; "
+        "greenroom extend photos/feature-x keeps it",
+    }
 
 
 def test_an_extension_after_the_warning_is_warned_of_again(theatre: Theatre) -> None:
@@ -336,6 +362,7 @@ def leave(theatre: Theatre, kind: ResourceKind = ResourceKind.NAMESPACE) -> Reso
 
 def known_to_have_ended(theatre: Theatre) -> None:
     theatre.stage.run(request("old"))
+    theatre.stage.watched("photos/old")
     theatre.stage.run(DestroyRequest(environment="old"))
 
 

@@ -14,6 +14,7 @@ from greenroom.model.durations import duration_words, parse_duration_s
 from greenroom.model.lifetimes import Lifetime, WorkingHours, parse_days
 from greenroom.model.requests import CreateRequest
 from greenroom.plan.plan import plan
+from greenroom.plan.render import plan_to_dict
 
 OFFICE = WorkingHours(days=(0, 1, 2, 3, 4), start=time(9), end=time(17), time_zone="Europe/Berlin")
 ZONE = "zone: photos.internal"
@@ -67,6 +68,7 @@ FAULTS = [
     ("{ttl: 400d}", "lifetime.ttl", "'400d' is out of range; expected 1m to 365d"),
     ("{ttl: 31d}", "lifetime", "the ttl 31d is longer than max, which is 30d"),
     ("{ttl: 1h, warn_before: 1h}", "lifetime", "warn_before 1h is not shorter than ttl 1h"),
+    ("{notify: ftp://x}", "lifetime.notify", "the url is not an http or https address"),
     ("{tll: 8h}", "lifetime.tll", "unknown key 'tll'; did you mean 'ttl'?"),
     (
         '{working_hours: {from: "09:00", to: "17:00", time_zone: Europe/Berlni}}',
@@ -119,6 +121,14 @@ def test_the_blueprint_says_how_long_a_branch_lives() -> None:
         ttl_s=28800.0, max_s=30 * 86400.0, warn_before_s=3600.0, working_hours=OFFICE
     )
     assert str(OFFICE) == "mon-fri 09:00-17:00 Europe/Berlin"
+
+
+def test_a_webhook_s_address_is_in_the_plan_but_not_told() -> None:
+    blueprint = edited((ZONE, f"{ZONE}\nlifetime: {{ttl: 8h, notify: https://x.org/s3cret}}"))
+    stack = plan(blueprint, request(), allocation())
+    assert stack.lifetime is not None and stack.lifetime.notify == "https://x.org/s3cret"
+    assert plan_to_dict(stack)["lifetime"]["notify"] == "***"
+    assert "s3cret" not in repr(stack.lifetime)
 
 
 def test_a_ttl_that_is_asked_for_wins_and_needs_no_section() -> None:

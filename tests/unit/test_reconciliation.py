@@ -82,9 +82,10 @@ def test_what_fits_is_left_alone() -> None:
 
 def test_an_end_that_is_near_is_told_once() -> None:
     end = NOON + HOUR
-    assert planned(record(expires_at=end)) == (Warn(name=NAME, expires_at=end),)
+    ending = record(expires_at=end)
+    assert planned(ending) == (Warn(record=ending, expires_at=end),)
     assert planned(record(expires_at=end, warned_at=NOON)) == ()
-    assert planned(record(expires_at=end), busy=True) == (Warn(name=NAME, expires_at=end),)
+    assert planned(ending, busy=True) == (Warn(record=ending, expires_at=end),)
 
 
 def test_what_is_over_and_was_near_for_long_enough_is_destroyed() -> None:

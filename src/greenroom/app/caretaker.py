@@ -231,6 +231,10 @@ class Caretaker:
 
     def _recover(self, record: EnvironmentRecord, reason: str) -> None:
         incident = Incident(at=self._clock.now(), subject=str(record.name), message=reason)
+        with self._database.read() as connection:
+            # An operation that has begun since it was looked at ends machines on purpose.
+            if _idle(connection, record.name) is None:
+                return
         self._write_down(record, incident)
         self._ask(RecoverRequest(environment=str(record.name), reason=reason))
 

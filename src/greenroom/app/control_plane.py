@@ -31,6 +31,7 @@ from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.orphans import Orphans
 from greenroom.app.planning import Planner
+from greenroom.app.reconciliation import RECONCILER
 from greenroom.app.recover import run_recover, run_start
 from greenroom.app.replace import run_replace
 from greenroom.app.rights import may_read, readable_stacks, require
@@ -81,6 +82,7 @@ from greenroom.store.operations import (
     OperationRecord,
     find_operation,
     finish_operation,
+    last_end,
     last_failure,
     operations_before,
     request_cancel,
@@ -400,20 +402,29 @@ def _doubt_standing(connection: Connection, only: EnvironmentName | None = None)
 def _pick_or_explain(
     connection: Connection, text: str, caller: Caller = ITSELF
 ) -> EnvironmentRecord:
-    """The environment called ``text``; of one whose create failed, the error says how: whoever
-    had left with --detach has seen nothing of it."""
+    """The environment called ``text``; of one whose create failed, or that has expired, the error
+    says so: whoever was away has seen nothing of it."""
     try:
         return pick(_readable(connection, caller), text)
     except InputError as error:
-        failed = last_failure(connection, text)
-        if error.code != "E_NO_ENVIRONMENT" or failed is None:
+        why = _why_gone(connection, text, caller)
+        if error.code != "E_NO_ENVIRONMENT" or why is None:
             raise
+        raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from error
+
+
+def _why_gone(connection: Connection, text: str, caller: Caller) -> str | None:
+    """How the last environment of that name ended, if its owner may not know it."""
+    failed = last_failure(connection, text)
+    if failed is not None:
         name, code, message = failed
-        if not may_read(caller, name):
-            raise
-        raise InputError(
-            error.code, f"{error.message}: its create failed ({code}: {message})", hint=error.hint
-        ) from error
+        return f"its create failed ({code}: {message})" if may_read(caller, name) else None
+    end = last_end(connection, text)
+    if end is None or end.asked_by != RECONCILER.name or end.ended_at is None:
+        return None
+    if not may_read(caller, str(end.environment)):
+        return None
+    return f"it expired and was destroyed at {end.ended_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _readable(connection: Connection, caller: Caller) -> tuple[EnvironmentRecord, ...]:

@@ -8,6 +8,7 @@ as any other.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -70,13 +71,16 @@ class Reconciler:
         orphans: Orphans,
         submit: Callable[[Request, Caller], object],
         adopt: Callable[[EnvironmentName], None],
+        notify: Callable[[str, bytes], None],
     ) -> None:
+        """``notify`` sends a body to a webhook; it must neither block nor raise."""
         self._database = database
         self._provider = provider
         self._clock = clock
         self._orphans = orphans
         self._submit = submit
         self._adopt = adopt
+        self._notify = notify
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self._last: tuple[datetime, float] | None = None
@@ -147,8 +151,8 @@ class Reconciler:
         match action:
             case ShiftEnds(by=by):
                 self._shift_ends(by)
-            case Warn(name=name, expires_at=expires_at):
-                self._warn(name, expires_at)
+            case Warn(record=record, expires_at=expires_at):
+                self._warn(record, expires_at)
             case Expire(name=name) | FinishRemoval(name=name):
                 request = DestroyRequest(environment=str(name), confirm=str(name))
                 self._submit(request, RECONCILER)
@@ -171,7 +175,8 @@ class Reconciler:
             shift_ends(connection, by)
             self._tell(connection, None, "the host's clock", _jump_words(by))
 
-    def _warn(self, name: EnvironmentName, expires_at: datetime) -> None:
+    def _warn(self, record: EnvironmentRecord, expires_at: datetime) -> None:
+        name = record.name
         at = f"{expires_at:%Y-%m-%d %H:%M} UTC"
         message = f"is destroyed at {at}, with all its data; greenroom extend {name} keeps it"
         if expires_at <= self._clock.now():
@@ -179,6 +184,9 @@ class Reconciler:
         with self._database.write() as connection:
             mark_warned(connection, name, self._clock.now())
             self._tell(connection, name, str(name), message)
+        lifetime = record.stack.lifetime
+        if lifetime is not None and lifetime.notify is not None:
+            self._notify(lifetime.notify, _warning_json(record, expires_at, message))
 
     def _remove(self, orphan: Orphan) -> None:
         assert orphan.environment is not None, "what names no environment is never removed"
@@ -220,6 +228,18 @@ def _known(connection: Connection) -> tuple[Known, ...]:
         )
 
     return tuple(known(record) for record in list_environments(connection))
+
+
+def _warning_json(record: EnvironmentRecord, expires_at: datetime, message: str) -> bytes:
+    told = {
+        "event": "expires-soon",
+        "environment": str(record.name),
+        "branch": record.stack.branch,
+        "owner": record.owner,
+        "expires_at": expires_at.isoformat(),
+        "message": f"{record.name} {message}",
+    }
+    return json.dumps(told).encode()
 
 
 def _jump_words(by: timedelta) -> str:

@@ -64,7 +64,7 @@ class ShiftEnds:
 class Warn:
     """Tell that its end is near."""
 
-    name: EnvironmentName
+    record: EnvironmentRecord
     expires_at: datetime
 
 
@@ -150,7 +150,7 @@ def _of_environment(each: Known, world: World, moment: Moment) -> Iterator[Actio
     if record.status is EnvironmentStatus.DESTROYING:
         return
     if is_near(record, moment.now) and record.warned_at is None and record.expires_at is not None:
-        yield Warn(name=name, expires_at=record.expires_at)
+        yield Warn(record=record, expires_at=record.expires_at)
     if each.busy:
         return
     if each.half_removed_at is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -177,6 +178,18 @@ def _check_artifact(text: str) -> str:
     return text
 
 
+def _web_address(text: str) -> str:
+    # The text itself is told to nobody: such an address often holds a password.
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        parts, host = None, None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
+        raise ValueError("the url is not an http or https address")
+    return text
+
+
 _KEY = r"[A-Za-z0-9._{}@+-]+(?:/[A-Za-z0-9._{}@+-]+)*"
 _ABSOLUTE = r"(?:/[A-Za-z0-9._@+-]+)+"
 
@@ -244,6 +257,7 @@ RelativePath = Annotated[
     Matching(_KEY.replace("{}", ""), 200, "a path below the code such as 'public/uploads'"),
     AfterValidator(_no_parent_parts),
 ]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 UserName = Annotated[
     str, Matching(r"[a-z_][a-z0-9_-]*", 32, "the name of a user such as 'www-data'")
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -65,17 +64,6 @@ def _zone(text: str) -> str:
         raise ValueError(
             f"{shown(text)} is not a time zone such as 'Europe/Berlin' or 'UTC'"
         ) from None
-    return text
-
-
-def _web_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        parts, host = None, None
-    if parts is None or parts.scheme not in ("http", "https") or not host:
-        raise ValueError("the url is not an http or https address")
     return text
 
 
@@ -188,7 +176,7 @@ class ApprovalSpec(Part):
 class NotifySpec(Part):
     """A webhook: the execution as JSON, by POST, when it has ended."""
 
-    url: Annotated[str, AfterValidator(_web_address)]
+    url: fields.WebAddress
     """Where to."""
     on: Annotated[
         tuple[Annotated[Outcome, Field(strict=False)], ...],

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from greenroom.blueprint.fields import Matching, shown
+from greenroom.blueprint.fields import Matching, WebAddress, shown
 from greenroom.blueprint.nearest import unknown
 from greenroom.blueprint.part import Part
 from greenroom.model.durations import PATTERN, duration_words, parse_duration_s
@@ -91,6 +91,8 @@ class LifetimeSpec(Part):
     quarter]."""
     working_hours: WorkingHoursSpec | None = None
     """When environments run [default: always]."""
+    notify: WebAddress | None = None
+    """Webhook that hears of a warning, as JSON by POST."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

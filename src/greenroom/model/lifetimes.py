@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -58,12 +58,14 @@ class WorkingHours:
 class Lifetime:
     """What holds for one environment. ``ttl_s`` None: it never expires; ``max_s`` is the most that
     a TTL or an extension may give, counted from when it is asked for; ``warn_before_s`` is how
-    long before the end somebody is told. ``working_hours`` None: it runs always."""
+    long before the end somebody is told. ``working_hours`` None: it runs always. ``notify`` is the
+    address of a webhook, which often holds a password."""
 
     ttl_s: float | None
     max_s: float
     warn_before_s: float
     working_hours: WorkingHours | None = None
+    notify: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ def lifetime_of(blueprint: Blueprint, request: CreateRequest, *, lasting: bool) 
         max_s=max_s,
         warn_before_s=0.0 if ttl_s is None else spec.warn_before_s(ttl_s),
         working_hours=_hours(spec.working_hours),
+        notify=spec.notify,
     )
 
 

@@ -107,6 +107,22 @@ def find_operation(connection: Connection, operation: str) -> OperationRecord | 
 def last_failure(connection: Connection, text: str) -> tuple[str, str, str] | None:
     """How the newest create of an environment called ``text`` (full name, slug or raw branch)
     failed: its full name, code and message; None if it did not."""
+    row = _last_create(connection, text)
+    if row is None or row["error_code"] is None:
+        return None
+    return row["environment"], row["error_code"], row["error_message"] or ""
+
+
+def last_end(connection: Connection, text: str) -> OperationRecord | None:
+    """The destroy that ended the last environment called ``text``; None if there was none."""
+    row = _last_create(connection, text)
+    if row is None:
+        return None
+    last = last_operation(connection, EnvironmentName.parse(row["environment"]))
+    return last if last is not None and last.kind == "destroy" else None
+
+
+def _last_create(connection: Connection, text: str) -> RowMapping | None:
     query = (
         select(operations)
         .where(operations.c.kind == "create", operations.c.ended_at.is_not(None))
@@ -117,8 +133,7 @@ def last_failure(connection: Connection, text: str) -> tuple[str, str, str] | No
         record = _record(row)
         branch = getattr(record.request, "branch", None)
         if text in (str(record.environment), record.environment.slug, branch):
-            code, message = row["error_code"], row["error_message"]
-            return None if code is None else (str(record.environment), code, message or "")
+            return row
     return None
 
 
