@@ -277,3 +277,6 @@ class Processes(Protocol):
 
     def end_left_over(self) -> None:
         """Kill every program of an execution that an earlier daemon started."""
+
+    def close(self) -> None:
+        """Nothing runs any more: leave nothing on the host."""

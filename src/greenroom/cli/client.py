@@ -24,9 +24,12 @@ if TYPE_CHECKING:
         DetailReply,
         EnvironmentReply,
         EventReply,
+        ExecutionReply,
         ExtensionReply,
         FaultReply,
         ImageReply,
+        JobLineReply,
+        JobReply,
         LoginLinkReply,
         LogReply,
         OperationBody,
@@ -44,6 +47,9 @@ _T = TypeVar("_T")
 
 PROVE_TIMEOUT_S = 120.0
 """How long a fresh proof may take: every undeclared flow is a probe that waits for silence."""
+
+ABORT_TIMEOUT_S = 60.0
+"""How long processes may take to die."""
 
 _FAMILIES: Mapping[int, type[GreenroomError]] = {
     2: UsageError,
@@ -196,6 +202,62 @@ class Client:
             return self._call("GET", _target("/v1/lookup", name=name))
 
         return f"/v1/environments/{cast('dict[str, str]', _meant(name, ask))['name']}"
+
+    def jobs(self) -> list[JobReply]:
+        """Every job that we may see."""
+        return cast("list[JobReply]", self._call("GET", "/v1/jobs"))
+
+    def job(self, name: str) -> JobReply:
+        """One job, by its full name or its name."""
+        return cast("JobReply", self._call("GET", _target("/v1/job", name=name)))
+
+    def register_jobs(self, blueprint: str) -> list[JobReply]:
+        """Have a stack's jobs be those of its blueprint."""
+        body = {"blueprint": blueprint}
+        return cast("list[JobReply]", self._call("POST", "/v1/jobs/register", body))
+
+    def run_job(self, name: str, options: Mapping[str, str]) -> ExecutionReply:
+        """Run a job."""
+        body = {"job": name, "options": dict(options)}
+        return cast("ExecutionReply", self._call("POST", "/v1/executions", body))
+
+    def executions(
+        self, *, job: str | None, environment: str | None, limit: int
+    ) -> list[ExecutionReply]:
+        """The newest executions first."""
+        target = _target("/v1/executions", job=job, environment=environment, limit=str(limit))
+        return cast("list[ExecutionReply]", self._call("GET", target))
+
+    def execution(self, execution_id: str) -> ExecutionReply:
+        """Where an execution stands."""
+        return cast("ExecutionReply", self._call("GET", f"/v1/executions/{_quoted(execution_id)}"))
+
+    def change_execution(self, execution_id: str, verb: str, body: object = None) -> ExecutionReply:
+        """Abort, approve, reject or retry an execution."""
+        # An abort answers when the processes are gone.
+        reply = self._call(
+            "POST",
+            f"/v1/executions/{_quoted(execution_id)}/{verb}",
+            body,
+            timeout_s=ABORT_TIMEOUT_S,
+        )
+        return cast("ExecutionReply", reply)
+
+    def job_log(
+        self,
+        execution_id: str,
+        *,
+        after: int,
+        follow: bool,
+        tick_s: float | None = None,
+        wake_fd: int | None = None,
+    ) -> Iterator[JobLineReply | None]:
+        """The execution's log past ``after``; with ``follow`` until it has ended. None as a tick,
+        see ``Reply.lines``."""
+        options = {"after": str(after), "follow": str(int(follow))}
+        target = _target(f"/v1/executions/{_quoted(execution_id)}/log", **options)
+        for line in self._lines("GET", target, tick_s=tick_s, wake_fd=wake_fd):
+            yield None if line is None else cast("JobLineReply", _decoded(line, target))
 
     def _call(
         self, method: str, target: str, body: object = None, *, timeout_s: float | None = None

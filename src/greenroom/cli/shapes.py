@@ -392,3 +392,122 @@ class ChangeReply(TypedDict):
     kind: str
     record: RecordReply | None
     fields: list[FieldChangeReply]
+
+
+class DependenceReply(TypedDict):
+    """``greenroom.model.jobs.Dependence``."""
+
+    option: str
+    value: str | None
+
+
+class JobOptionReply(TypedDict):
+    """``greenroom.model.jobs.JobOption``."""
+
+    name: str
+    kind: str
+    description: str
+    default: str | None
+    required: bool
+    pattern: str | None
+    choices: list[str]
+    minimum: int | None
+    maximum: int | None
+    depends_on: DependenceReply | None
+
+
+class WhoReply(TypedDict):
+    """``greenroom.model.jobs.Who``."""
+
+    role: str
+    callers: list[str]
+
+
+class ApprovalReply(TypedDict):
+    """``greenroom.model.jobs.Approval``."""
+
+    who: WhoReply
+    expires_s: float
+
+
+class ConcurrencyReply(TypedDict):
+    """``greenroom.model.jobs.Concurrency``."""
+
+    key: str
+    limit: int
+    per: str | None
+
+
+class RetriesReply(TypedDict):
+    """``greenroom.model.jobs.Retries``."""
+
+    times: int
+    delay_s: float
+    interrupted: bool
+
+
+class ScheduleReply(TypedDict):
+    """``greenroom.model.jobs.ScheduleView``."""
+
+    cron: str
+    zone: str
+    options: list[list[str]]
+    missed: str
+    next_at: str | None
+
+
+class ExecutionReply(TypedDict):
+    """``greenroom.model.jobs.ExecutionView``."""
+
+    id: str
+    job: str
+    stack: str
+    environment: str | None
+    options: list[list[str]]
+    status: str
+    trigger: str
+    asked_by: str
+    decided_by: str | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    duration_s: float | None
+    exit_code: int | None
+    code: str | None
+    message: str
+    hint: str | None
+    attempt: int
+    retry_of: str | None
+    retried_by: str | None
+    operation: str | None
+    log_lines: int
+    log_truncated: bool
+
+
+class JobReply(TypedDict):
+    """``greenroom.model.jobs.JobView``."""
+
+    name: str
+    stack: str
+    description: str
+    built_in: bool
+    where: str
+    options: list[JobOptionReply]
+    environment_option: str | None
+    timeout_s: float
+    retries: RetriesReply
+    concurrency: ConcurrencyReply | None
+    schedules: list[ScheduleReply]
+    run: WhoReply | None
+    approval: ApprovalReply | None
+    may_run: bool
+    last: ExecutionReply | None
+
+
+class JobLineReply(TypedDict):
+    """A line of an execution's log (``greenroom.app.jobs.log``)."""
+
+    seq: int
+    at: str
+    machine: str | None
+    text: str

@@ -73,6 +73,7 @@ COMMANDS = {
     "doctor": Entry("doctor", "doctor", "Say what this host lacks, and what mends it."),
     "schema": Entry("schema", "schema", "Print the blueprint's JSON Schema."),
     "serve": Entry("serve", "serve", "Run the daemon in the foreground, or stop it."),
+    "job": Entry("job", "job", "Run jobs, follow them, and see what ran."),
     "image": Entry("image", "image", "Build, list and remove machine images."),
     "prices": Entry("prices", "prices", "Show the known prices of AWS, and fetch them anew."),
     "completion": Entry("completion", "completion", "Print the completion script for a shell."),

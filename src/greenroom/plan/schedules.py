@@ -37,10 +37,10 @@ def next_time(schedule: Schedule, after: datetime) -> datetime | None:
 
 
 def due_time(schedule: Schedule, seen: datetime, now: datetime) -> datetime | None:
-    """The newest time that has come since ``seen`` and is to be run at ``now``; None if none is.
+    """The time that has come since ``seen`` and is to be run at ``now``; None if none is.
 
     ``seen`` is up to where the schedule was looked at before. Several times that passed unseen
-    count as one.
+    count as one: that of the last minute, if there is one, else the first that was missed.
     """
     last = None
     found = next_time(schedule, seen)

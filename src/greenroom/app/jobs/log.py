@@ -7,8 +7,10 @@ go into the ledger: a script may print ten thousand a second.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable
 from io import FileIO
@@ -168,12 +170,16 @@ class LogWriter:
         if self._file is None or not batch:
             return
         try:
-            # Unbuffered, so that a short write, as a full disk makes it, is seen here.
-            if self._file.write(batch) != len(batch):
-                raise OSError("the disk is full")
+            self._write(self._file, batch)
         except OSError as error:
             self.fault = error.strerror or str(error)
             _logger.error("a job's log cannot be written: %s", self.fault)
+
+    @staticmethod
+    def _write(file: FileIO, batch: bytes | bytearray) -> None:
+        # Unbuffered, so that a short write, as a full disk makes it, is seen here.
+        if file.write(batch) != len(batch):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Lines:

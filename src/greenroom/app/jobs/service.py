@@ -401,6 +401,7 @@ class Jobs:
         """Interrupt what runs; what waits goes on with the next daemon."""
         self._closing.set()
         self._queue.close()
+        self._processes.close()
 
     def _work(self, ticket: Ticket, stop: Stop) -> None:
         """An execution's thread."""

@@ -83,15 +83,23 @@ class LocalProcesses:
 
     def end_left_over(self) -> None:
         """See the port."""
-        name = self._layout.region.name
-        for pattern in (f"{name}.jobs/*", f"{name}/*/*/job-*"):
+        machines = f"{self._layout.region.name}/*/*"
+        for pattern in (f"{self._top.lstrip('/')}/*", f"{machines}/job-*"):
             for cgroup in _matching(pattern):
                 kill_all(cgroup)
                 remove_cgroups(cgroup)
 
-    def _cgroup(self, name: str) -> str:
+    def close(self) -> None:
+        """See the port."""
+        remove_cgroups(self._top)
+
+    @property
+    def _top(self) -> str:
         # The dot keeps it apart from a region whose name is `jobs`.
-        return f"/{self._layout.region.name}.jobs/{name}"
+        return f"/{self._layout.region.name}.jobs"
+
+    def _cgroup(self, name: str) -> str:
+        return f"{self._top}/{name}"
 
 
 class LocalProgram:

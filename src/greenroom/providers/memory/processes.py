@@ -86,6 +86,9 @@ class MemoryProcesses:
         """See the port."""
         self.left_over_ended += 1
 
+    def close(self) -> None:
+        """See the port."""
+
     def wait_for(self, count: int, timeout_s: float) -> MemoryProgram:
         """The program that was started as number ``count``, from 1."""
         with self._news:

@@ -1,0 +1,139 @@
+"""Approvals: somebody else's consent, in time, by whoever may give it; and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from app_stage import TIMEOUT_S
+from jobs_stage import ANNA, OLGA, ROOT, STRANGER, VERA, JobStage, caller, job
+
+from greenroom.errors import GreenroomError, RefusedError
+from greenroom.model.access import Role
+from greenroom.model.jobs import (
+    Approval,
+    ExecutionStatus,
+    Outcome,
+    Retries,
+    Webhook,
+    Who,
+)
+
+APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[JobStage]:
+    made = JobStage(tmp_path, (job(approval=APPROVAL),))
+    yield made
+    made.close()
+
+
+def test_nothing_runs_before_somebody_else_agrees(stage: JobStage) -> None:
+    execution = stage.run()
+    stage.tick()
+    assert execution.status is ExecutionStatus.AWAITING_APPROVAL
+    assert stage.processes.started == []
+
+    stage.jobs.approve(execution.id, OLGA)
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+    view = stage.ended(execution)
+    assert (view.status, view.decided_by) == (ExecutionStatus.SUCCEEDED, "olga")
+
+
+def test_nobody_approves_their_own(stage: JobStage) -> None:
+    execution = stage.run(by=OLGA)
+
+    for decide in (stage.jobs.approve, stage.jobs.reject):
+        with pytest.raises(RefusedError) as told:
+            decide(execution.id, OLGA)
+        assert told.value.code == "E_OWN_APPROVAL"
+        assert told.value.message == (
+            f"olga asked for execution {execution.id}; somebody else must decide on it"
+        )
+    assert stage.jobs.approve(execution.id, ROOT).decided_by == "root"
+
+
+def test_a_rejection_ends_it(stage: JobStage) -> None:
+    execution = stage.run()
+    view = stage.jobs.reject(execution.id, OLGA)
+
+    assert (view.status, view.code) == (ExecutionStatus.REJECTED, "E_JOB_REJECTED")
+    assert (view.decided_by, view.message) == ("olga", "photos/count was rejected by olga")
+    assert stage.processes.started == []
+
+
+@pytest.mark.parametrize(
+    ("who", "code", "message"),
+    [
+        (caller("dora"), "E_FORBIDDEN", "approving photos/count takes the role operator"),
+        (VERA, "E_FORBIDDEN", "vera is only viewer"),
+        (STRANGER, "E_NO_EXECUTION", "there is no execution"),
+    ],
+)
+def test_who_may_not_approve(stage: JobStage, who: object, code: str, message: str) -> None:
+    execution = stage.run()
+    with pytest.raises(GreenroomError) as told:
+        stage.jobs.approve(execution.id, who)  # type: ignore[arg-type]
+    assert told.value.code == code
+    assert message in told.value.message
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+
+
+def test_named_callers_are_the_only_ones(stage: JobStage) -> None:
+    only_anna = Who(role=Role.DEVELOPER, callers=("anna",))
+    stage.register(job(run=only_anna))
+
+    with pytest.raises(RefusedError) as told:
+        stage.run(by=OLGA)
+    assert told.value.message == "running photos/count is for anna; olga is not among them"
+    assert not stage.jobs.job("count", OLGA).may_run
+    assert stage.jobs.job("count", ANNA).may_run
+    stage.run(by=ANNA)
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+
+
+def test_what_nobody_decides_on_expires(stage: JobStage) -> None:
+    execution = stage.run()
+    stage.clock.step(3599)
+    stage.tick()
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    stage.clock.step(1)
+    stage.tick()
+    view = stage.jobs.execution(execution.id, ROOT)
+
+    assert (view.status, view.code) == (ExecutionStatus.EXPIRED, "E_JOB_EXPIRED")
+    with pytest.raises(RefusedError) as told:
+        stage.jobs.approve(execution.id, OLGA)
+    assert told.value.code == "E_JOB_NOT_WAITING"
+
+
+def test_it_waits_on_after_a_restart(stage: JobStage) -> None:
+    execution = stage.run()
+    stage.crash()
+    stage.rise()
+    stage.jobs.approve(execution.id, OLGA)
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+
+    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
+
+
+def test_who_asked_may_withdraw_it(stage: JobStage) -> None:
+    execution = stage.run()
+    assert stage.jobs.abort(execution.id, ANNA).status is ExecutionStatus.ABORTED
+
+
+def test_a_webhook_hears_of_the_ends_it_waits_for(stage: JobStage) -> None:
+    only_failures = Webhook(url="http://127.0.0.1:1/", on=(Outcome.FAILURE,))
+    stage.register(job(notify=(only_failures,), retries=Retries(times=1)))
+    first = stage.run()
+    stage.processes.wait_for(1, TIMEOUT_S).exit(1)
+    stage.processes.wait_for(2, TIMEOUT_S).exit(0)
+    again = stage.ended(first).retried_by
+    assert again is not None
+    stage.ended(again)
+
+    assert [(view.id, view.status) for _, view in stage.told] == [
+        (first.id, ExecutionStatus.FAILED)
+    ]

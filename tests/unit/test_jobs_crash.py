@@ -1,0 +1,121 @@
+"""After a crash of the daemon every execution has an end, or goes on; nothing is run by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from app_stage import TIMEOUT_S
+from jobs_stage import ANNA, ENVIRONMENT, ROOT, JobStage, job
+
+from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries
+from greenroom.model.requests import DestroyRequest
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[JobStage]:
+    made = JobStage(tmp_path, (job(),))
+    yield made
+    made.close()
+
+
+def test_what_ran_is_interrupted_and_its_log_stays(stage: JobStage) -> None:
+    execution = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    program.write(b"half way\n")
+    stage.until(execution.id, lambda _: stage.texts(execution) == ["half way"])
+    stage.crash()
+    stage.rise()
+    view = stage.jobs.execution(execution.id, ROOT)
+
+    assert stage.processes.left_over_ended == 1
+    assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
+    assert view.message == "photos/count was interrupted: the daemon ended while it ran"
+    assert stage.texts(view) == ["half way"]
+    assert view.retried_by is None
+
+
+def test_what_ran_is_tried_again_if_its_definition_says_so(stage: JobStage) -> None:
+    stage.register(job(retries=Retries(times=1, interrupted=True)))
+    execution = stage.run()
+    stage.processes.wait_for(1, TIMEOUT_S)
+    stage.crash()
+    stage.rise()
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+    again = stage.jobs.execution(execution.id, ROOT).retried_by
+
+    assert again is not None
+    assert stage.ended(again).status is ExecutionStatus.SUCCEEDED
+
+
+def test_what_waited_runs_with_the_next_daemon(stage: JobStage) -> None:
+    stage.register(job(concurrency=Concurrency(key="k")))
+    stage.run()
+    waiting = stage.run()
+    stage.processes.wait_for(1, TIMEOUT_S)
+    stage.crash()
+    stage.rise()
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+
+    assert stage.ended(waiting).status is ExecutionStatus.SUCCEEDED
+
+
+def test_a_daemon_that_ends_in_good_order_interrupts_too(stage: JobStage) -> None:
+    execution = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    stage.jobs.close()
+
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.INTERRUPTED
+    assert program.is_closed
+    stage.rise()
+
+
+def test_a_built_in_job_is_its_operation(stage: JobStage) -> None:
+    stage.create()
+    execution = stage.run("greenroom:destroy", environment="feature_x")
+    view = stage.ended(execution)
+
+    assert (view.status, view.stack) == (ExecutionStatus.SUCCEEDED, "photos")
+    assert view.environment == "photos/feature-x"
+    assert view.operation is not None
+    assert stage.stage.control.operation(view.operation).kind == "destroy"
+    assert stage.texts(view)[-1].startswith("photos/feature-x")
+    assert stage.stage.control.environments() == ()
+
+
+def test_a_built_in_job_takes_the_rights_of_its_operation(stage: JobStage) -> None:
+    stage.create("master")
+    view = stage.ended(stage.run("greenroom:deploy", by=ANNA, environment="master"))
+
+    assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_FORBIDDEN")
+    assert "deploy on production of stack photos takes the role operator" in view.message
+
+
+def test_a_built_in_job_goes_on_with_its_operation_after_a_crash(stage: JobStage) -> None:
+    stage.create()
+    stage.stage.world.faults.hang_at = "deploy"
+    execution = stage.run("greenroom:deploy", environment="feature_x")
+    assert stage.stage.world.wait_until_hanging(TIMEOUT_S)
+    stage.until(execution.id, lambda view: view.operation is not None)
+    stage.crash()
+    stage.rise()
+    stage.stage.world.release()
+
+    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
+
+
+def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: JobStage) -> None:
+    stage.create()
+    target = MachineTarget(role="backend", environment="environment")
+    stage.register(job(options=(ENVIRONMENT,), target=target, concurrency=Concurrency(key="k")))
+    stage.run(environment="feature_x")
+    waiting = stage.run(environment="feature_x")
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    stage.stage.run(DestroyRequest(environment="feature_x"))
+    program.exit()
+    view = stage.ended(waiting)
+
+    assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_NO_ENVIRONMENT")
+    assert view.message == "there is no environment 'photos/feature-x'"
+    assert stage.texts(view) == [view.message]
