@@ -18,6 +18,7 @@ from pathlib import Path
 import measure_big
 import measure_cloud
 import measure_create
+import measure_jobs
 import measure_many
 import measure_network
 import measure_replace
@@ -32,6 +33,7 @@ _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "thirty": measure_many.thirty_beside,
     "network": measure_network.measure,
     "replace": measure_replace.measure,
+    "jobs": measure_jobs.measure,
     "cloud": measure_cloud.measure,
 }
 

@@ -133,6 +133,8 @@ def test_a_webhook_hears_of_the_ends_it_waits_for(stage: JobStage) -> None:
     again = stage.ended(first).retried_by
     assert again is not None
     stage.ended(again)
+    # Its thread tells after the end; once it is joined, it has.
+    stage.jobs.close()
 
     assert [(view.id, view.status) for _, view in stage.told] == [
         (first.id, ExecutionStatus.FAILED)

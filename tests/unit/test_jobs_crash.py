@@ -9,6 +9,7 @@ import pytest
 from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, ROOT, JobStage, job
 
+from greenroom.errors import InputError
 from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries
 from greenroom.model.requests import DestroyRequest
 
@@ -119,3 +120,39 @@ def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: 
     assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_NO_ENVIRONMENT")
     assert view.message == "there is no environment 'photos/feature-x'"
     assert stage.texts(view) == [view.message]
+
+
+def test_every_built_in_job_asks_for_what_its_operation_takes(stage: JobStage) -> None:
+    found = {view.name: view.options for view in stage.jobs.jobs(ROOT) if view.built_in}
+    names = [
+        "create",
+        "deploy",
+        "recover",
+        "destroy",
+        "stop",
+        "start",
+        "replace",
+        "drill",
+        "extend",
+    ]
+
+    assert list(found) == [f"greenroom:{name}" for name in names]
+    for name, options in found.items():
+        required = {option.name for option in options if option.required}
+        assert required == ({"blueprint"} if name == "greenroom:create" else {"environment"})
+
+
+def test_a_stop_and_a_start_run_as_jobs(stage: JobStage) -> None:
+    stage.create()
+    for name, status in (("stop", "stopped"), ("start", "ready")):
+        view = stage.ended(stage.run(f"greenroom:{name}", environment="feature_x"))
+        assert (view.status, view.message) == (ExecutionStatus.SUCCEEDED, "")
+        assert stage.stage.control.environments()[0].status == status
+
+
+def test_an_extend_that_cannot_be_says_why(stage: JobStage) -> None:
+    stage.create()
+    view = stage.ended(stage.run("greenroom:extend", environment="feature_x", ttl="8h"))
+    assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_NEVER_EXPIRES")
+    with pytest.raises(InputError, match="option 'ttl' 'soon' does not match"):
+        stage.run("greenroom:extend", environment="feature_x", ttl="soon")

@@ -54,6 +54,8 @@ def test_a_secret_is_in_no_file_no_answer_and_no_message(stage: JobStage) -> Non
     assert view.options == (("token", MASK), ("x", "plain"))
     assert stage.texts(view) == [f"using {MASK}", f"again {MASK} and so on"]
     assert SECRET.encode() not in everything_kept(stage)
+    # Its thread tells after the end; once it is joined, it has.
+    stage.jobs.close()
     ((_, told),) = stage.told
     assert SECRET.encode() not in execution_json(told)
     assert json.loads(execution_json(told))["status"] == "failed"

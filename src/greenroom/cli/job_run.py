@@ -157,10 +157,10 @@ def _lines(client: Client, execution_id: str, wake_fd: int) -> Iterator[JobLineR
         except OperationError as error:
             if error.code != "E_DAEMON_GONE":
                 raise
-        client = connect()
-        if client.execution(execution_id)["status"] in _FINAL:
-            yield from client.job_log(execution_id, after=after, follow=False)
-            return
+            client = connect()
+        else:
+            if client.execution(execution_id)["status"] in _FINAL:
+                return
     raise OperationError(
         "E_EVENTS_BROKEN",
         f"the log of execution {execution_id} ended before it did, {RECONNECTS_MAX} times",

@@ -8,16 +8,22 @@ from pathlib import Path
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.jobs.log import LogWriter
 from greenroom.app.jobs.run import Stop, stopped
+from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Caller
+from greenroom.model.durations import PATTERN, parse_duration_s
 from greenroom.model.events import Event, EventKind, OperationStatus
 from greenroom.model.jobs import BUILT_IN, ExecutionStatus, Job, JobOption, OptionKind
 from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,
     DestroyRequest,
+    DrillRequest,
     RecoverRequest,
+    ReplaceRequest,
     Request,
+    StartRequest,
+    StopRequest,
 )
 from greenroom.model.views import OperationView
 from greenroom.store.executions import ExecutionEnd
@@ -26,6 +32,11 @@ _WAIT_S = 0.5
 _TIMEOUT_S = 7200.0
 
 Values = Mapping[str, str]
+
+
+def _flag(name: str, description: str) -> JobOption:
+    kind = OptionKind.BOOLEAN
+    return JobOption(name=name, kind=kind, description=description, default="false")
 
 
 def _option(name: str, description: str, *, required: bool = False) -> JobOption:
@@ -70,6 +81,34 @@ def _recover(values: Values) -> Request:
     return RecoverRequest(environment=values["environment"])
 
 
+def _stop(values: Values) -> Request:
+    return StopRequest(environment=values["environment"])
+
+
+def _start(values: Values) -> Request:
+    return StartRequest(environment=values["environment"])
+
+
+def _replace(values: Values) -> Request:
+    return ReplaceRequest(
+        environment=values["environment"],
+        machines=_words(values.get("machines")),
+        stateless=values["stateless"] == "true",
+        confirm=values.get("confirm"),
+    )
+
+
+def _drill(values: Values) -> Request:
+    return DrillRequest(
+        environment=values["environment"],
+        throw_away=values["throw-away"] == "true",
+        confirm=values.get("confirm"),
+    )
+
+
+_CONFIRM = _option("confirm", "The name once more, for production")
+
+
 def _job(name: str, description: str, *options: JobOption) -> Job:
     return Job(
         stack=BUILT_IN,
@@ -112,19 +151,65 @@ _OPERATIONS: tuple[tuple[Job, Callable[[Values], Request]], ...] = (
             "destroy",
             "Remove an environment.",
             _ENVIRONMENT,
-            _option("confirm", "The name once more, for production"),
+            _CONFIRM,
         ),
         _destroy,
     ),
+    (_job("stop", "End the machines and keep what they hold.", _ENVIRONMENT), _stop),
+    (_job("start", "Boot a stopped environment from its own disks.", _ENVIRONMENT), _start),
+    (
+        _job(
+            "replace",
+            "Throw machines away and boot them anew.",
+            _ENVIRONMENT,
+            _option("machines", "Machines, with commas"),
+            _flag("stateless", "All without a data volume"),
+            _CONFIRM,
+        ),
+        _replace,
+    ),
+    (
+        _job(
+            "drill",
+            "Restore every data source beside the environment, or throw machines away in turn.",
+            _ENVIRONMENT,
+            _flag("throw-away", "Replace each stateless machine while a client reads"),
+            _CONFIRM,
+        ),
+        _drill,
+    ),
 )
 
-BUILT_IN_JOBS = tuple(job for job, _ in _OPERATIONS)
+EXTEND = _job(
+    "extend",
+    "Let an environment live longer.",
+    _ENVIRONMENT,
+    JobOption(
+        name="ttl",
+        kind=OptionKind.STRING,
+        description="From now on, such as 8h; empty: as the blueprint says",
+        pattern=PATTERN,
+    ),
+)
+BUILT_IN_JOBS = (*(job for job, _ in _OPERATIONS), EXTEND)
 _REQUESTS = {job.name: request for job, request in _OPERATIONS}
 
 
 def begin(control: ControlPlane, job: Job, values: Values, caller: Caller) -> OperationView:
     """Submit the operation of a built-in job; raises GreenroomError, also for a missing right."""
     return control.submit(_REQUESTS[job.name](values), caller)
+
+
+def extend(lifetimes: Lifetimes, values: Values, writer: LogWriter, caller: Caller) -> ExecutionEnd:
+    """The one that is no operation: it is done at once. Raises GreenroomError."""
+    ttl = values.get("ttl")
+    ttl_s = None if ttl is None else parse_duration_s(ttl)
+    extension = lifetimes.extend(values["environment"], ttl_s, caller)
+    if extension.expires_at is not None:
+        writer.say(f"{extension.environment} expires at {extension.expires_at:%Y-%m-%d %H:%M} UTC")
+    if extension.awake_until is not None:
+        writer.say(f"working hours leave it alone until {extension.awake_until:%Y-%m-%d %H:%M} UTC")
+    return ExecutionEnd(status=ExecutionStatus.SUCCEEDED, exit_code=0)
 
 
 def follow_to_end(

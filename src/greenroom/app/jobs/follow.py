@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 
 from greenroom.app.jobs.service import Jobs
 
+_PACE_S = 0.03
+"""How long a follower gathers what comes after what it was given: a hundred of them at a script
+that prints all the time are woken thirty times a second each, not for every line."""
+
 
 async def follow_log(
     jobs: Jobs, execution: str, *, after: int = 0, follow: bool = True
@@ -34,11 +38,15 @@ async def follow_log(
             is_told = False
             # Asked before the lines: what has ended by now has written all of them.
             is_over = not follow or not jobs.is_unfinished(execution)
+            has_lines = False
             while data := jobs.book.read(execution, offset):
                 offset += len(data)
+                has_lines = True
                 yield data
             if is_over:
                 return
             await news.wait()
+            if has_lines:
+                await asyncio.sleep(_PACE_S)
     finally:
         stop()

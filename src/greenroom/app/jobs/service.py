@@ -27,6 +27,7 @@ from greenroom.app.jobs.log import LogBook, LogWriter
 from greenroom.app.jobs.queue import Queue, Ticket, while_full
 from greenroom.app.jobs.run import Assignment, Run, Stop, interrupted
 from greenroom.app.jobs.views import view_execution, view_job
+from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.rights import require
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import EVERY_STACK, ITSELF, Action, Caller
@@ -441,6 +442,9 @@ class Jobs:
         record, operation = ticket.record, ticket.record.operation
         if operation is None:
             assert ticket.caller is not None
+            if record.job == built_in.EXTEND:
+                lifetimes = Lifetimes(database=self._database, clock=self._clock)
+                return built_in.extend(lifetimes, ticket.values, writer, ticket.caller)
             begun = built_in.begin(self._control, record.job, ticket.values, ticket.caller)
             operation = begun.id
             with self._database.write() as connection:
