@@ -9,13 +9,14 @@ from typing import Any
 import site_of_bench as site
 from table import Row, Sample, milliseconds
 
-_BRANCH = "feature_x"
+_BRANCH, _ALONE = "feature_x", "alone"
 _STATELESS = ("backend1", "feed1")
 
 
 def measure(folder: Path, rounds: int) -> list[Row]:
     """A round creates, replaces what is stateless and the database, drills, and destroys."""
     created: list[float] = []
+    alone: list[float] = []
     replaced: dict[str, list[float]] = {name: [] for name in (*_STATELESS, "db1")}
     boots: dict[str, list[float]] = {name: [] for name in replaced}
     gaps: dict[str, list[float]] = {name: [] for name in _STATELESS}
@@ -25,10 +26,13 @@ def measure(folder: Path, rounds: int) -> list[Row]:
         rows = [*_timings(folder, "--stateless"), *_timings(folder, "db1")]
         drilled = _rows(site.greenroom(folder, "drill", _BRANCH, "--throw-away", "--json"))
         site.destroy(folder, _BRANCH)
+        feed_s = site.timed(lambda: _create_feed(folder))
+        site.destroy(folder, _ALONE)
         if number == 0:
             # The first round warms everybody up.
             continue
         created.append(seconds)
+        alone.append(feed_s)
         for row in rows:
             replaced[row["machine"]].append(row["total_s"])
             boots[row["machine"]].append(row["boot_s"])
@@ -45,6 +49,11 @@ def measure(folder: Path, rounds: int) -> list[Row]:
             )
             for name in replaced
         ),
+        Row(
+            what="feed1 thrown away until all is as expected, beside the create of a feed alone",
+            ours=milliseconds(replaced["feed1"]),
+            peer=milliseconds(alone),
+        ),
         *(Row(what=f"of which {name} boots", ours=milliseconds(boots[name])) for name in boots),
         *(
             Row(what=f"{name} away: longest gap of a client", ours=milliseconds(gaps[name]))
@@ -58,6 +67,11 @@ def measure(folder: Path, rounds: int) -> list[Row]:
             for name in errors
         ),
     ]
+
+
+def _create_feed(folder: Path) -> None:
+    site.greenroom(folder, "create", "--machines", "feed", "--branch", _ALONE)
+    site.favour(f"/{site.REGION}")
 
 
 def _timings(folder: Path, words: str) -> list[dict[str, Any]]:
