@@ -38,12 +38,16 @@ from tests.real.site import (
     wait_until,
 )
 
-KINDS = ("create", "recover", "deploy", "replace", "destroy")
-STEPS = {"create": 5, "recover": 4, "deploy": 2, "replace": 6, "destroy": 1}
+KINDS = ("create", "recover", "deploy", "replace", "stop", "start", "destroy")
+STEPS = {"create": 5, "recover": 4, "deploy": 2, "replace": 6, "stop": 1, "start": 4, "destroy": 1}
 POINTS = {kind: 2 * steps + 2 for kind, steps in STEPS.items()}
-BEFORE_ANYTHING_IS_AWAY = 4
-"""A replace's first points: it is accepted, and has proved what stands. Nothing is made there
-that the others do not make as well, and a walk is long."""
+WALKED = {kind: range(1, points + 2) for kind, points in POINTS.items()}
+"""One more of each kind, to see that it has no further point. But a walk is long: a replace's first
+four, where it is accepted and proves what stands, make nothing that others do not make; and from
+its machines on a start is a recovery."""
+WALKED |= {"replace": range(5, POINTS["replace"] + 2), "start": range(1, 5)}
+AFTER = {"stop": "stopped", "destroy": None}
+"""How an environment stands then; after all others it is ready."""
 TIMEOUT_S = 300.0
 Held = set[tuple[str, str]]
 
@@ -124,13 +128,8 @@ def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
     # The first makes image and golden volume, which stay.
     walk.site.ok("create", "--branch", "first")
     walk.site.ok("destroy", "first")
-    # One more of each kind, to see that it has no further point.
-    journey = [
-        (point, kind)
-        for point in range(1, max(POINTS.values()) + 2)
-        for kind in KINDS
-        if point <= POINTS[kind] + 1 and (kind != "replace" or point > BEFORE_ANYTHING_IS_AWAY)
-    ]
+    last = max(POINTS.values()) + 1
+    journey = [(p, kind) for p in range(1, last + 1) for kind in KINDS if p in WALKED[kind]]
     for (point, kind), (next_point, next_kind) in pairwise((*journey, (1, ""))):
         branch = f"at-{point}"
         # Whoever takes an operation over counts its points too, so it must not wait for one of the
@@ -139,13 +138,14 @@ def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
         if kind != "create" and walk.status(branch) is None:
             walk.site.ok("create", "--branch", branch)
         walk.perform(kind, branch, point, then, dies=point <= POINTS[kind])
-        assert walk.status(branch) == (None if kind == "destroy" else "ready"), (kind, point)
+        assert walk.status(branch) == AFTER.get(kind, "ready"), (kind, point)
         assert held(branch) == journalled(branch), f"{kind}, after a death at point {point}"
         assert bool(held(branch)) == (kind != "destroy")
         if next_point != point and kind != "destroy":
             walk.site.ok("destroy", branch)
-    seen = POINTS | {"replace": POINTS["replace"] - BEFORE_ANYTHING_IS_AWAY}
-    assert walk.deaths == seen
+    assert walk.deaths == {
+        kind: sum(point <= POINTS[kind] for point in walked) for kind, walked in WALKED.items()
+    }
 
 
 def test_a_crash_at_any_point_of_a_create_that_fails_leaves_nothing(walk: Walk) -> None:
