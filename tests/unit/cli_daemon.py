@@ -23,6 +23,7 @@ class Request:
     path: str
     query: dict[str, list[str]]
     body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -101,18 +102,18 @@ def _read(stream: Any) -> Request | None:
     if not first:
         return None
     method, target, _ = first.split(" ")
-    length = 0
-    while (line := stream.readline().strip()) != b"":
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    content = stream.read(length)
+    headers = {}
+    while (line := stream.readline().strip().decode("latin-1")) != "":
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    content = stream.read(int(headers.get("content-length", "0")))
     parts = urlsplit(target)
     return Request(
         method=method,
         path=parts.path,
         query=parse_qs(parts.query, keep_blank_values=True),
         body=json.loads(content) if content else None,
+        headers=headers,
     )
 
 

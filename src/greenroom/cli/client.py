@@ -20,6 +20,7 @@ from greenroom.errors import (
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import (
+        AuditReply,
         ChangeReply,
         DetailReply,
         EnvironmentReply,
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
         ExecutionReply,
         ExtensionReply,
         FaultReply,
+        GrantReply,
         ImageReply,
         JobLineReply,
         JobReply,
         LoginLinkReply,
         LogReply,
+        NewTokenReply,
         OperationBody,
         OperationReply,
         OrphanReply,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         RecordReply,
         StatusReply,
         TimingReply,
+        TokenReply,
     )
 
 _T = TypeVar("_T")
@@ -177,6 +181,36 @@ class Client:
         target = _target(f"/v1/operations/{_quoted(operation_id)}/events", after=str(after))
         for line in self._lines("GET", target, tick_s=tick_s, wake_fd=wake_fd):
             yield None if line is None else cast("EventReply", _decoded(line, target))
+
+    def create_token(
+        self, name: str, grants: Sequence[GrantReply], expires_s: float
+    ) -> NewTokenReply:
+        """A new token; its text is told this once."""
+        body = {"name": name, "grants": list(grants), "expires_s": expires_s}
+        return cast("NewTokenReply", self._call("POST", "/v1/tokens", body))
+
+    def tokens(self) -> list[TokenReply]:
+        """The tokens that the caller may see, as many pages as there are."""
+        found: list[TokenReply] = []
+        cursor = None
+        while True:
+            page = self._call("GET", _target("/v1/tokens", limit="500", cursor=cursor))
+            found += cast("list[TokenReply]", page["items"])
+            cursor = page["next"]
+            if cursor is None:
+                return found
+
+    def revoke_token(self, token: str) -> TokenReply:
+        """End the token of that name or id."""
+        return cast("TokenReply", self._call("DELETE", f"/v1/tokens/{_quoted(token)}"))
+
+    def audit(
+        self, *, after: int | None, limit: int, wanted: Mapping[str, str | None]
+    ) -> list[AuditReply]:
+        """Entries of the audit log, the newest first; those past ``after`` the oldest first."""
+        place = None if after is None else str(after)
+        target = _target("/v1/audit", after=place, limit=str(limit), **wanted)
+        return cast("list[AuditReply]", self._call("GET", target)["items"])
 
     def images(self) -> list[ImageReply]:
         """The cached images."""

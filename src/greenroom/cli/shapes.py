@@ -511,3 +511,47 @@ class JobLineReply(TypedDict):
     at: str
     machine: str | None
     text: str
+
+
+class GrantReply(TypedDict):
+    """``greenroom.web.tokens.GrantBody``."""
+
+    stack: str
+    role: str
+
+
+class TokenReply(TypedDict):
+    """``greenroom.web.tokens.TokenReply``."""
+
+    id: str
+    name: str
+    grants: list[GrantReply]
+    status: str
+    created_by: str
+    created_at: str
+    expires_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+class NewTokenReply(TokenReply):
+    """``greenroom.web.tokens.NewTokenReply``."""
+
+    token: str
+
+
+class AuditReply(TypedDict):
+    """``greenroom.web.audit.AuditReply``."""
+
+    seq: int
+    at: str
+    caller: str
+    origin: str
+    action: str
+    outcome: str
+    stack: str
+    subject: str
+    parameters: dict[str, str]
+    code: str | None
+    message: str
+    reference: str | None

@@ -75,6 +75,8 @@ COMMANDS = {
     "serve": Entry("serve", "serve", "Run the daemon in the foreground, or stop it."),
     "job": Entry("job", "job", "Run jobs, follow them, and see what ran."),
     "image": Entry("image", "image", "Build, list and remove machine images."),
+    "token": Entry("token", "token", "Make, list and revoke access tokens."),
+    "audit": Entry("audit", "audit", "Show who asked for what, and how it ended."),
     "prices": Entry("prices", "prices", "Show the known prices of AWS, and fetch them anew."),
     "completion": Entry("completion", "completion", "Print the completion script for a shell."),
 }

@@ -8,6 +8,7 @@ frames it so, with its last chunk.
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from greenroom.errors import BugError, OperationError, UsageError
 
 REPLY_TIMEOUT_S = 30.0
+TOKEN_VARIABLE = "GREENROOM_TOKEN"
 _HEAD_MAX_BYTES = 64 * 1024
 _BODY_MAX_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 64 * 1024
@@ -185,6 +187,7 @@ def send(
 
 def _request_bytes(method: str, target: str, body: object) -> bytes:
     head = f"{method} {target} HTTP/1.1\r\nHost: greenroom\r\nConnection: close\r\n"
+    head += _authorization()
     if body is None:
         return (head + "\r\n").encode("ascii")
     try:
@@ -193,6 +196,18 @@ def _request_bytes(method: str, target: str, body: object) -> bytes:
         raise UsageError("E_NOT_UTF8", f"{exc.object[:80]!a} is not valid UTF-8") from exc
     head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     return head.encode("ascii") + content
+
+
+def _authorization() -> str:
+    """Whoever sets a token asks as its owner, and not as the process that they are."""
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if not token:
+        return ""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            "E_TOKEN_MALFORMED", f"{TOKEN_VARIABLE} is not a token", hint="one begins with grt_"
+        )
+    return f"Authorization: Bearer {token}\r\n"
 
 
 def _gone(request: str) -> OperationError:

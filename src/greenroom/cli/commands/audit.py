@@ -1,0 +1,109 @@
+"""``greenroom audit``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from greenroom.cli.connect import connect
+from greenroom.cli.declare import JSON, Option, command
+from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.text import clean
+from greenroom.errors import UsageError
+from greenroom.model.durations import parse_duration_s
+
+if TYPE_CHECKING:
+    from greenroom.cli.client import Client
+    from greenroom.cli.shapes import AuditReply
+
+_PAGE = 500
+_POLL_S = 1.0
+
+
+@command(
+    "audit",
+    Option("--since", metavar="TIME", help="From then on: 2026-11-23T04:00Z, or 8h ago as 8h."),
+    Option("--by", metavar="NAME", help="What this caller asked: root, or a token's name."),
+    Option("--on", metavar="WHAT", help="An environment, a stack or a token."),
+    Option("--limit", metavar="N", help="The newest N entries [default: 50]."),
+    Option("--follow", flag=True, help="Go on with what is asked from now on."),
+    JSON,
+)
+def audit(
+    since: str | None,
+    by: str | None,
+    on: str | None,
+    limit: str | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show who asked for what, and how it ended."""
+    wanted = {"by": by, "on": on, "since": None if since is None else _moment(since)}
+    client = connect()
+    found = client.audit(after=None, limit=_limit(limit), wanted=wanted)[::-1]
+    if not found and not follow and not as_json:
+        say("nothing was asked")
+    if as_json and not follow:
+        say_json(found)
+        return
+    _show(found, as_json=as_json)
+    if follow:
+        _follow(client, wanted, found[-1]["seq"] if found else 0, as_json=as_json)
+
+
+def _follow(client: Client, wanted: Mapping[str, str | None], after: int, *, as_json: bool) -> None:
+    while True:
+        new = client.audit(after=after, limit=_PAGE, wanted=wanted)
+        _show(new, as_json=as_json)
+        sys.stdout.flush()
+        after = new[-1]["seq"] if new else after
+        if len(new) < _PAGE:
+            time.sleep(_POLL_S)
+
+
+def _show(entries: Iterable[AuditReply], *, as_json: bool) -> None:
+    for entry in entries:
+        if as_json:
+            say_json(entry)
+        else:
+            say(_line(entry))
+
+
+def _line(entry: AuditReply) -> str:
+    paint = Paint(sys.stdout)
+    when = paint("dim", f"{entry['at'][:19]}Z")
+    bad = entry["outcome"] in ("refused", "failed")
+    outcome = paint("bad", entry["outcome"]) if bad else entry["outcome"]
+    who = clean(entry["caller"] or "nobody")
+    given = " ".join(f"{name}={value}" for name, value in entry["parameters"].items())
+    why = f"{entry['code']}: {entry['message']}" if entry["code"] else given
+    words = f"{who} ({entry['origin']})  {entry['action']} {entry['subject']}  "
+    return f"{when}  {clean(words)}{outcome}  {clean(why)}".rstrip()
+
+
+def _moment(text: str) -> str:
+    """An instant, or how long ago it was, as the API takes it."""
+    try:
+        return (datetime.now(UTC) - timedelta(seconds=parse_duration_s(text))).isoformat()
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            "E_TIME",
+            f"--since {text[:60]!r} is no time",
+            hint="give one such as 2026-11-23T04:00Z, or how long ago as 8h or 2d",
+        ) from error
+    return (moment if moment.tzinfo else moment.astimezone()).isoformat()
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return 50
+    if not text.isdecimal() or not 1 <= int(text) <= _PAGE:
+        raise UsageError("E_USAGE", f"--limit {text[:20]!r}: expected 1 to {_PAGE}")
+    return int(text)

@@ -1,0 +1,181 @@
+"""greenroom token and audit, as a person and as a program sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_daemon import Answer, FakeDaemon, running
+
+from greenroom.cli import shapes
+from greenroom.cli.main import main
+from greenroom.region import Region
+from greenroom.web import audit, tokens
+
+TOKEN = {
+    "id": "tok-1",
+    "name": "ann",
+    "grants": [{"stack": "photos", "role": "developer"}, {"stack": "*", "role": "viewer"}],
+    "status": "good",
+    "created_by": "root",
+    "created_at": "2026-11-23T04:00:00Z",
+    "expires_at": "2026-12-23T04:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+ENTRY = {
+    "seq": 7,
+    "at": "2026-11-23T04:00:00.123Z",
+    "caller": "ann",
+    "origin": "127.0.0.1",
+    "action": "create",
+    "outcome": "accepted",
+    "stack": "photos",
+    "subject": "photos/feature-x",
+    "parameters": {"branch": "feature\x1b[1m_x"},
+    "code": None,
+    "message": "",
+    "reference": "op-1",
+}
+REFUSED = ENTRY | {"seq": 8, "outcome": "refused", "code": "E_FORBIDDEN", "message": "is viewer"}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
+    monkeypatch.setattr(Region, "run_dir", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path / "run" / "daemon.sock") as fake:
+        yield fake
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as exited:
+        main(words)
+    out, err = capsys.readouterr()
+    return int(exited.value.code or 0), out, err
+
+
+def test_a_new_token_is_the_only_thing_on_stdout(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x"}, status=201)
+
+    code, out, err = run(
+        capsys, "token", "create", "ann", "--role", "developer", "--stack", "photos",
+        "--expires", "8h",
+    )  # fmt: skip
+
+    assert (code, out) == (0, "grt_x\n")
+    assert "developer of photos, viewer, until 2026-12-23T04:00Z" in err
+    assert daemon.requests[-1].body == {
+        "name": "ann",
+        "grants": [{"stack": "photos", "role": "developer"}],
+        "expires_s": 28800.0,
+    }
+
+
+def test_a_token_without_a_stack_is_for_all_of_them(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x"}, status=201)
+    run(capsys, "token", "create", "ann", "--role", "viewer")
+
+    body = daemon.requests[-1].body
+    assert (body["grants"], body["expires_s"]) == ([{"stack": "*", "role": "viewer"}], 2592000.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("token create ann", "error E_USAGE: Missing option '--role'"),
+        ("token create ann --role king", "error E_USAGE: Invalid value for '--role'"),
+        ("token create a --role viewer --expires soon", "error E_DURATION: --expires: 'soon'"),
+        ("audit --since yesterday", "error E_TIME: --since 'yesterday' is no time"),
+        ("audit --limit 0", "error E_USAGE: --limit '0': expected 1 to 500"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anybody_is(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    code, _, err = run(capsys, *words.split())
+
+    assert code == 2
+    assert err.startswith(message)
+    assert daemon.requests == []
+
+
+def test_tokens_are_listed_page_by_page_and_revoked(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages: list[dict[str, Any]] = [
+        {"items": [TOKEN], "next": "more"},
+        {"items": [TOKEN | {"name": "bob"}], "next": None},
+    ]
+    daemon.routes["GET", "/v1/tokens"] = lambda request: Answer(
+        value=pages["cursor" in request.query]
+    )
+    daemon.answer("DELETE", "/v1/tokens/ann", TOKEN)
+
+    code, out, _ = run(capsys, "token", "list")
+
+    head, first, second = out.splitlines()
+    assert (code, head.split()[:3]) == (0, ["TOKEN", "ID", "MAY"])
+    assert "developer of photos, viewer  good" in first
+    assert first.endswith("never      root")
+    assert second.startswith("bob")
+    assert run(capsys, "token", "revoke", "ann")[1] == "ann (tok-1) opens nothing any more\n"
+
+
+def test_the_log_is_told_the_oldest_first_and_cleaned(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("GET", "/v1/audit", {"items": [REFUSED, ENTRY], "next": None})
+
+    code, out, _ = run(
+        capsys, "audit", "--by", "ann", "--on", "photos", "--since", "2026-11-23T00Z"
+    )
+
+    assert code == 0
+    assert out.splitlines() == [
+        "2026-11-23T04:00:00Z  ann (127.0.0.1)  create photos/feature-x  accepted  "
+        "branch=feature_x",
+        "2026-11-23T04:00:00Z  ann (127.0.0.1)  create photos/feature-x  refused  "
+        "E_FORBIDDEN: is viewer",
+    ]
+    assert daemon.requests[-1].query == {
+        "limit": ["50"],
+        "by": ["ann"],
+        "on": ["photos"],
+        "since": ["2026-11-23T00:00:00+00:00"],
+    }
+
+
+def test_the_token_of_the_environment_goes_with_every_request(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_TOKEN", "grt_abc")
+    daemon.answer("GET", "/v1/audit", {"items": [], "next": None})
+    assert run(capsys, "audit")[1] == "nothing was asked\n"
+    assert daemon.requests[-1].headers["authorization"] == "Bearer grt_abc"
+
+    monkeypatch.setenv("GREENROOM_TOKEN", "grt_abc\r\nX: y")
+    code, _, err = run(capsys, "audit")
+    assert (code, err.splitlines()[0]) == (
+        2,
+        "error E_TOKEN_MALFORMED: GREENROOM_TOKEN is not a token",
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"),
+    [
+        (shapes.GrantReply, tokens.GrantBody),
+        (shapes.TokenReply, tokens.TokenReply),
+        (shapes.NewTokenReply, tokens.NewTokenReply),
+        (shapes.AuditReply, audit.AuditReply),
+    ],
+)
+def test_every_reply_has_the_fields_of_its_model(shape: Any, model: Any) -> None:
+    assert set(shape.__annotations__) == set(model.model_fields)
