@@ -18,6 +18,7 @@ from pathlib import Path
 import measure_big
 import measure_cloud
 import measure_create
+import measure_inventory
 import measure_jobs
 import measure_many
 import measure_network
@@ -35,6 +36,7 @@ _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "replace": measure_replace.measure,
     "jobs": measure_jobs.measure,
     "cloud": measure_cloud.measure,
+    "inventory": measure_inventory.measure,
 }
 
 

@@ -29,6 +29,7 @@ from greenroom.app.access import Access
 from greenroom.app.clock import SystemClock
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.history import History
+from greenroom.app.inventory.courier import Courier
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.jobs.definitions import read_jobs
 from greenroom.app.jobs.scheduler import Scheduler
@@ -47,8 +48,9 @@ from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.executions import LocalProcesses
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
-from greenroom.providers.local.network import open_listener
+from greenroom.providers.local.network import open_datagrams, open_listener
 from greenroom.providers.local.provider import LocalProvider
+from greenroom.providers.local.service_records import ANSWER_ADDRESS, ANSWER_PORT
 from greenroom.providers.local.services import RegionServices
 from greenroom.providers.local.space_watch import SpaceWatch
 from greenroom.providers.local.usage import Tenant
@@ -89,7 +91,8 @@ def serve(region: Region) -> None:
         provider = LocalProvider(Layout(region))
         provider.open()
         control = _control_plane(region, ledger, provider)
-        inventory = _inventory(control, provider, ledger)
+        courier = Courier(database=ledger, clock=SystemClock(), tell=provider.tell_of_peer)
+        inventory = _inventory(control, provider, ledger, courier)
         webhooks = WebhookSender()
         jobs = _jobs(region, ledger, control, provider, webhooks)
         scheduler = Scheduler(jobs, ledger, SystemClock())
@@ -98,6 +101,7 @@ def serve(region: Region) -> None:
             _admit_again(control, provider)
             control.recover()
             inventory.start()
+            courier.start()
             provider.attend_region(control.tell_of_region)
             control.bring_back()
             jobs.recover()
@@ -127,6 +131,7 @@ def serve(region: Region) -> None:
             reconciler.close()
             provider.stop_care()
             inventory.close()
+            courier.close()
             control.close()
             if not control.environments():
                 provider.close()
@@ -139,10 +144,19 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _inventory(control: ControlPlane, provider: LocalProvider, ledger: Database) -> Inventory:
-    """It looks again whenever an operation tells something, or a machine."""
-    inventory = Inventory(database=ledger, provider=provider, clock=SystemClock())
+def _inventory(
+    control: ControlPlane, provider: LocalProvider, ledger: Database, courier: Courier
+) -> Inventory:
+    """It looks again whenever an operation tells something, or a machine; and the courier tells
+    machines of what it finds."""
+    inventory = Inventory(
+        database=ledger,
+        provider=provider,
+        clock=SystemClock(),
+        changed=lambda _: courier.nudge(),
+    )
     control.listen(lambda _: inventory.nudge())
+    control.listen_to_ends(inventory.ended)
     provider.health_words.listen(inventory.nudge)
     return inventory
 
@@ -277,11 +291,13 @@ async def _serve_until_told(
         open_listener(provider.layout, address, _SERVICE_PORT)
         for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
     ]
+    questions = open_datagrams(provider.layout, ANSWER_ADDRESS, ANSWER_PORT)
     api_server = _Server(api, http=PeerProtocol)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
     region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
     site_server = _Server(site, http="h11")
     loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(provider.service_records, sock=questions)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell_to_exit, api_server, region_server, site_server)
     servings = [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import socketserver
 import subprocess
@@ -21,7 +23,8 @@ import pytest
 
 from tests.real import host
 from tests.real.inventory_site import lay_out, surroundings
-from tests.real.site import REPOSITORY, RUN, Site, stop_daemon, wait_until
+from tests.real.reboot import machine_pids
+from tests.real.site import REGION, REPOSITORY, RUN, Site, stop_daemon, wait_until
 
 ENVIRONMENT = "park/feature-x"
 HOSTS = ["backend1.feature-x.park", "backend2.feature-x.park", "client1.feature-x.park"]
@@ -75,17 +78,27 @@ def test_every_machine_is_in_the_inventory_with_what_is_known_of_it(park: Site) 
     assert len(first["image_digest"]) == 64
 
 
-def test_a_machine_says_itself_that_it_is_not_well_any_more(park: Site) -> None:
+def test_a_machine_that_is_not_well_says_so_and_applications_do_without_it(
+    park: Site, tmp_path: Path
+) -> None:
     def health() -> tuple[str, str]:
         (record,) = [r for r in park.data("inventory") if r["name"] == "backend2"]
         return record["health"], record["failing"]
 
+    both = {"backend1", "backend2"}
+    wait_until(lambda: served_by(park) == both)
     # Stopped, and not ended: the region sees nothing of that by itself.
     signal_server(park, "backend2", "STOP")
     wait_until(lambda: health()[0] == "unhealthy", timeout_s=120)
     assert health()[1].startswith("GET / on port 80 got no answer")
+    service = "_http._tcp.backend.feature-x.park.internal"
+    assert dig(tmp_path, service, "SRV") == ["0 0 80 backend1.feature-x.park.internal."]
+    # The application that has subscribed to backends goes on with the other one.
+    wait_until(lambda: served_by(park) == {"backend1"})
     signal_server(park, "backend2", "CONT")
     wait_until(lambda: health() == ("healthy", ""), timeout_s=120)
+    wait_until(lambda: served_by(park) == both)
+    assert len(dig(tmp_path, service, "SRV")) == 2
     changes = park.data("inventory", "diff", "--since", "10m")
     told = [
         (field["before"], field["after"])
@@ -95,6 +108,53 @@ def test_a_machine_says_itself_that_it_is_not_well_any_more(park: Site) -> None:
         if field["field"] == "health"
     ]
     assert told[-2:] == [("healthy", "unhealthy"), ("unhealthy", "healthy")]
+
+
+def served_by(site: Site) -> set[str]:
+    """The backends that the client's answers come from, of so many that each has its share."""
+    script = (
+        "for n in $(seq 24); do curl -fsS -m 5 http://127.0.0.1:8000/ || echo failed; echo; done"
+    )
+    return set(site.inside("feature-x", "client1", script)[1].split())
+
+
+def told(site: Site) -> list[tuple[str, str, dict[str, Any]]]:
+    """What the client's hook was told: event, peer, facts."""
+    lines = site.inside("feature-x", "client1", "cat /var/log/greenroom/peers")[1].splitlines()
+    words = [line.split(maxsplit=2) for line in lines]
+    return [(event, peer, json.loads(facts)) for event, peer, facts in words]
+
+
+def test_a_subscriber_is_told_of_a_lost_peer_by_the_next_daemon_as_well(park: Site) -> None:
+    """The first process of a machine is killed, so that it is gone and comes again; the hook
+    refuses until another daemon runs, which finds the queue in the ledger."""
+    wait_until(lambda: {peer for _, peer, _ in told(park)} == {"backend1", "backend2"})
+    before = len(told(park))
+    assert park.inside("feature-x", "client1", "touch /run/refuse")[0] == 0
+    os.kill(first_process("backend1"), signal.SIGKILL)
+    wait_until(lambda: len(told(park)) > before)
+    stop_daemon(park)
+    assert park.inside("feature-x", "client1", "rm /run/refuse")[0] == 0
+
+    def events() -> list[str]:
+        return [event for event, peer, _ in told(park)[before:] if peer == "backend1"]
+
+    wait_until(lambda: events()[-1:] == ["came"], timeout_s=120)
+    # At least once, and in its order.
+    assert [event for event, _ in itertools.groupby(events())] == ["gone", "came"]
+    assert events().count("gone") >= 2
+    _, _, facts = told(park)[-1]
+    assert facts["role"] == "backend"
+    assert facts["services"] == {"http": 80, "p9100": 9100}
+    wait_until(lambda: served_by(park) == {"backend1", "backend2"})
+
+
+def first_process(machine: str) -> int:
+    """The machine's s6-svscan, as the host sees it."""
+    pids = machine_pids("park.feature-x", machine)
+    found = [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "s6-svscan\n"]
+    assert len(found) == 1
+    return found[0]
 
 
 def signal_server(site: Site, machine: str, name: str) -> None:
@@ -112,6 +172,29 @@ def test_variables_for_programs_are_what_a_shell_reads(park: Site, tmp_path: Pat
     script = '. ./env; curl -fsS "http://$BACKEND1_HOST:$BACKEND1_HTTP_PORT/" >/dev/null; echo $?'
     assert said(run(tmp_path, "sh", "-c", script)).strip() == "0"
     assert "BACKEND_HOSTS=" in text
+
+
+# DNS.
+
+
+def dig(folder: Path, name: str, kind: str) -> list[str]:
+    """What the region's DNS answers, asked from inside the region."""
+    words = ("ip", "netns", "exec", REGION, "dig", "+short", "@169.254.169.253", name, kind)
+    return sorted(said(run(folder, *words)).split("\n")[:-1])
+
+
+def test_names_lead_to_machines_and_services_to_those_that_are_well(
+    park: Site, tmp_path: Path
+) -> None:
+    (first, second) = park.data("inventory", "--role", "backend")
+    domain = "feature-x.park.internal"
+    assert dig(tmp_path, f"backend1.{domain}", "A") == [first["address"]]
+    assert dig(tmp_path, f"backend.{domain}", "A") == [first["address"], second["address"]]
+    both = [f"0 0 80 backend1.{domain}.", f"0 0 80 backend2.{domain}."]
+    assert dig(tmp_path, f"_http._tcp.backend.{domain}", "SRV") == both
+    assert len(dig(tmp_path, f"_p9100._tcp.client.{domain}", "SRV")) == 1
+    assert dig(tmp_path, f"_http._tcp.client.{domain}", "SRV") == []
+    assert dig(tmp_path, f"_http._tcp.backend.{domain}", "A") == []
 
 
 # Ansible.

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from greenroom.app.inventory import service
 from greenroom.app.inventory.changes import changes_between, rolled_back
-from greenroom.app.inventory.records import Seen, records_of, services_of
+from greenroom.app.inventory.records import Seen, records_of
 from greenroom.app.inventory.service import Inventory
 from greenroom.errors import InputError
+from greenroom.model.incidents import Ended, Part
 from greenroom.model.inventory import (
     ChangeKind,
     Health,
@@ -28,6 +29,7 @@ from greenroom.model.inventory import (
     MachineRecord,
 )
 from greenroom.model.names import EnvironmentName
+from greenroom.model.offers import services_of
 from greenroom.model.requests import DestroyRequest
 from greenroom.model.stack import CommandCheck, HttpCheck, TcpCheck
 from greenroom.model.views import Artifact, EnvironmentStatus, MachineReport
@@ -127,6 +129,8 @@ def test_a_machine_that_serves_all_branches_is_on_none() -> None:
         ("not proved", [], {"backend1": ("port 80", "disk")}, "unhealthy", "port 80; disk"),
         ("recovering", ["backend1"], {}, "starting", ""),
         ("recovering", [], {}, "healthy", ""),
+        ("stopped", ["backend1"], {}, "stopped", ""),
+        ("starting", ["backend1"], {}, "starting", ""),
         ("failed", ["backend1"], {}, "stopped", ""),
         ("failed", [], {"backend1": ("port 80",)}, "unhealthy", "port 80"),
         ("destroying", [], {}, "stopped", ""),
@@ -417,3 +421,32 @@ def test_a_look_that_fails_is_followed_by_another(
     finally:
         inventory.close()
     assert failures == []
+
+
+def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks(
+    stage: Stage, clock: SteppedClock
+) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    clock.step(minutes=1)
+    ended = Ended(
+        environment=NAME,
+        machine="db1",
+        part=Part.MACHINE,
+        service="",
+        pid=1,
+        how="was killed by SIGKILL",
+        at=clock.now(),
+    )
+    inventory.ended(replace(ended, part=Part.SERVICE, service="mariadb"))
+    assert inventory.look() == ()
+    inventory.ended(ended)
+    (change,) = inventory.look()
+    told = {each.field: each.after for each in change.fields}
+    assert told["health"] == "stopped"
+    clock.step(seconds=1)
+    inventory.look()
+    back = all_of(inventory)[DB]
+    assert back.health is Health.HEALTHY
+    assert back.since == clock.now()

@@ -71,6 +71,7 @@ class Caretaker:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._waiting: dict[_Lane, deque[Callable[[], None]]] = {}
+        self._listener: Callable[[Ended], None] = lambda _: None
 
     def settled(self, name: EnvironmentName) -> None:
         """An operation on the environment has ended: watch what stands now, in the background."""
@@ -89,8 +90,13 @@ class Caretaker:
         else:
             self._provider.attend(record.stack, self.ended)
 
+    def listen(self, listener: Callable[[Ended], None]) -> None:
+        """Tell ``listener`` of all that ends, before it is dealt with; it must not block."""
+        self._listener = listener
+
     def ended(self, ended: Ended) -> None:
         """Deal with it, in the background."""
+        self._listener(ended)
         lane = (ended.environment, ended.part is Part.MACHINE)
         self._later(lane, lambda: self._deal_with(ended))
 

@@ -40,7 +40,7 @@ from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import ITSELF, Action, Caller
 from greenroom.model.events import Event
-from greenroom.model.incidents import Incident
+from greenroom.model.incidents import Ended, Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import (
@@ -207,6 +207,11 @@ class ControlPlane:
         """Call ``listener`` with an operation's id at each of its events, from the thread that
         made the event; returns what ends that. See ``greenroom.app.follow`` for asyncio."""
         return self._journal.listen(listener)
+
+    def listen_to_ends(self, listener: Callable[[Ended], None]) -> None:
+        """Tell ``listener`` of every part of a running environment that ends; it must not
+        block."""
+        self._caretaker.listen(listener)
 
     def cancel(self, operation: str, caller: Caller = ITSELF) -> OperationView:
         """Ask an operation to stop; one that has ended stays as it is."""

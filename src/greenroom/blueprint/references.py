@@ -106,6 +106,7 @@ class _Checks:
             yield from self._refer((*at, "instance_profile"), "instance profile", self._profiles)
             yield from self._refer_each((*at, "groups"), "group", self._groups)
             yield from self._refer_each((*at, "needs"), "machine type", self._types)
+            yield from self._refer_each((*at, "subscribe", "roles"), "role", self._roles())
             yield from self._needs_of_shared(at)
             yield from self._ingress(at)
             yield from self._refer((*at, "provision", "puppet", "bucket"), "bucket", self._buckets)
@@ -124,6 +125,18 @@ class _Checks:
             source = self._tree.at(path)
             if isinstance(source, str) and not looks_like_network(source):
                 yield from self._refer(path, "machine type or group", known)
+
+    def _roles(self) -> list[str]:
+        """Every role that a machine may have: its type, or what a tag says."""
+        tagged = [
+            self._tree.at((*at, "role"))
+            for at in (
+                *(("machines", name, "tags") for name in self._types),
+                *(("machines", name, "machine_tags") for name in self._types),
+                *(("groups", name, "tags") for name in self._groups),
+            )
+        ]
+        return [*self._types, *(role for role in tagged if isinstance(role, str))]
 
     def _needs_of_shared(self, at: Path) -> Iterator[Fault]:
         """An ordinary machine is in many environments, or in none: nothing to rely on."""

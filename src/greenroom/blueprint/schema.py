@@ -208,6 +208,16 @@ class CheckSpec(Part):
         return self
 
 
+class SubscribeSpec(Part):
+    """Whose comings and goings the machines are told of."""
+
+    roles: Annotated[Names, Field(min_length=1)]
+    """Roles of the machines that are meant, in the same environment or shared by all."""
+    hook: fields.AbsolutePath
+    """Program in the machine that is run at each event, with the peer's facts as JSON on its
+    standard input."""
+
+
 class InstanceProfileSpec(Part):
     """What a machine may read. Without `read`: only what its own deploy and restore need."""
 
@@ -258,6 +268,8 @@ class MachineTypeSpec(Part):
     """The database that the machines hold."""
     check: tuple[CheckSpec, ...] = ()
     """Health checks."""
+    subscribe: SubscribeSpec | None = None
+    """Whom the machines are told of when it comes, goes or turns unhealthy (not on AWS)."""
     aliases: tuple[fields.TypeName, ...] = ()
     """Other names of the type that a request may use."""
     aws: AwsMachineSpec = AwsMachineSpec()

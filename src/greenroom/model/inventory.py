@@ -143,3 +143,25 @@ class HealthWord:
     problems: tuple[str, ...]
     heard_s: float
     changed_s: float
+
+
+class PeerEvent(StrEnum):
+    """What a machine is told of a peer."""
+
+    CAME = "came"
+    """It runs now, and did not; or whoever is told runs only now."""
+    GONE = "gone"
+    """It runs no more."""
+    UNHEALTHY = "unhealthy"
+    HEALTHY = "healthy"
+    """It was unhealthy, and is not any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerNotice:
+    """A word to the machine ``to`` (a key) about a peer, as it stood ``at`` that time."""
+
+    to: MachineKey
+    event: PeerEvent
+    peer: MachineRecord
+    at: datetime

@@ -196,6 +196,15 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Whose comings and goings a machine is told of, by role, and the program in it that hears
+    of them."""
+
+    roles: tuple[str, ...]
+    hook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A data volume: what is in it, and how it gets there.
 
@@ -251,6 +260,7 @@ class Machine:
     deploy: Deploy | None = None
     volume: Volume | None = None
     mount: Path | None = None
+    subscription: Subscription | None = None
     provision: Provision | None = None
 
 

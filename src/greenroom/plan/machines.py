@@ -27,6 +27,7 @@ from greenroom.model.stack import (
     Puppet,
     RestoreMode,
     SecurityGroup,
+    Subscription,
     TcpCheck,
     Volume,
 )
@@ -116,6 +117,7 @@ def _machine(site: Site, machine_type: str, number: int, position: int) -> Machi
         volume=volume,
         mount=site.selection.mounts.get(machine_type),
         provision=_provision(site.blueprint, spec.provision, dict(tags)),
+        subscription=_subscription(spec),
     )
     services = tuple(site.blueprint.images[spec.image].services)
     return replace(machine, user_data=_user_data(site, machine, services, drill=False))
@@ -143,6 +145,7 @@ def _drill(site: Site, machine: Machine, volume: Volume, position: int) -> Machi
         deploy=None,
         volume=replace(volume, mode=mode),
         mount=None,
+        subscription=None,
         provision=None,
     )
     return replace(drill, user_data=_user_data(site, drill, (), drill=True))
@@ -201,6 +204,12 @@ def _check(check: CheckSpec) -> Check:
         return TcpCheck(port=check.tcp, deadline_s=check.deadline_s)
     assert check.command is not None, "the schema demands one of the three"
     return CommandCheck(argv=check.command, deadline_s=check.deadline_s)
+
+
+def _subscription(spec: MachineTypeSpec) -> Subscription | None:
+    if spec.subscribe is None:
+        return None
+    return Subscription(roles=spec.subscribe.roles, hook=spec.subscribe.hook)
 
 
 def _deploy(site: Site, spec: DeploySpec | None) -> Deploy | None:

@@ -24,6 +24,19 @@ machines = Table(
 )
 Index("machines_role_slug", machines.c.role, machines.c.slug)
 Index("machines_role_branch", machines.c.role, machines.c.branch)
+Index(
+    # Holds all of the list for Prometheus, so that it is read without the records' text.
+    "machines_targets",
+    machines.c.environment,
+    machines.c.name,
+    machines.c.stack,
+    machines.c.slug,
+    machines.c.branch,
+    machines.c.type,
+    machines.c.role,
+    machines.c.address,
+    machines.c.health,
+)
 Index("machines_slug", machines.c.slug)
 Index("machines_branch", machines.c.branch)
 
@@ -46,3 +59,17 @@ machine_history = Table(
     # The instant since which all changes are kept; older ones have been forgotten.
     Column("kept_since", UtcDateTime, nullable=False),
 )
+
+peer_notices = Table(
+    "peer_notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Who is to be told, and of whom.
+    Column("environment", String(80), nullable=False),
+    Column("machine", String(64), nullable=False),
+    Column("peer_environment", String(80), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("notice_json", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+)
+Index("peer_notices_machine", peer_notices.c.environment, peer_notices.c.machine)

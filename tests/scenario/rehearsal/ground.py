@@ -89,7 +89,7 @@ class Ground:
     def admit(self, stack: Stack) -> None:
         """Make the stack's groups and names what the region enforces and answers."""
         firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
-        names.publish_names(self.layout, stack)
+        names.publish_names(self.layout, stack, lambda: (stack,))
 
     def terminate(self, stack: Stack, machine: Machine) -> None:
         """End one machine and remove all that it had; its disks are gone."""

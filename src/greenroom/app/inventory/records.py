@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from greenroom.model.inventory import Health, MachineRecord
-from greenroom.model.stack import CommandCheck, Endpoint, HttpCheck, Machine, Stack, TcpCheck
+from greenroom.model.offers import services_of
+from greenroom.model.stack import Endpoint, Machine, Stack
 from greenroom.model.views import Artifact, EnvironmentStatus, MachineReport
 
 _BOOTS = (
@@ -15,19 +16,6 @@ _BOOTS = (
     EnvironmentStatus.RECOVERING,
     EnvironmentStatus.STARTING,
 )
-
-_KNOWN_PORTS = {
-    22: "ssh",
-    25: "smtp",
-    53: "domain",
-    80: "http",
-    443: "https",
-    3306: "mysql",
-    5432: "postgresql",
-    6379: "redis",
-    11211: "memcache",
-}
-"""The names of ports as IANA's registry of services has them, of those that stacks offer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,26 +40,6 @@ def records_of(
         _record(seen, machine, artifacts.get(machine.name), known.get(machine.name), now)
         for machine in seen.stack.machines
     )
-
-
-def services_of(machine: Machine) -> tuple[tuple[str, int], ...]:
-    """What the machine offers, by name and port: its endpoint and what its checks ask.
-
-    A port without a name that everybody knows is called by its number: ``p9100`` (RFC 6335 wants
-    a letter in a service's name).
-    """
-    found: dict[int, str] = {}
-    if machine.endpoint is not None:
-        found[machine.endpoint.port] = "http"
-    for check in machine.checks:
-        match check:
-            case HttpCheck(port=port):
-                found[port] = "http"
-            case TcpCheck(port=port):
-                found.setdefault(port, _KNOWN_PORTS.get(port, f"p{port}"))
-            case CommandCheck():
-                pass
-    return tuple((name, port) for port, name in sorted(found.items()))
 
 
 def _record(
@@ -115,8 +83,9 @@ def _record(
 def _with_times(record: MachineRecord, known: MachineRecord) -> MachineRecord:
     """The record with the times of the one before it, as far as they still hold: a life begins
     when a machine starts that did not, or is another one."""
-    begins = record.health is Health.STARTING and known.health is not Health.STARTING
-    begins = begins or record.instance_id != known.instance_id
+    starts = record.health is Health.STARTING and known.health is not Health.STARTING
+    ran_not = known.health is Health.STOPPED and record.health is not Health.STOPPED
+    begins = starts or ran_not or record.instance_id != known.instance_id
     return replace(
         record,
         since=record.since if begins else known.since,
@@ -136,6 +105,9 @@ def _health(seen: Seen, machine: str, known: MachineRecord | None) -> tuple[Heal
     if machine in seen.lost:
         return (Health.STARTING if seen.status in _BOOTS else Health.STOPPED), ""
     problems = seen.problems.get(machine)
+    if problems is None and seen.status in _BOOTS and known and not known.is_up:
+        # It runs already, and has not said yet that it is up.
+        return Health.STARTING, ""
     if problems is None and known is not None and known.is_up:
         # Nothing was heard since this daemon began: what was true is the best guess.
         return known.health, known.failing

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from greenroom.app.clock import Clock
 from greenroom.app.inventory.changes import changes_between, rolled_back
+from greenroom.app.inventory.peers import plan_notices
 from greenroom.app.inventory.records import Seen, records_of
 from greenroom.errors import InputError
+from greenroom.model.incidents import Ended, Part
 from greenroom.model.inventory import (
     MachineChange,
     MachineKey,
     MachinePage,
     MachineQuery,
     MachineRecord,
+    PeerNotice,
 )
 from greenroom.model.views import MachineReport
 from greenroom.ports import Provider
@@ -42,6 +45,7 @@ from greenroom.store.inventory import (
     last_change_at,
     write_changes,
 )
+from greenroom.store.notices import drop_queues, queue_notices
 
 LOOK_EVERY_S = 5.0
 PAUSE_S = 0.2
@@ -72,6 +76,8 @@ class Inventory:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._forgot_s: float | None = None
+        self._lock = threading.Lock()
+        self._ended: set[MachineKey] = set()
 
     def start(self) -> None:
         """Look from now on, in a thread of its own."""
@@ -88,6 +94,14 @@ class Inventory:
     def nudge(self) -> None:
         """Something may have changed: look soon. Never blocks."""
         self._due.set()
+
+    def ended(self, what: Ended) -> None:
+        """A part of a machine has ended: if it was the machine, the next look finds it gone, even
+        if it runs again by then. Never blocks."""
+        if what.part is Part.MACHINE:
+            with self._lock:
+                self._ended.add((str(what.environment), what.machine))
+        self.nudge()
 
     def machines(
         self, query: MachineQuery, *, after: str | None = None, limit: int | None = None
@@ -130,6 +144,8 @@ class Inventory:
     def look(self) -> tuple[MachineChange, ...]:
         """Compare what is known with what is there, and write down the difference."""
         now = self._clock.now()
+        with self._lock:
+            ended, self._ended = self._ended, set()
         with self._database.read() as connection:
             if self._known is None:
                 records = find_machines(connection, MachineQuery())
@@ -143,12 +159,19 @@ class Inventory:
         desired: dict[MachineKey, MachineRecord] = {}
         for environment in environments:
             name = str(environment.name)
-            seen = self._seen(environment, reports.get(name, ()))
+            seen = self._seen(environment, reports.get(name, ()), ended)
             for record in records_of(seen, known.get(name, {}), now):
                 desired[record.key] = record
         changes = changes_between(self._known, desired, now)
         if changes:
-            self._write(changes, desired)
+            subscriptions = {
+                (str(environment.name), machine.name): machine.subscription
+                for environment in environments
+                for machine in environment.stack.machines
+                if machine.subscription is not None
+            }
+            notices = plan_notices(self._known, desired, subscriptions, now)
+            self._write(changes, desired, notices)
         self._forget(now)
         return changes
 
@@ -166,24 +189,38 @@ class Inventory:
             self._closing.wait(PAUSE_S)
             self._due.wait(LOOK_EVERY_S)
 
-    def _seen(self, record: EnvironmentRecord, reports: tuple[MachineReport, ...]) -> Seen:
-        stands = record.status in STANDING
+    def _seen(
+        self,
+        record: EnvironmentRecord,
+        reports: tuple[MachineReport, ...],
+        ended: Collection[MachineKey],
+    ) -> Seen:
+        name = str(record.name)
+        lost = {machine for environment, machine in ended if environment == name}
+        if record.status not in STANDING:
+            lost |= set(self._provider.lost(record.stack))
         return Seen(
             stack=record.stack,
             status=record.status,
             reports=reports,
-            lost=() if stands else self._provider.lost(record.stack),
+            lost=lost,
             problems=self._provider.problems(record.stack),
         )
 
     def _write(
-        self, changes: tuple[MachineChange, ...], desired: dict[MachineKey, MachineRecord]
+        self,
+        changes: tuple[MachineChange, ...],
+        desired: dict[MachineKey, MachineRecord],
+        notices: tuple[PeerNotice, ...],
     ) -> None:
+        """All at once: who is to be told of a change is told of it even if we end now."""
         keys = [(change.environment, change.machine) for change in changes]
         with self._database.write() as connection:
             records = [desired[key] for key in keys if key in desired]
             gone = [key for key in keys if key not in desired]
             write_changes(connection, changes, records, gone)
+            queue_notices(connection, notices)
+            drop_queues(connection, gone)
         self._known = desired
 
     def _forget(self, now: datetime) -> None:

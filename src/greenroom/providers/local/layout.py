@@ -82,6 +82,11 @@ class Layout:
         return self.region.run_dir / "dns"
 
     @property
+    def dns_servers(self) -> Path:
+        """dnsmasq's --servers-file: which questions others answer."""
+        return self.region.run_dir / "dns-servers"
+
+    @property
     def agent_bucket(self) -> Path:
         """The bucket ``greenroom-agent``, readable by every machine."""
         return self.region.state_dir / "agent"

@@ -1,13 +1,16 @@
 """DNS inside the region: dnsmasq with one hosts file per environment.
 
-dnsmasq notices a new file by itself (--hostsdir); a removed one it forgets at SIGHUP.
+dnsmasq notices a new file by itself (--hostsdir); a removed one it forgets at SIGHUP, and then it
+also reads anew which questions the daemon answers (--servers-file, see ``service_records``).
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from greenroom.errors import HostError
@@ -16,8 +19,11 @@ from greenroom.model.stack import Stack
 from greenroom.providers.local import kernel
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import DNS_ADDRESS, Layout
+from greenroom.providers.local.service_records import forwarded_names
 
 _START_TIMEOUT_S = 10
+_forwarding = threading.Lock()
+Stacks = Callable[[], Sequence[Stack]]
 
 
 def render_hosts(stack: Stack) -> str:
@@ -35,6 +41,7 @@ def dnsmasq_argv(layout: Layout) -> list[str]:
         "--no-resolv",
         "--local=/#/",
         f"--hostsdir={layout.dns_dir}",
+        f"--servers-file={layout.dns_servers}",
         f"--listen-address={DNS_ADDRESS}",
         "--bind-interfaces",
         f"--pid-file={pid_file(layout)}",
@@ -51,6 +58,7 @@ def open_names(layout: Layout) -> int:
     """Start dnsmasq unless it runs; its process. Raises HostError if it does not come up."""
     layout.dns_dir.mkdir(parents=True, exist_ok=True)
     layout.dns_dir.chmod(0o755)
+    layout.dns_servers.touch()
     pid = running_pid(pid_file(layout), "dnsmasq")
     if pid is not None and kernel.is_in_network(pid, layout.namespace):
         return pid
@@ -65,24 +73,37 @@ def close_names(layout: Layout) -> None:
     stop_by_pid_file(pid_file(layout), "dnsmasq")
 
 
-def publish_names(layout: Layout, stack: Stack) -> None:
-    """Write the environment's names; complete at once, since dnsmasq reads at the rename."""
+def publish_names(layout: Layout, stack: Stack, all_stacks: Stacks) -> None:
+    """Write the environment's names; complete at once, since dnsmasq reads at the rename.
+    ``all_stacks`` gives those of the region, this one among them."""
     target = layout.dns_file(stack.environment)
     # dnsmasq ignores names that start with a dot, so the half-written file is never read.
     partial = target.with_name(f".{target.name}")
     partial.write_text(render_hosts(stack))
     partial.chmod(0o644)
     partial.rename(target)
+    _forward(layout, all_stacks)
 
 
-def withdraw_names(layout: Layout, environment: EnvironmentName) -> None:
-    """Remove the environment's names. Idempotent."""
+def withdraw_names(layout: Layout, environment: EnvironmentName, other_stacks: Stacks) -> None:
+    """Remove the environment's names; the other Stacks' stay. Idempotent."""
     target = layout.dns_file(environment)
     if target.exists():
         target.unlink()
-        pid = running_pid(pid_file(layout), "dnsmasq")
-        if pid is not None:
-            os.kill(pid, signal.SIGHUP)
+        _forward(layout, other_stacks)
+
+
+def _forward(layout: Layout, stacks: Stacks) -> None:
+    """Tell dnsmasq which names the daemon answers for, and to look at everything again."""
+    partial = layout.dns_servers.with_suffix(".partial")
+    # Environments come and go side by side: who writes last must know of all of them.
+    with _forwarding:
+        partial.write_text(forwarded_names(stacks()))
+        partial.chmod(0o644)
+        partial.rename(layout.dns_servers)
+    pid = running_pid(pid_file(layout), "dnsmasq")
+    if pid is not None:
+        os.kill(pid, signal.SIGHUP)
 
 
 def running_pid(path: Path, program: str) -> int | None:

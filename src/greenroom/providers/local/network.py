@@ -254,6 +254,18 @@ def open_listener(layout: Layout, address: str, port: int) -> socket.socket:
     return kernel.in_network(layout.namespace, listen)
 
 
+def open_datagrams(layout: Layout, address: str, port: int) -> socket.socket:
+    """A UDP socket inside the region, for the daemon to serve."""
+
+    def bind() -> socket.socket:
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        datagrams.setblocking(False)
+        datagrams.bind((address, port))
+        return datagrams
+
+    return kernel.in_network(layout.namespace, bind)
+
+
 def is_namespace(path: Path) -> bool:
     """Whether a network namespace is mounted there, and not just an empty file left."""
     with contextlib.suppress(FileNotFoundError):

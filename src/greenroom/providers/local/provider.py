@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from greenroom.agent_archive import build_agent
 from greenroom.errors import BugError, GreenroomError, InputError, OperationError
 from greenroom.model.incidents import Ended, Incident
+from greenroom.model.inventory import PeerNotice
 from greenroom.model.names import EnvironmentName
 from greenroom.model.orphans import Census
 from greenroom.model.proof import Proof, RestoreReport
@@ -36,6 +37,7 @@ from greenroom.providers.local.care import Care
 from greenroom.providers.local.census import take_census
 from greenroom.providers.local.cgroups import cgroup_pids, remove_cgroups, thaw
 from greenroom.providers.local.health import HealthWords
+from greenroom.providers.local.hooks import run_hook
 from greenroom.providers.local.killing import end_kindly, kill_all
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.limits import explained, limits_met
@@ -51,6 +53,7 @@ from greenroom.providers.local.machine import (
 from greenroom.providers.local.mounts import require_mount
 from greenroom.providers.local.observe import observe, resources_of
 from greenroom.providers.local.residents import Residents
+from greenroom.providers.local.service_records import ServiceRecords, offers_of
 from greenroom.providers.local.services import object_path
 from greenroom.providers.local.signals import Signals, deploy_report
 from greenroom.providers.local.supervision import start_services
@@ -123,6 +126,18 @@ class LocalProvider:
         """Make a running environment's machines known to the region's services again."""
         self.residents.admit(stack)
 
+    def tell_of_peer(self, stack: Stack, machine: Machine, notice: PeerNotice) -> None:
+        """Run the machine's hook; raises OperationError E_HOOK if it does not end well."""
+        run_hook(self.layout.machine(stack.environment, machine.name), machine, notice)
+
+    def service_records(self) -> ServiceRecords:
+        """What answers for the services of machines that are well."""
+
+        def is_well(stack: Stack, machine: Machine) -> bool:
+            return not self.health_words.problems(stack).get(machine.name)
+
+        return ServiceRecords(lambda name: offers_of(name, self.residents.stacks(), is_well))
+
     def resources_of(self, stack: Stack) -> tuple[Resource, ...]:
         """See the port."""
         return resources_of(self.layout, stack)
@@ -160,7 +175,7 @@ class LocalProvider:
                 firewall.apply_add, self.layout, stack, stack.machines, stack.groups
             )
             network.attach_machines(self.layout, stack, machines)
-            names.publish_names(self.layout, stack)
+            names.publish_names(self.layout, stack, self.residents.stacks)
         rules.result()
 
     def create_volumes(self, stack: Stack, progress: Progress, cancel: Cancellation) -> None:
@@ -400,8 +415,8 @@ class LocalProvider:
     def _disconnect(self, environment: EnvironmentName) -> None:
         """Take the environment off the network. Machines that run yet are closed in by it."""
         firewall.apply_remove(self.layout, environment)
-        names.withdraw_names(self.layout, environment)
         self.residents.dismiss(environment)
+        names.withdraw_names(self.layout, environment, self.residents.stacks)
         self.health_words.forget(environment)
         network.delete_links(self.layout, environment)
         for namespace in network.namespaces(self.layout.namespace_prefix(environment)):
