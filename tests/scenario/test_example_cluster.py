@@ -3,12 +3,14 @@ the environment's names."""
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from greenroom.app.visitor import READERS
 from tests.real.site import PORT, Site, bring_up, wait_until
 
 HOST = "www.{}.cluster.localhost"
@@ -69,6 +71,18 @@ def test_a_backend_that_dies_is_left_out_and_found_and_comes_back(cluster: Site)
         assert cluster.inside("feature_x", "backend2", f"s6-svc -u -wu {service}")[0] == 0
     wait_until(lambda: set(answers("feature-x", 12)) == BACKENDS)
     cluster.ok("flows", "feature_x")
+
+
+def test_every_machine_is_thrown_away_in_turn_and_the_others_serve(cluster: Site) -> None:
+    told = json.loads(cluster.ok("drill", "feature_x", "--throw-away", "--json").splitlines()[-1])
+
+    assert told["environment"]["summary"]["verdict"] == "proved"
+    seen = {row["machine"]: row["seen"] for row in told["timings"]}
+    assert set(seen) == {"balancer1", *BACKENDS}
+    for machine in BACKENDS:
+        # The balancer goes to another member at once; what fails was on its way to this one.
+        assert sum(count for _, count in seen[machine]["errors"]) <= READERS, seen
+    assert set(answers("feature-x", 60)) == BACKENDS
 
 
 @pytest.mark.parametrize("number", [1, 4])
