@@ -18,14 +18,14 @@ from table import Row, Sample, milliseconds
 from greenroom.cli.client import Client
 
 _FOLLOWERS = 100
-_STAMPS = 400
+_STAMPS = 200
 _FIRED = 10
 _STAMPS_SCRIPT = f"""\
 script: |
   exec python3 -u -c 'import time
   for _ in range({_STAMPS}):
       print(time.time())
-      time.sleep(0.02)'
+      time.sleep(0.05)'
 """
 _FLOOD_SCRIPT = """\
 script: |
@@ -40,7 +40,7 @@ _JOBS = {
     "bench-stamps": _STAMPS_SCRIPT,
     "bench-flood": _FLOOD_SCRIPT,
 }
-"""The stamps are a line every 20 ms that says when it was printed; the flood are 30,000 lines,
+"""The stamps are a line every 50 ms that says when it was printed; the flood are 30,000 lines,
 ten thousand a second at the most."""
 
 

@@ -108,7 +108,7 @@ def test_a_secret_comes_from_a_file_and_is_seen_nowhere(jobs: Site, tmp_path: Pa
 
 def test_an_abort_ends_the_processes_inside_the_machine(jobs: Site) -> None:
     execution = run(jobs, "breeds", "environment=feature_x")
-    wait_until(lambda: len(sleepers()) == 3)
+    wait_until(lambda: len(sleepers()) == 3 and log(jobs, execution["id"]) == ["ready"])
     ended = jobs.data("job", "abort", execution["id"])
 
     assert sleepers() == []
@@ -121,7 +121,7 @@ def test_an_abort_ends_the_processes_inside_the_machine(jobs: Site) -> None:
 def test_a_kill_of_the_daemon_orphans_nothing_and_every_execution_ends(jobs: Site) -> None:
     (jobs.folder / "marks").mkdir(exist_ok=True)
     inside, host = run(jobs, "breeds", "environment=feature_x"), run(jobs, "host")
-    wait_until(lambda: len(sleepers()) == 5)
+    wait_until(lambda: len(sleepers()) == 5 and log(jobs, inside["id"]) == ["ready"])
     (jobs.folder / "marks" / "one").touch()
     os.kill(daemon_pid(), signal.SIGKILL)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from app_stage import request
 from blueprint_values import PHOTOS, blueprint_of, faults_of
+from jobs_stage import ANNA, ROOT, JobStage, job
 
 from greenroom.app.jobs.definitions import read_jobs
 from greenroom.errors import InputError
@@ -272,3 +275,26 @@ def test_a_job_file_that_leads_out_of_the_folder_is_a_fault(folder: Path) -> Non
 
     (fault,) = told.value.faults
     assert "is a symbolic link that leaves the blueprint's folder" in fault.message
+
+
+def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
+    stage = JobStage(tmp_path)
+    stage.definitions = (job("new"),)
+    names = "photos/new", "photos/newer"
+
+    def registered() -> tuple[str, ...]:
+        return tuple(view.name for view in stage.jobs.jobs(ROOT) if not view.built_in)
+
+    # A developer's create boots a branch; the jobs of all branches are an operator's.
+    stage.stage.control.submit(request("a"), ANNA)
+    assert registered() == ()
+    stage.stage.control.submit(request("b"), ROOT)
+    assert registered() == names[:1]
+    stage.definitions = (job("new"), job("newer"))
+    stage.stage.control.submit(request("c"), ROOT)
+    assert registered() == names
+    stage.definitions = ()
+    elsewhere = replace(request("d"), blueprint=Path("/srv/elsewhere/greenroom.yaml"))
+    stage.stage.control.submit(elsewhere, ROOT)
+    assert registered() == names
+    stage.close()

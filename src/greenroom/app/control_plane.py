@@ -120,6 +120,7 @@ class ControlPlane:
         self._proxy_port = proxy_port
         self._clock: Clock = SystemClock() if clock is None else clock
         self._journal = Journal(database)
+        self._submit_listeners: list[Callable[[Request, Caller], None]] = []
         self._flags = CancelFlags()
         self._caretaker = Caretaker(
             database=database, provider=provider, clock=self._clock, submit=self.submit
@@ -177,7 +178,14 @@ class ControlPlane:
         except GreenroomError as error:
             self._withdraw(record, error)
             raise
+        for listener in self._submit_listeners:
+            listener(request, caller)
         return view_operation(record)
+
+    def on_submit(self, listener: Callable[[Request, Caller], None]) -> None:
+        """Call ``listener`` with each request that was accepted, and with whoever asked, once its
+        operation has begun. It must not raise."""
+        self._submit_listeners.append(listener)
 
     def operation(self, operation: str) -> OperationView:
         """Where an operation stands; raises InputError E_NO_OPERATION."""

@@ -60,7 +60,7 @@ def make_api(
     add_problems(api)
     api.add_middleware(RequestLimits)
     api.include_router(status_routes(region.name, place))
-    api.include_router(operation_routes(control, jobs))
+    api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, host))
     api.include_router(image_routes(control, host))
     api.include_router(inventory_routes(inventory, control, region))

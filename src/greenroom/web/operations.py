@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.follow import follow
-from greenroom.app.jobs.service import Jobs
 from greenroom.app.rights import require
 from greenroom.model.access import Action, Caller
 from greenroom.model.audit import Outcome
@@ -174,7 +173,7 @@ class OperationsPage(BaseModel):
     next: str | None
 
 
-def operation_routes(control: ControlPlane, jobs: Jobs) -> APIRouter:
+def operation_routes(control: ControlPlane) -> APIRouter:
     """Begin, follow and cancel operations."""
     routes = APIRouter(tags=["operations"])
 
@@ -182,10 +181,7 @@ def operation_routes(control: ControlPlane, jobs: Jobs) -> APIRouter:
     @routes.post("/v1/operations", status_code=202, dependencies=[needs_somewhere(Action.CREATE)])
     def submit_operation(body: OperationBody, caller: Asking) -> OperationView:
         """Begin a create, deploy, destroy or recover; its events tell how it goes."""
-        operation = control.submit(body.request(), caller)
-        if isinstance(body, CreateBody):
-            jobs.register_beside(body.blueprint, caller)
-        return operation
+        return control.submit(body.request(), caller)
 
     @routes.get("/v1/operations", dependencies=[needs_somewhere(Action.READ)])
     def list_operations(

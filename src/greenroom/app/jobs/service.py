@@ -42,6 +42,7 @@ from greenroom.model.jobs import (
     Webhook,
 )
 from greenroom.model.names import EnvironmentName
+from greenroom.model.requests import CreateRequest, Request
 from greenroom.plan.job_options import masked
 from greenroom.ports import Processes
 from greenroom.store.database import Database
@@ -114,6 +115,7 @@ class Jobs:
         self._closing = threading.Event()
         self._unfinished: set[str] = set()
         self.changed: Callable[[], None] = lambda: None
+        control.on_submit(self._register_beside)
 
     # Definitions
 
@@ -137,18 +139,22 @@ class Jobs:
         self.changed()
         return tuple(view for view in self.jobs(caller) if view.stack == stack)
 
-    def register_beside(self, blueprint: Path, caller: Caller) -> None:
+    def _register_beside(self, request: Request, caller: Caller) -> None:
         """What a create does for the jobs of its blueprint: register them, if the caller may and
         the stack's jobs do not come from another file. Whatever is wrong is the create's to tell.
         """
+        if not isinstance(request, CreateRequest):
+            return
         try:
-            stack, _ = self._read_jobs(blueprint)
+            stack, found = self._read_jobs(request.blueprint)
             with self._database.read() as connection:
                 source = blueprint_of_jobs(connection, stack)
-            if source in (None, str(blueprint.resolve())):
-                self.register(blueprint, caller)
+                known = tuple(record.job for record in list_jobs(connection, stack))
+            is_ours = source in (None, str(request.blueprint.resolve()))
+            if is_ours and known != found:
+                self.register(request.blueprint, caller)
         except GreenroomError as error:
-            _logger.info("the jobs of %s were not registered: %s", blueprint, error.message)
+            _logger.info("the jobs of %s: %s", request.blueprint, error.message)
 
     def jobs(self, caller: Caller) -> tuple[JobView, ...]:
         """All jobs that the caller may see, by name; the built-in ones come last."""

@@ -76,9 +76,7 @@ def _begun(parts: Parts, caller: Caller, choices: Choices, form: Form) -> Operat
     subject = f"{choices.stack}/{asked.branch}"
     told = (("blueprint", str(choices.path)), ("machines", " ".join(asked.machines)))
     with audited(parts, caller, Action.CREATE, subject, outcome=None, parameters=told):
-        begun = parts.control.submit(asked, caller)
-    parts.jobs.register_beside(choices.path, caller)
-    return begun
+        return parts.control.submit(asked, caller)
 
 
 def _offered(parts: Parts, caller: Caller) -> tuple[KnownBlueprint, ...]:
