@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from tests.databases import PostgresServer, make_server
-from tests.real.site import ENVIRONMENT, FREE_NET, LABEL, PORT, SEED_COMMAND, Site, get, stop_daemon
+from tests.real.site import (
+    ENVIRONMENT,
+    FREE_NET,
+    LABEL,
+    PORT,
+    SEED_COMMAND,
+    Site,
+    destroy_all,
+    get,
+    stop_daemon,
+)
 
 FEATURE = "api.feature-x.photos.localhost"
 
@@ -33,18 +43,18 @@ def url(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str
 @pytest.fixture
 def on_postgresql(site: Site, url: str) -> Iterator[Site]:
     """The site, with its daemon's ledger in the server; afterwards it is in its file again."""
+    # The host holds the environments of one ledger.
+    destroy_all(site)
     stop_daemon(site)
     elsewhere = Site(site.folder, {"GREENROOM_DATABASE_URL": url})
     yield elsewhere
-    for environment in elsewhere.data("list"):
-        elsewhere.ok("destroy", environment["name"], "--confirm", environment["name"])
+    destroy_all(elsewhere)
     stop_daemon(elsewhere)
 
 
 def test_a_branch_boots_and_outlives_the_server_of_its_ledger(
     on_postgresql: Site, server: PostgresServer, url: str
 ) -> None:
-    # What the file remembers would hold the same addresses.
     assert on_postgresql.data("list") == []
     on_postgresql.ok(SEED_COMMAND)
     assert get(FEATURE)[0] == 200
