@@ -26,7 +26,12 @@ class AsgiAnswer:
         return json.loads(self.content)
 
 
-def request(
+def request(app: Any, method: str, target: str, **more: Any) -> AsgiAnswer:
+    """As ``requested``, in an event loop of its own."""
+    return asyncio.run(requested(app, method, target, **more))
+
+
+async def requested(
     app: Any,
     method: str,
     target: str,
@@ -61,7 +66,7 @@ def request(
         "server": ("testserver", 80),
         "state": dict(state or {}),
     }
-    return asyncio.run(asyncio.wait_for(_exchange(app, scope, parts), TIMEOUT_S))
+    return await asyncio.wait_for(_exchange(app, scope, parts), TIMEOUT_S)
 
 
 async def _exchange(app: Any, scope: dict[str, Any], parts: list[bytes]) -> AsgiAnswer:

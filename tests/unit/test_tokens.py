@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from greenroom.app.access import Access
-from greenroom.app.logins import FAILURES_AT_ONCE
+from greenroom.app.logins import FAILURES_AT_ONCE, REQUESTS_AT_ONCE
 from greenroom.errors import BusyError, GreenroomError, InputError, LoginError, RefusedError
 from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
@@ -274,6 +274,21 @@ def test_failed_logins_are_audited_until_they_are_too_many(hall: Hall) -> None:
     hall.clock.step(5)
     with pytest.raises(LoginError):
         hall.access.logins.by_token("hunter2", "10.0.0.9")
+
+
+def test_a_token_that_asks_too_often_has_to_wait_and_others_have_not(hall: Hall) -> None:
+    text, other = hall.new(), hall.new(name="bob")
+    for _ in range(REQUESTS_AT_ONCE):
+        hall.access.logins.by_token(text, "10.0.0.9")
+
+    with pytest.raises(BusyError) as refused:
+        hall.access.logins.by_token(text, "10.0.0.9")
+
+    assert (refused.value.code, refused.value.retry_s) == ("E_RATE", 0.02)
+    assert refused.value.message == "ann asks more than 50 times a second"
+    assert hall.access.logins.by_token(other, "10.0.0.9").name == "bob"
+    hall.clock.step(1)
+    assert hall.access.logins.by_token(text, "10.0.0.9").name == "ann"
 
 
 def test_on_the_unix_socket_root_operates_and_others_look(hall: Hall) -> None:

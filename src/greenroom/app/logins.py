@@ -16,7 +16,10 @@ from greenroom.model.peer import Peer
 
 FAILURES_AT_ONCE = 10
 FAILURES_PER_S = 0.2
-"""Failed logins of one address: ten at once, and one in five seconds from then on."""
+REQUESTS_AT_ONCE = 500
+REQUESTS_PER_S = 50.0
+"""Failed logins of one address: ten at once, and one in five seconds from then on. Requests
+of one token: five hundred at once, and fifty a second."""
 
 
 class Logins:
@@ -27,16 +30,18 @@ class Logins:
         self._audit = audit
         clock = SystemClock() if clock is None else clock
         self._failures = Rate(clock, per_s=FAILURES_PER_S, burst=FAILURES_AT_ONCE)
+        self._requests = Rate(clock, per_s=REQUESTS_PER_S, burst=REQUESTS_AT_ONCE)
 
     def by_token(self, text: str, origin: str) -> Caller:
         """The caller whose token this is; ``origin`` is the address that sent it.
 
         A good token always opens. A failure is kept in the audit log, and raises LoginError, or
-        BusyError E_LOGIN_RATE after too many from that address: 256 bits cannot be guessed, but
+        BusyError E_LOGIN_RATE after too many from that address, or E_RATE for a token that asks too
+        often: 256 bits cannot be guessed, but
         guesses must not fill the disk either.
         """
         try:
-            return replace(self._tokens.verify(text), origin=origin)
+            caller = self._tokens.verify(text)
         except LoginError as error:
             retry_s = self._failures.take(origin)
             if retry_s > 0:
@@ -56,6 +61,18 @@ class Logins:
             )
             self._audit.record(refused)
             raise
+        self._refuse_hasty(caller)
+        return replace(caller, origin=origin)
+
+    def _refuse_hasty(self, caller: Caller) -> None:
+        retry_s = self._requests.take(caller.name)
+        if retry_s > 0:
+            raise BusyError(
+                "E_RATE",
+                f"{caller.name} asks more than {REQUESTS_PER_S:.0f} times a second",
+                retry_s=retry_s,
+                hint="ask less often; events and logs can be followed instead",
+            )
 
     def by_peer(self, peer: Peer) -> Caller:
         """The caller at the other end of the unix socket: root operates every stack; whom else

@@ -58,3 +58,17 @@ Index("audit_at", audit.c.at)
 Index("audit_caller", audit.c.caller, audit.c.seq)
 Index("audit_subject", audit.c.subject, audit.c.seq)
 Index("audit_reference", audit.c.reference)
+
+answers = Table(
+    "answers",
+    metadata,
+    # A hash of the caller and of the key that they chose.
+    Column("key", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    # Empty while the request runs.
+    Column("status", Integer),
+    Column("content_type", String(128), nullable=False),
+    Column("body", Text),
+)
+Index("answers_at", answers.c.at)

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from greenroom import __version__
 from greenroom.app.access import Access
+from greenroom.app.answers import Answers
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.jobs.service import Jobs
@@ -16,6 +17,7 @@ from greenroom.ports import Host
 from greenroom.region import Region
 from greenroom.web.audit import audit_routes
 from greenroom.web.environments import environment_routes
+from greenroom.web.idempotency import Idempotency
 from greenroom.web.images import image_routes
 from greenroom.web.inventory import inventory_routes
 from greenroom.web.jobs import execution_routes, job_routes
@@ -58,6 +60,8 @@ def make_api(
     )
     api.state.access = access
     add_problems(api)
+    # The last one comes first.
+    api.add_middleware(Idempotency, answers=Answers(access.database))
     api.add_middleware(RequestLimits)
     api.include_router(status_routes(region.name, place))
     api.include_router(operation_routes(control))

@@ -1,0 +1,124 @@
+"""A request that comes twice acts once; and nobody asks more often than is good for the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_stage import ROOT, ApiStage, standing
+from asgi_client import requested
+
+from greenroom.app.answers import Answers
+from greenroom.errors import RefusedError
+
+DESTROY = {"kind": "destroy", "environment": "photos/feature-x"}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ApiStage]:
+    with standing(tmp_path) as made:
+        made.created()
+        yield made
+
+
+def post(stage: ApiStage, login: dict[str, str], key: str, body: Any = DESTROY) -> Any:
+    return stage.ask("POST", "/v1/operations", {**login, "Idempotency-Key": key}, json_body=body)
+
+
+def kinds(stage: ApiStage) -> list[str]:
+    found = stage.stage.control.operations(ROOT, None, None, 99)
+    return [view.kind for _, view in found]
+
+
+def test_the_same_request_gets_the_same_answer_and_acts_once(stage: ApiStage) -> None:
+    login = stage.token("operator")
+    first = post(stage, login, "k1")
+    stage.stage.finish(first.json()["id"])
+
+    again = post(stage, login, "k1")
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert kinds(stage) == ["destroy", "create"]
+
+
+def test_a_key_of_another_request_is_refused(stage: ApiStage) -> None:
+    login = stage.token("operator")
+    post(stage, login, "k1")
+
+    other = post(stage, login, "k1", {"kind": "recover", "environment": "photos/feature-x"})
+
+    assert (other.status_code, other.json()["code"]) == (409, "E_IDEMPOTENCY_KEY")
+
+
+def test_two_callers_may_choose_the_same_key(stage: ApiStage) -> None:
+    first = post(stage, stage.token("operator", name="ann"), "k1")
+    stage.stage.finish(first.json()["id"])
+
+    other = post(stage, stage.token("operator", name="bob"), "k1")
+
+    assert other.json()["code"] == "E_NO_ENVIRONMENT"
+
+
+def test_what_was_refused_may_be_tried_again_with_the_same_key(stage: ApiStage) -> None:
+    login = stage.token("operator")
+    missing = {"kind": "destroy", "environment": "photos/later"}
+    assert post(stage, login, "k1", missing).status_code == 404
+    stage.stage.finish(stage.stage.create("later").id)
+
+    assert post(stage, login, "k1", missing).status_code == 202
+
+
+def test_of_two_at_the_same_time_one_acts_and_both_get_its_answer(stage: ApiStage) -> None:
+    login = stage.token("operator")
+
+    headers = {**login, "Idempotency-Key": "k1"}
+
+    async def both() -> list[Any]:
+        asks = [
+            requested(stage.api, "POST", "/v1/operations", headers=headers, json_body=DESTROY)
+            for _ in range(2)
+        ]
+        return await asyncio.gather(*asks)
+
+    one, other = asyncio.run(both())
+
+    assert (one.status_code, other.status_code) == (202, 202)
+    assert one.json() == other.json()
+    assert kinds(stage).count("destroy") == 1
+
+
+def test_a_token_is_told_once_also_to_who_asks_again(stage: ApiStage) -> None:
+    login = {**stage.token("operator"), "Idempotency-Key": "k1"}
+    body = {"name": "ann", "grants": [{"role": "viewer"}]}
+    made = stage.ask("POST", "/v1/tokens", login, json_body=body)
+
+    again = stage.ask("POST", "/v1/tokens", login, json_body=body)
+
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+    assert (again.status_code, again.json()["code"]) == (409, "E_ANSWER_ONCE")
+    with stage.stage.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM answers").all()
+    assert made.json()["token"] not in repr(rows)
+
+
+def test_an_answer_that_a_crash_took_is_called_lost(stage: ApiStage) -> None:
+    answers = Answers(stage.stage.database)
+    assert answers.begin("a" * 64, "f") is None
+
+    with pytest.raises(RefusedError) as refused:
+        answers.begin("a" * 64, "f")
+    assert refused.value.code == "E_ANSWER_LOST"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
+def test_a_key_that_is_none_is_refused(stage: ApiStage, key: str) -> None:
+    answer = post(stage, stage.token("operator"), key)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "E_REQUEST")
+    assert kinds(stage) == ["create"]
