@@ -196,3 +196,13 @@ def test_what_real_programs_print_is_masked(command: str) -> None:
     assert "pass" not in output
     assert "cGFzcy" not in output
     assert "70 61 73 73" not in output
+
+
+def test_a_private_key_is_masked_whole_by_line_and_encoded() -> None:
+    lines = [base64.b64encode(bytes([number]) * 48).decode() for number in range(40)]
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
+    encoded = base64.encodebytes(key.encode()).decode()
+
+    assert shown(f"a\n{key}b\n", key).replace(MASK, "").split() == ["a", "b"]
+    assert shown("\n".join(f"{n}: {line}" for n, line in enumerate(lines)), key).count(MASK) == 40
+    assert shown(encoded, key).strip() == MASK

@@ -103,3 +103,10 @@ def test_what_waits_with_a_secret_does_not_outlive_the_daemon(stage: JobStage) -
     view = stage.jobs.execution(execution.id, ROOT)
 
     assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
+
+
+def test_a_command_does_not_print_its_environment(stage: JobStage) -> None:
+    stage.run(token=SECRET)
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    assert SECRET not in repr(program.command)
+    program.exit()

@@ -7,7 +7,7 @@ is an execution of its own that names the one before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -287,6 +287,6 @@ class Command:
     of a command line; ``user`` None is the owner of ``folder``, or nobody if that is root."""
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     folder: str
     user: str | None

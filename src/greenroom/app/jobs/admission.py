@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -31,7 +31,7 @@ class Admitted:
     """A run that may be: its values with the environments' full names, and the stack whose rights
     count (``EVERY_STACK`` while nobody knows)."""
 
-    values: dict[str, str]
+    values: dict[str, str] = field(repr=False)
     environment: str | None
     stack: str
 

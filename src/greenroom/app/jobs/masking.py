@@ -14,7 +14,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from greenroom.model.jobs import MASK
@@ -24,46 +23,63 @@ _FORM_MIN = 4
 """A line of a secret, or a piece of its base64, that is shorter is not looked for by itself."""
 _PARTIAL_MIN = 4
 """From how many bytes on the beginning of a form is masked where the rest does not come."""
-_BETWEEN_TEXT = rb"(?:\r?\n)?"
-_BETWEEN_HEX = rb"[ :\r\n]{0,2}"
+_SLACK_BYTES = 64
+"""Line ends and the like that a form may have within it besides one or two after each letter."""
+_LETTERS_IGNORED = b"\r\n"
+"""What base64 may have between its letters: programs break it into lines."""
+_DIGITS_IGNORED = b" :\r\n"
+"""What hexadecimal may have between its digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """One way of writing a secret: ``pieces`` one after the other, with what ``between`` matches
-    between any two. ``ignored`` are the bytes that ``between`` may match."""
+class _Forms:
+    """Ways of writing secrets, wherever ``ignored`` bytes stand between. They are looked for one by
+    one, as one regular expression of a private key took seconds to compile; but only where one of
+    their beginnings is found, and for those a regular expression is the fastest."""
 
-    pieces: tuple[bytes, ...]
-    between: bytes = b""
-    ignored: bytes = b""
-
-    @property
-    def text(self) -> bytes:
-        """The form with nothing between its pieces."""
-        return b"".join(self.pieces)
-
-    @property
-    def pattern(self) -> bytes:
-        """As a regular expression."""
-        return self.between.join(re.escape(piece) for piece in self.pieces)
+    def __init__(self, ignored: bytes, texts: Iterable[bytes]) -> None:
+        self.ignored = ignored
+        self.texts = tuple(sorted(texts))
+        beginnings = sorted({text[:_FORM_MIN] for text in self.texts})
+        self._beginning = re.compile(b"|".join(map(re.escape, beginnings)))
 
     @property
-    def longest(self) -> int:
-        """The most bytes that it can take."""
-        return len(self.text) + 2 * len(self.pieces) if self.between else len(self.text)
+    def window(self) -> int:
+        """In how many bytes at the end of a stream the beginning of a form is looked for."""
+        longest = max(map(len, self.texts), default=0)
+        return 3 * longest + _SLACK_BYTES if self.ignored else longest
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where forms stand in ``data``, all that overlap too."""
+        bare = data.translate(None, self.ignored)
+        if self._beginning.search(bare) is None:
+            return []
+        found = []
+        for text in self.texts:
+            at = bare.find(text)
+            while at >= 0:
+                found.append((at, at + len(text)))
+                at = bare.find(text, at + 1)
+        if not found or len(bare) == len(data):
+            return found
+        places = [i for i, byte in enumerate(data) if byte not in self.ignored]
+        return [(places[start], places[end - 1] + 1) for start, end in found]
+
+    def partial(self, data: bytes) -> int:
+        """How many bytes at the end of ``data`` may be the beginning of a form: the most."""
+        tail = data[-self.window :]
+        bare = tail.translate(None, self.ignored)
+        count = max((_overlap(bare, text) for text in self.texts), default=0)
+        if not count or len(bare) == len(tail):
+            return count
+        places = [i for i, byte in enumerate(tail) if byte not in self.ignored]
+        return len(tail) - places[-count]
 
 
 class Masker:
     """The mask over one stream."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = sorted(_forms(secrets), key=lambda form: (-len(form.text), form.text))
-        self._forms = forms
-        self._window = max((form.longest for form in forms), default=0)
-        alternatives = b"|".join(b"(?:" + form.pattern + b")" for form in forms)
-        self._any = re.compile(alternatives) if forms else None
-        # At each place the longest form; a look-ahead, so that forms may overlap.
-        self._every = re.compile(b"(?=(" + alternatives + b"))") if forms else None
+        self._forms = _forms(secrets)
         self._held = b""
 
     @property
@@ -73,14 +89,9 @@ class Masker:
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown after this piece of the stream."""
-        if self._any is None:
-            return piece
         data = self._held + piece
         safe = len(data) - self._partial(data)
-        if self._any.search(data) is None:
-            self._held = data[safe:]
-            return data[:safe]
-        spans = list(self._spans(data))
+        spans = self._spans(data)
         for start, end in spans:
             if start < safe < end:
                 safe = start
@@ -91,34 +102,17 @@ class Masker:
         """What is left, when no more comes or nobody wants to wait for it: the beginning of a form
         is masked too, if it is long enough to tell something."""
         data, self._held = self._held, b""
-        if self._every is None or not data:
-            return data
-        spans = list(self._spans(data))
+        spans = self._spans(data)
         partial = self._partial(data)
         if partial >= _PARTIAL_MIN:
             spans = _merged([*spans, (len(data) - partial, len(data))])
         return _masked(data, spans)
 
     def _spans(self, data: bytes) -> list[tuple[int, int]]:
-        assert self._every is not None
-        return _merged([match.span(1) for match in self._every.finditer(data)])
+        return _merged([span for forms in self._forms for span in forms.spans(data)])
 
     def _partial(self, data: bytes) -> int:
-        """How many bytes at the end of ``data`` may be the beginning of a form: the most."""
-        tail = data[-self._window :]
-        stripped: dict[bytes, tuple[bytes, list[int]]] = {}
-        longest = 0
-        for form in self._forms:
-            if not form.ignored:
-                longest = max(longest, _overlap(tail, form.text))
-                continue
-            if form.ignored not in stripped:
-                places = [i for i, byte in enumerate(tail) if byte not in form.ignored]
-                stripped[form.ignored] = bytes(tail[i] for i in places), places
-            bare, places = stripped[form.ignored]
-            if count := _overlap(bare, form.text):
-                longest = max(longest, len(tail) - places[-count])
-        return longest
+        return max((forms.partial(data) for forms in self._forms), default=0)
 
 
 def _overlap(data: bytes, form: bytes) -> int:
@@ -155,24 +149,19 @@ def _masked(data: bytes, spans: list[tuple[int, int]]) -> bytes:
     return bytes(shown + data[done:])
 
 
-def _forms(secrets: Iterable[str]) -> set[_Form]:
-    forms: set[_Form] = set()
+def _forms(secrets: Iterable[str]) -> tuple[_Forms, ...]:
+    plain: set[bytes] = set()
+    digits: set[bytes] = set()
+    letters: set[bytes] = set()
     for secret in secrets:
         for text in {secret, secret.strip(), *secret.splitlines()}:
             if len(text) >= _FORM_MIN:
-                forms.update(_forms_of(text))
-    return forms
-
-
-def _forms_of(text: str) -> Iterator[_Form]:
-    raw = text.encode(errors="surrogatepass")
-    yield from (_Form((spelled,)) for spelled in _spelled(text, raw))
-    for digits in (raw.hex(), raw.hex().upper()):
-        pairs = tuple(digits[i : i + 2].encode() for i in range(0, len(digits), 2))
-        yield _Form(pairs, _BETWEEN_HEX, b" :\r\n")
-    for letters in _base64_forms(raw):
-        pieces = tuple(bytes([letter]) for letter in letters)
-        yield _Form(pieces, _BETWEEN_TEXT, b"\r\n")
+                raw = text.encode(errors="surrogatepass")
+                plain |= _spelled(text, raw)
+                digits |= {raw.hex().encode(), raw.hex().upper().encode()}
+                letters.update(_base64_forms(raw))
+    kinds = (b"", plain), (_DIGITS_IGNORED, digits), (_LETTERS_IGNORED, letters)
+    return tuple(_Forms(ignored, texts) for ignored, texts in kinds if texts)
 
 
 def _spelled(text: str, raw: bytes) -> set[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from greenroom.app.clock import Clock
@@ -72,7 +72,7 @@ class Assignment:
     ``machines`` are where it runs; no machines means the control plane."""
 
     record: ExecutionRecord
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     stack: Stack | None = None
     machines: tuple[Machine, ...] = ()
 
