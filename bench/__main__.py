@@ -22,6 +22,7 @@ import measure_inventory
 import measure_jobs
 import measure_many
 import measure_network
+import measure_page
 import measure_replace
 import site_of_bench as site
 from table import Row, render
@@ -37,6 +38,7 @@ _MEASURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "jobs": measure_jobs.measure,
     "cloud": measure_cloud.measure,
     "inventory": measure_inventory.measure,
+    "page": measure_page.measure,
 }
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from tests.unit.app_stage import Stage
 
 from greenroom.app.access import Access
@@ -29,6 +28,7 @@ from greenroom.model.requests import CreateRequest
 from greenroom.providers.memory.processes import MemoryProcesses
 from greenroom.region import Region
 from greenroom.web.access import Asking
+from greenroom.web.openapi import GreenroomApi
 from greenroom.web.page.log_stream import Reader
 from greenroom.web.page.site import make_site
 from greenroom.web.page.site_parts import Parts
@@ -124,8 +124,8 @@ class PageStage:
         )
         self.site = make_site(self.parts, self._api(), Region(label=""), ("room.example",))
 
-    def _api(self) -> FastAPI:
-        api = FastAPI()
+    def _api(self) -> GreenroomApi:
+        api = GreenroomApi()
         api.state.access = self.access
         add_problems(api)
 
@@ -156,8 +156,11 @@ class PageStage:
 
     def visitor(self, role: Role | None = Role.OPERATOR, stack: str = EVERY_STACK) -> Visitor:
         """Somebody who has logged in by a ticket."""
-        key = self.sessions.by_ticket(self.sessions.ticket(somebody(role, stack)), "here")
-        return Visitor(self, {COOKIE: key})
+        return Visitor(self, {COOKIE: self.key(role, stack)})
+
+    def key(self, role: Role | None = Role.OPERATOR, stack: str = EVERY_STACK) -> str:
+        """The cookie of somebody who has logged in."""
+        return self.sessions.by_ticket(self.sessions.ticket(somebody(role, stack)), "here")
 
 
 @dataclass

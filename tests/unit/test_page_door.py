@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import threading
@@ -10,17 +11,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from httpx import ASGITransport, AsyncClient, Response
+from starlette.types import Receive, Scope, Send
 from tests.unit.app_stage import Stage
 from tests.unit.page_stage import COOKIE, PageStage, Visitor, problem_of, somebody
 
 from greenroom.app.sessions import SESSION_TTL_S, TICKET_TTL_S
 from greenroom.errors import UsageError
 from greenroom.model.access import EVERY_STACK, Grant, Role
+from greenroom.model.peer import Peer
 from greenroom.region import Region
+from greenroom.web.openapi import GreenroomApi
 from greenroom.web.page.asking import own_path
 from greenroom.web.page.guard import CONTENT_POLICY
 from greenroom.web.page.render import STATIC, static_version
-from greenroom.web.place import further_hosts, open_web
+from greenroom.web.place import WebPlace, further_hosts, open_web
+from greenroom.web.problems import add_problems
+from greenroom.web.tickets import ticket_routes
 
 
 class Steps:
@@ -307,3 +314,54 @@ def test_further_names_are_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_WEB_HOSTS", "http://room.example")
     with pytest.raises(UsageError, match="expected host names without ports"):
         further_hosts()
+
+
+# Links for who is at the unix socket.
+
+
+def ask_for_link(page: PageStage, peer: Peer | None, url: str | None, **headers: str) -> Response:
+    place = WebPlace(url=url, notice="port 8090 cannot be had")
+    api = GreenroomApi()
+    api.state.access = page.access
+    add_problems(api)
+    api.include_router(ticket_routes(page.sessions, place))
+
+    async def at_socket(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {} if peer is None else {"peer": peer}
+        await api(scope, receive, send)
+
+    async def ask() -> Response:
+        transport = ASGITransport(app=at_socket)
+        async with AsyncClient(transport=transport, base_url="http://greenroom") as client:
+            return await client.post("/v1/web/tickets", headers=headers)
+
+    return asyncio.run(ask())
+
+
+ROOT = Peer(pid=1, uid=0, gid=0)
+
+
+def test_root_gets_a_link_that_logs_root_in(page: PageStage) -> None:
+    answer = ask_for_link(page, ROOT, "http://127.0.0.1:8090")
+    assert (answer.status_code, answer.json()["expires_s"]) == (201, 60.0)
+    url = answer.json()["url"]
+    assert url.startswith("http://127.0.0.1:8090/login?ticket=")
+    login = Visitor(page).get(url.removeprefix("http://127.0.0.1:8090"))
+    text = Visitor(page, {COOKIE: login.cookies[COOKIE]}).get("/").text
+    assert "operator of everything" in text
+
+
+def test_a_token_gets_no_link_that_could_outlive_it(page: PageStage) -> None:
+    root = somebody(Role.OPERATOR, name="root")
+    grant = Grant(stack=EVERY_STACK, role=Role.OPERATOR)
+    _, text = page.access.tokens.create(root, "ci", [grant])
+    token = {"authorization": f"Bearer {text}"}
+    for peer in (ROOT, None):
+        answer = ask_for_link(page, peer, "http://127.0.0.1:8090", **token)
+        assert problem_of(answer) == "E_NO_TICKET"
+
+
+def test_where_no_page_is_served_the_link_says_why(page: PageStage) -> None:
+    answer = ask_for_link(page, ROOT, None)
+    assert problem_of(answer) == "E_WEB_PORT"
+    assert answer.json()["message"] == "port 8090 cannot be had"

@@ -21,6 +21,7 @@ from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
 from greenroom.web.page.board import board_of
 from greenroom.web.page.log_stream import log_pieces
+from greenroom.web.page.render import STATIC
 from greenroom.web.page.stream import Piece, changed_pieces, listen_to
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -249,6 +250,14 @@ def test_only_an_operator_of_everything_names_a_file_of_the_host(
     assert ("is no blueprint that can be chosen here" in answer.text) is (role is not Role.OPERATOR)
     other = page.visitor(Role.OPERATOR, "photos").get("/new?blueprint=/etc/shadow")
     assert "is no blueprint that can be chosen here" in other.text
+
+
+def test_the_only_blueprint_is_taken_and_another_can_be_chosen(page: PageStage) -> None:
+    visitor = page.visitor()
+    assert "New environment of photos" in visitor.get("/new").text
+    choice = visitor.get("/new?blueprint=").text
+    assert "Which stack?" in choice
+    assert "Another blueprint" in choice
 
 
 def test_a_branch_that_exists_is_refused_beside_its_name(page: PageStage) -> None:
@@ -527,3 +536,50 @@ def test_a_visitor_without_a_role_sees_an_empty_list(page: PageStage) -> None:
     text = Visitor(page, {"greenroom-8090": key}).get("/").text
     assert "Nothing runs yet" in text
     assert 'href="/new"' not in text
+
+
+# Colours: WCAG 2.2, 1.4.3 (text 4.5 to 1) and 1.4.11 (what shows a field's bounds 3 to 1).
+
+GROUNDS = ("paper", "surface", "sunken")
+TINTED = ("good", "bad", "open", "moving", "idle")
+TEXT_ON = [
+    *((ink, ground) for ink in ("ink", "muted", "accent") for ground in GROUNDS),
+    *((tint, f"{tint}-soft") for tint in TINTED),
+    *(("ink", f"{tint}-soft") for tint in TINTED),
+    *((tint, "surface") for tint in ("good", "bad", "open", "moving")),
+    ("accent-ink", "accent"),
+    ("accent", "accent-soft"),
+]
+
+
+def colours(scheme: int) -> dict[str, tuple[float, ...]]:
+    sheet = (STATIC / "page.css").read_text()
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-fA-F]{6}), (#[0-9a-fA-F]{6})\)", sheet)
+    return {
+        name: tuple(int(pair[scheme][at : at + 2], 16) / 255 for at in (1, 3, 5))
+        for name, *pair in pairs
+    }
+
+
+def luminance(colour: tuple[float, ...]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize(("ink", "ground"), TEXT_ON)
+def test_text_can_be_read_on_its_ground(ink: str, ground: str, scheme: int) -> None:
+    known = colours(scheme)
+    assert contrast(known[ink], known[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "surface"])
+def test_the_bounds_of_fields_and_buttons_are_seen(ground: str, scheme: int) -> None:
+    known = colours(scheme)
+    assert contrast(known["edge"], known[ground]) >= 3

@@ -16,7 +16,7 @@ from greenroom.plain_text import clean, duration
 
 _WIDTH, _HEIGHT = 960, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 36, 36
-_SHAPES = ("circle", "square", "diamond")
+_SHAPES = ("circle", "triangle", "square", "diamond")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,9 @@ class _Scale:
 
     def days(self) -> Iterator[tuple[float, str]]:
         """Where dates stand, as many as there is room for."""
-        form = "%Y-%m-%d" if self.span_s > 2 * 86400 else "%m-%d %H:%M"
+        form = "%Y-%m-%d" if self.span_s > 5 * 86400 else "%m-%d %H:%M"
+        if self.span_s < 600:
+            form = "%H:%M:%S"
         steps = 6 if self.span_s else 1
         for number in range(steps):
             share = number / (steps - 1) if steps > 1 else 0.5
@@ -126,6 +128,8 @@ def _mark(group: ElementTree.Element, shape: str, x: float, y: float) -> Element
         return _add(group, "circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4.5")
     if shape == "square":
         return _add(group, "rect", x=f"{x - 4:.1f}", y=f"{y - 4:.1f}", width="8", height="8")
+    if shape == "triangle":
+        return _add(group, "path", d=f"M{x:.1f} {y - 5:.1f}l5.5 9.5l-11 0z")
     return _add(group, "path", d=f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z")
 
 

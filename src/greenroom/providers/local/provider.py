@@ -121,6 +121,8 @@ class LocalProvider:
         space.drop_ballast(self.layout)
         with contextlib.suppress(OperationError):
             remove_cgroups(f"/{self.layout.region.name}")
+            # Where executions of jobs were, see LocalProcesses.
+            remove_cgroups(f"/{self.layout.region.name}.jobs")
 
     def admit(self, stack: Stack) -> None:
         """Make a running environment's machines known to the region's services again."""

@@ -45,8 +45,9 @@ def creation_pages(parts: Parts) -> APIRouter:
     @routes.get("/new")
     def new(request: Request, session: LoggedIn, blueprint: str | None = None) -> Response:
         known = _offered(parts, session.caller)
-        path = blueprint or (str(known[0].path) if len(known) == 1 else None)
-        if path is None:
+        # An empty one asks for the choice, also where there is only one.
+        path = str(known[0].path) if blueprint is None and len(known) == 1 else blueprint
+        if not path:
             return _choose(request, session, known, None)
         try:
             choices = choices_of(_allowed(known, session.caller, path))

@@ -47,7 +47,7 @@ _TONES: dict[str, Tone] = {
     Health.STARTING: _MOVING,
     Health.HEALTHY: _GOOD,
     Health.UNHEALTHY: _BAD,
-    Outcome.ACCEPTED: _MOVING,
+    Outcome.ACCEPTED: Tone("moving", "check"),
     Outcome.DONE: _GOOD,
     Outcome.REFUSED: _BAD,
     TokenStatus.GOOD: _GOOD,
@@ -75,9 +75,12 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def ahead(moment: datetime, now: datetime) -> str:
-    """``in 3 h``, or ``now`` for what is due."""
+    """``in 3 h``, to the nearest unit, or ``now`` for what is due."""
     seconds = (moment - now).total_seconds()
-    return "now" if seconds <= 0 else f"in {span(seconds)}"
+    if seconds <= 0:
+        return "now"
+    unit_s = next((unit_s for unit_s, _ in _UNITS if seconds >= unit_s * 1.5), 1)
+    return f"in {span(round(seconds / unit_s) * unit_s)}"
 
 
 def clock(moment: datetime) -> str:
