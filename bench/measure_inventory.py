@@ -84,7 +84,7 @@ def _list(inventory: Inventory, bare: sqlite3.Connection) -> Row:
         assert text.count('"targets"') == MACHINES
 
     def peer() -> None:
-        columns = "environment, name, stack, slug, branch, type, role, address"
+        columns = "name, stack, slug, branch, type, role, address"
         sql = f"SELECT {columns} FROM machines ORDER BY environment, name"
         assert len(bare.execute(sql).fetchall()) == MACHINES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import itertools
 import json
@@ -10,9 +9,7 @@ import os
 import shutil
 import signal
 import socket
-import socketserver
 import subprocess
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -24,11 +21,13 @@ import pytest
 from tests.real import host
 from tests.real.inventory_site import lay_out, surroundings
 from tests.real.reboot import machine_pids
-from tests.real.site import REGION, REPOSITORY, RUN, Site, stop_daemon, wait_until
+from tests.real.site import PORT, REGION, REPOSITORY, RUN, Site, stop_daemon, wait_until
 
 ENVIRONMENT = "park/feature-x"
 HOSTS = ["backend1.feature-x.park", "backend2.feature-x.park", "client1.feature-x.park"]
 TIMEOUT_S = 120
+WEB_PORT = PORT + 10
+"""Of API and page: the tests' region leaves it where it is by default."""
 
 
 @pytest.fixture(scope="module")
@@ -288,35 +287,6 @@ def test_the_keys_are_roots_alone(ssh_config: Path) -> None:
 # Prometheus.
 
 
-class _Relay(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
-@contextlib.contextmanager
-def api_on_loopback() -> Iterator[int]:
-    """The daemon's API for a program that cannot speak to a unix socket; its port."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            target = self.rfile.readline().split()[1].decode()
-            with socket.socket(socket.AF_UNIX) as daemon:
-                daemon.connect(str(RUN / "daemon.sock"))
-                head = f"GET {target} HTTP/1.1\r\nHost: greenroom\r\nConnection: close\r\n\r\n"
-                daemon.sendall(head.encode())
-                while chunk := daemon.recv(65536):
-                    self.wfile.write(chunk)
-
-    with _Relay(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -324,39 +294,41 @@ def free_port() -> int:
 
 
 def test_prometheus_finds_and_scrapes_every_machine(park: Site, tmp_path: Path) -> None:
-    with api_on_loopback() as api_port:
-        config = {
-            "scrape_configs": [
-                {
-                    "job_name": "nodes",
-                    "scrape_interval": "1s",
-                    "http_sd_configs": [
-                        {
-                            "url": f"http://127.0.0.1:{api_port}/v1/inventory/http_sd?port=9100",
-                            "refresh_interval": "1s",
-                        }
-                    ],
-                }
-            ]
-        }
-        (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-        said(run(tmp_path, "promtool", "check", "config", "prometheus.yml"))
-        port = free_port()
-        words = (
-            "prometheus",
-            "--config.file=prometheus.yml",
-            f"--web.listen-address=127.0.0.1:{port}",
-            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+    token = park.data("token", "create", f"prometheus-{os.getpid()}", "--role", "viewer")["token"]
+    (tmp_path / "token").write_text(token)
+    config = {
+        "scrape_configs": [
+            {
+                "job_name": "nodes",
+                "scrape_interval": "1s",
+                "http_sd_configs": [
+                    {
+                        "url": f"http://127.0.0.1:{WEB_PORT}/v1/inventory/http_sd?port=9100",
+                        "authorization": {"credentials_file": str(tmp_path / "token")},
+                        "refresh_interval": "1s",
+                    }
+                ],
+            }
+        ]
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
+    said(run(tmp_path, "promtool", "check", "config", "prometheus.yml"))
+    port = free_port()
+    words = (
+        "prometheus",
+        "--config.file=prometheus.yml",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+    )
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            words, cwd=tmp_path, env=surroundings(tmp_path), stdout=log, stderr=log
         )
-        with (tmp_path / "log").open("wb") as log:
-            server = subprocess.Popen(
-                words, cwd=tmp_path, env=surroundings(tmp_path), stdout=log, stderr=log
-            )
-        try:
-            wait_until(lambda: sorted(scraped(port)) == HOSTS, timeout_s=TIMEOUT_S)
-        finally:
-            server.terminate()
-            server.wait()
+    try:
+        wait_until(lambda: sorted(scraped(port)) == HOSTS, timeout_s=TIMEOUT_S)
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def scraped(port: int) -> list[str]:

@@ -141,7 +141,7 @@ def test_keys_are_made_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_prometheus_gets_a_group_for_each_machine() -> None:
-    row = ("photos/x", "web1", "photos", "x", 'x"\\y', "web", "frontend", "10.213.0.10")
+    row = ("web1", "photos", "x", 'x"\\y', "web", "frontend", "10.213.0.10")
     assert (
         json.loads(render_http_sd([row, row], 9100))
         == [

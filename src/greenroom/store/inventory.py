@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
+    and_,
     delete,
     func,
     insert,
@@ -26,8 +29,8 @@ CHANGES_KEPT = timedelta(days=30)
 CHANGES_MAX = 500_000
 """Whichever comes first; the oldest are forgotten."""
 
-Target = tuple[str, str, str, str, str, str, str, str]
-"""Environment, name, stack, slug, branch, type, role and address."""
+Target = tuple[str, str, str, str, str, str, str]
+"""Name, stack, slug, branch, type, role and address."""
 
 
 def find_machines(
@@ -39,7 +42,7 @@ def find_machines(
 ) -> tuple[MachineRecord, ...]:
     """The machines that match, by environment and name, from behind ``after``."""
     columns = select(machines.c.environment, machines.c.name, machines.c.record_json)
-    wanted = columns.where(*_conditions(query))
+    wanted = _matching(columns, query)
     if after is not None:
         wanted = wanted.where(tuple_(machines.c.environment, machines.c.name) > tuple_(*after))
     rows = connection.execute(wanted.order_by(machines.c.environment, machines.c.name).limit(limit))
@@ -50,8 +53,8 @@ def find_targets(connection: Connection, query: MachineQuery) -> Sequence[Target
     """What a monitoring system is told of the machines that match, as bare rows: there may be a
     hundred thousand."""
     c = machines.c
-    columns = (c.environment, c.name, c.stack, c.slug, c.branch, c.type, c.role, c.address)
-    wanted = select(*columns).where(*_conditions(query), c.health != "stopped")
+    columns = (c.name, c.stack, c.slug, c.branch, c.type, c.role, c.address)
+    wanted = _matching(select(*columns), query).where(c.health != "stopped")
     rows = connection.execute(wanted.order_by(c.environment, c.name))
     return rows.all()
 
@@ -137,20 +140,27 @@ def _conditions(query: MachineQuery) -> list[ColumnElement[bool]]:
         c.health: query.health,
     }
     conditions = [column == value for column, value in plain.items() if value is not None]
-    if query.branch is not None:
-        conditions.append(_on_branch(query.role, query.branch))
     if query.stacks is not None:
         conditions.append(c.stack.in_(sorted(query.stacks)))
     return conditions
 
 
-def _on_branch(role: str | None, branch: str) -> ColumnElement[bool]:
-    """By slug or by branch, each by its own index: of an OR of the two SQLite makes a scan."""
+def _matching(wanted: Select[Any], query: MachineQuery) -> Select[Any]:
+    """``wanted`` of the machines that match.
+
+    A branch is looked for by slug and by name, each by its own index, and then joined: given an OR
+    or an IN, SQLite looks through all machines of the role (measured: 80 ms of 100,000).
+    """
     c = machines.c
-    of_role = [] if role is None else [c.role == role]
-    keys = select(c.environment, c.name)
-    found = union(keys.where(c.slug == branch, *of_role), keys.where(c.branch == branch, *of_role))
-    return tuple_(c.environment, c.name).in_(found)
+    conditions = _conditions(query)
+    if query.branch is None:
+        return wanted.where(*conditions)
+    keys = select(c.environment, c.name).where(*conditions)
+    found = union(
+        keys.where(c.slug == query.branch), keys.where(c.branch == query.branch)
+    ).subquery()
+    is_found = and_(c.environment == found.c.environment, c.name == found.c.name)
+    return wanted.join(found, is_found)
 
 
 def _row(record: MachineRecord) -> dict[str, object]:

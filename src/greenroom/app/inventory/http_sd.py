@@ -30,6 +30,6 @@ def render_http_sd(targets: Iterable[Target], port: int) -> str:
     groups = (
         f'{{"targets":["{address}:{port}"],"labels":'
         f'{{"machine":"{name}",{labels(stack, slug, branch, type_, role)}}}}}'
-        for _, name, stack, slug, branch, type_, role, address in targets
+        for name, stack, slug, branch, type_, role, address in targets
     )
     return "[" + ",\n".join(groups) + "]\n"
