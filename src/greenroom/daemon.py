@@ -99,6 +99,9 @@ def serve(region: Region) -> None:
         reconciler = _reconciler(control, provider, ledger, webhooks)
         try:
             _admit_again(control, provider)
+            # Before anything goes on: a proof that a crash interrupted asks for them at once, and
+            # whoever connects is served as soon as the loop runs.
+            inside = _inside_listeners(provider)
             control.recover()
             inventory.start()
             courier.start()
@@ -123,7 +126,7 @@ def serve(region: Region) -> None:
                     region,
                 )
                 site = make_site(parts, api, region, hosts)
-                asyncio.run(_serve_until_told(region, provider, api, site, listener))
+                asyncio.run(_serve_until_told(region, provider, api, site, inside, listener))
         finally:
             scheduler.close()
             jobs.close()
@@ -277,20 +280,25 @@ def _only_one(region: Region) -> Iterator[None]:
         yield
 
 
+def _inside_listeners(provider: LocalProvider) -> list[socket.socket]:
+    """Where machines find metadata, buckets and wait handles."""
+    return [
+        open_listener(provider.layout, address, _SERVICE_PORT)
+        for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
+    ]
+
+
 async def _serve_until_told(
     region: Region,
     provider: LocalProvider,
     api: FastAPI,
     site: ASGIApp,
+    inside: list[socket.socket],
     listener: socket.socket | None,
 ) -> None:
     services = RegionServices(
         provider.layout, provider.residents, provider.signals, provider.health_words
     )
-    inside = [
-        open_listener(provider.layout, address, _SERVICE_PORT)
-        for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
-    ]
     questions = open_datagrams(provider.layout, ANSWER_ADDRESS, ANSWER_PORT)
     api_server = _Server(api, http=PeerProtocol)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
