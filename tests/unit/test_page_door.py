@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
+from sqlalchemy import update
 from starlette.types import Receive, Scope, Send
 from tests.unit.app_stage import Stage
 from tests.unit.page_stage import COOKIE, PageStage, Visitor, problem_of, somebody
@@ -21,6 +22,7 @@ from greenroom.errors import UsageError
 from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.peer import Peer
 from greenroom.region import Region
+from greenroom.store.access_tables import tokens
 from greenroom.web.openapi import GreenroomApi
 from greenroom.web.page.asking import own_path
 from greenroom.web.page.guard import CONTENT_POLICY
@@ -169,6 +171,22 @@ def test_a_login_by_token_ends_with_the_token(page: PageStage) -> None:
     wrong = Visitor(page).send("POST", "/login", b"token=grt_nonsense")
     assert wrong.status_code == 403
     assert "this is not a token" in wrong.text
+
+
+def test_a_login_by_token_is_worth_that_token_whatever_it_is_called(page: PageStage) -> None:
+    """A ledger may hold such a name from before it was refused."""
+    root = somebody(Role.OPERATOR, name="root")
+    everything = Grant(stack=EVERY_STACK, role=Role.OPERATOR)
+    mighty, _ = page.access.tokens.create(root, "boss", [everything])
+    _, text = page.access.tokens.create(root, "small", [Grant(stack="photos", role=Role.VIEWER)])
+    with page.stage.database.write() as connection:
+        small = tokens.c.name == "small"
+        connection.execute(update(tokens).where(small).values(name=mighty.id))
+
+    found = page.sessions.find(page.sessions.by_token(text, "here"))
+
+    assert found is not None
+    assert found.caller.grants == (Grant(stack="photos", role=Role.VIEWER),)
 
 
 def test_a_session_ends_by_logout_and_by_time(page: PageStage, clock: Steps) -> None:

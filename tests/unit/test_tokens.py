@@ -63,9 +63,21 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
 
 
 def test_a_token_opens_what_it_was_made_for(hall: Hall) -> None:
-    caller = hall.tokens.verify(hall.new(Role.DEVELOPER, "photos"))
+    grant = Grant(stack="photos", role=Role.DEVELOPER)
+    token, text = hall.tokens.create(ROOT, "ann", [grant])
 
-    assert caller == Caller(name="ann", grants=(Grant(stack="photos", role=Role.DEVELOPER),))
+    assert hall.tokens.verify(text) == Caller(name="ann", grants=(grant,), token=token.id)
+
+
+def test_no_token_is_called_what_could_be_the_id_of_another(hall: Hall) -> None:
+    with pytest.raises(InputError) as refused:
+        hall.new(name="tok-0123456789ab")
+
+    assert (refused.value.code, refused.value.message) == (
+        "E_TOKEN_NAME",
+        "'tok-0123456789ab' is no name for a token: one that begins with tok- could be taken for "
+        "another token's id",
+    )
 
 
 def test_the_ledger_holds_the_hash_of_a_token_and_not_the_token(hall: Hall) -> None:

@@ -82,9 +82,7 @@ class Sessions:
     def by_token(self, text: str, origin: str) -> str:
         """Log in by an API token; raises LoginError E_TOKEN_…, or BusyError E_LOGIN_RATE."""
         caller = self._access.logins.by_token(text, origin)
-        token = self._access.tokens.find(caller.name)
-        assert token is not None, "a token that was verified is in the ledger"
-        return self._open(caller, token.id)
+        return self._open(caller, caller.token)
 
     def find(self, key: str) -> Session | None:
         """Who a key belongs to; None if it opens nothing (any more)."""

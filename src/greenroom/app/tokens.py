@@ -32,9 +32,11 @@ from greenroom.store.tokens import (
     mark_revoked,
     mark_used,
     token_of,
+    token_of_id,
 )
 
 PREFIX = "grt_"
+ID_PREFIX = "tok-"
 EXPIRES_S = 30 * 86400.0
 EXPIRES_MAX_S = 366 * 86400.0
 
@@ -73,7 +75,7 @@ class Tokens:
         now = self._clock.now()
         text = f"{PREFIX}{self._tag}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         token = TokenView(
-            id=f"tok-{secrets.token_hex(6)}",
+            id=f"{ID_PREFIX}{secrets.token_hex(6)}",
             name=name,
             grants=tuple(dict.fromkeys(grants)),
             created_by=caller.name,
@@ -110,19 +112,15 @@ class Tokens:
         now = self._clock.now()
         _refuse_useless(token, now)
         self._note_use(token, now)
-        return Caller(name=token.name, grants=token.grants)
-
-    def find(self, text: str) -> TokenView | None:
-        """The token of that id, or else the one of that name: not a revoked one, or the newest."""
-        with self._database.read() as connection:
-            return find_token(connection, text)
+        return Caller(name=token.name, grants=token.grants, token=token.id)
 
     def caller_now(self, token: str) -> Caller | None:
         """Whose the token of that id is; None once it opens nothing any more."""
-        found = self.find(token)
+        with self._database.read() as connection:
+            found = token_of_id(connection, token)
         if found is None or found.status_at(self._clock.now()) is not TokenStatus.GOOD:
             return None
-        return Caller(name=found.name, grants=found.grants)
+        return Caller(name=found.name, grants=found.grants, token=found.id)
 
     def all(self, caller: Caller) -> tuple[TokenView, ...]:
         """The tokens that ``caller`` may see: those of stacks whose tokens are theirs to make.
@@ -186,6 +184,13 @@ def _refuse_malformed(name: str, grants: Sequence[Grant], expires_s: float) -> N
             "E_TOKEN_NAME",
             f"{name[:60]!r} is no name for a token: expected at most 40 of a-z, 0-9, '.', '_' "
             "and '-', a letter or digit at both ends, and not root",
+        )
+    if name.startswith(ID_PREFIX):
+        raise InputError(
+            "E_TOKEN_NAME",
+            f"{name!r} is no name for a token: one that begins with {ID_PREFIX} could be taken for "
+            "another token's id",
+            hint=f"greenroom token create {name.removeprefix(ID_PREFIX) or 'NAME'} --role ROLE",
         )
     if not grants:
         raise InputError("E_TOKEN_GRANTS", f"the token {name} would open nothing: name a role")

@@ -94,11 +94,13 @@ class Grant:
 class Caller:
     """Who asks. ``name`` is what the audit log and operations show: ``root`` for a login by the
     unix socket, a token's name, or the part of greenroom that acts by itself. ``origin`` is where
-    the request came from: an address, or the process at the other end of the unix socket."""
+    the request came from: an address, or the process at the other end of the unix socket. ``token``
+    is the id of the token that was shown, empty where none was: a name may be given again."""
 
     name: str
     grants: tuple[Grant, ...]
     origin: str = ""
+    token: str = ""
 
     @classmethod
     def system(cls, part: str) -> Caller:

@@ -40,6 +40,12 @@ def token_of(connection: Connection, sha256: str) -> TokenView | None:
     return None if found is None else _view(found)
 
 
+def token_of_id(connection: Connection, token: str) -> TokenView | None:
+    """The token of exactly that id, whatever others are called."""
+    row = connection.execute(select(tokens).where(tokens.c.id == token)).mappings().one_or_none()
+    return None if row is None else _view(row)
+
+
 def find_token(connection: Connection, text: str) -> TokenView | None:
     """The token of that id, or else the one of that name: not a revoked one, or the newest."""
     query = (
