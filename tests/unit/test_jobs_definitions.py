@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from app_stage import request
 from blueprint_values import PHOTOS, blueprint_of, faults_of
-from jobs_stage import ANNA, ROOT, JobStage, job
+from jobs_stage import ANNA, OLGA, ROOT, JobStage, job
 
 from greenroom.app.jobs.definitions import read_jobs
-from greenroom.errors import InputError
+from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import Role
 from greenroom.model.jobs import (
     Approval,
@@ -298,3 +298,25 @@ def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
     stage.stage.control.submit(elsewhere, ROOT)
     assert registered() == names
     stage.close()
+
+
+@pytest.mark.parametrize("user", ["root", "www-data"])
+def test_only_an_operator_of_every_stack_says_who_a_job_runs_as(tmp_path: Path, user: str) -> None:
+    stage = JobStage(tmp_path, (job("old"),))
+    stage.definitions = (job("new", user=user),)
+    blueprint = Path("/srv/photos/greenroom.yaml")
+
+    with pytest.raises(RefusedError) as told:
+        stage.jobs.register(blueprint, OLGA)
+    stage.stage.control.submit(request("a"), OLGA)
+    mine = [view.name for view in stage.jobs.jobs(ROOT) if not view.built_in]
+    registered = stage.jobs.register(blueprint, ROOT)
+    stage.close()
+
+    assert told.value.code == "E_FORBIDDEN"
+    assert told.value.message == (
+        f"registering photos/new with user: {user} takes the role operator on every stack, which "
+        "olga has not"
+    )
+    assert mine == ["photos/old"]
+    assert [view.name for view in registered] == ["photos/new"]

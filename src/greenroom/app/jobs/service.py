@@ -30,7 +30,7 @@ from greenroom.app.jobs.views import view_execution, view_job
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.rights import require
 from greenroom.errors import GreenroomError, InputError, RefusedError
-from greenroom.model.access import EVERY_STACK, ITSELF, Action, Caller
+from greenroom.model.access import EVERY_STACK, ITSELF, Action, Caller, allows
 from greenroom.model.jobs import (
     MASK,
     ExecutionStatus,
@@ -123,10 +123,11 @@ class Jobs:
         """Have the stack's jobs be those of this blueprint, which they are until the next time.
 
         Raises InputError E_BLUEPRINT with all faults; RefusedError E_FORBIDDEN for anybody but an
-        operator of the stack: a definition says who its commands run as.
+        operator of the stack, and of every stack where a definition names the user.
         """
         stack, found = self._read_jobs(blueprint)
         require(caller, Action.REGISTER_JOBS, stack)
+        _require_users(found, caller)
         with self._database.write() as connection:
             replace_jobs(
                 connection,
@@ -529,6 +530,21 @@ class Jobs:
             require(caller, Action.RUN_JOB, record.stack)
             if record.job.run is not None:
                 require_who(record.job.run, caller, record.stack, "aborting it")
+
+
+def _require_users(found: Sequence[Job], caller: Caller) -> None:
+    """A user of this host is no stack's: whoever runs commands as root, or as the user of another
+    stack's jobs, has all stacks."""
+    named = [job for job in found if job.user is not None]
+    if named and not allows(caller, Action.REGISTER_JOBS, EVERY_STACK, production=True):
+        job = named[0]
+        raise RefusedError(
+            "E_FORBIDDEN",
+            f"registering {job.full_name} with user: {job.user} takes the role operator on every "
+            f"stack, which {caller.name} has not",
+            hint="leave out user: and it runs with no rights on this host, or have somebody who is "
+            "operator of every stack register it",
+        )
 
 
 def _seen(record: ExecutionRecord | None, caller: Caller) -> ExecutionRecord | None:
