@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_stage import ROOT, ApiStage, standing
 from asgi_client import requested
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from greenroom.app.answers import Answers
 from greenroom.errors import RefusedError
+from greenroom.model.peer import Peer
 
 DESTROY = {"kind": "destroy", "environment": "photos/feature-x"}
 
@@ -105,6 +111,74 @@ def test_a_token_is_told_once_also_to_who_asks_again(stage: ApiStage) -> None:
     with stage.stage.database.read() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM answers").all()
     assert made.json()["token"] not in repr(rows)
+
+
+def test_a_login_link_is_told_once_and_not_kept(stage: ApiStage) -> None:
+    root = {"peer": Peer(pid=1, uid=0, gid=0)}
+    ask = partial(stage.ask, "POST", "/v1/web/tickets", {"Idempotency-Key": "k1"}, state=root)
+    made = ask()
+
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+    assert ask().json()["code"] == "E_ANSWER_ONCE"
+    with stage.stage.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM answers").all()
+    assert made.json()["url"].partition("ticket=")[2] not in repr(rows)
+
+
+def test_a_token_that_was_revoked_gets_no_kept_answer(stage: ApiStage) -> None:
+    login = stage.token("operator", name="ann")
+    assert post(stage, login, "k1").status_code == 202
+    stage.access.tokens.revoke(ROOT, "ann")
+
+    again = post(stage, login, "k1")
+
+    assert (again.status_code, again.json()["code"]) == (401, "E_TOKEN_REVOKED")
+
+
+def test_a_name_that_is_given_again_gets_no_answer_of_the_one_before(stage: ApiStage) -> None:
+    first = post(stage, stage.token("operator", name="ann"), "k1")
+    stage.stage.finish(first.json()["id"])
+    stage.access.tokens.revoke(ROOT, "ann")
+
+    other = post(stage, stage.token("operator", name="ann"), "k1")
+
+    assert other.json()["code"] == "E_NO_ENVIRONMENT"
+
+
+@pytest.mark.parametrize("key", [[], [(b"idempotency-key", b"k1")]])
+def test_a_request_that_breaks_off_does_nothing(
+    stage: ApiStage, key: list[tuple[bytes, bytes]]
+) -> None:
+    """Although what came could be read as a whole one."""
+    token = stage.token("operator")["Authorization"].encode()
+    json_type = (b"content-type", b"application/json")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/operations",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"authorization", token), json_type, *key],
+        "client": ("testclient", 1),
+    }
+    part = {"type": "http.request", "body": json.dumps(DESTROY).encode(), "more_body": True}
+    messages = iter([part])
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    with suppress(ClientDisconnect):
+        asyncio.run(stage.api(scope, receive, send))
+
+    assert kinds(stage) == ["create"]
+    assert not [each for each in answers if 200 <= each.get("status", 0) < 300]
 
 
 def test_an_answer_that_a_crash_took_is_called_lost(stage: ApiStage) -> None:

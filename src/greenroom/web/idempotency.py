@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from greenroom.app.answers import Answers
 from greenroom.errors import GreenroomError, UsageError
+from greenroom.model.access import Caller
 from greenroom.store.answers import Answer
-from greenroom.web.access import CALLER_KEY
+from greenroom.web.access import CALLER_KEY, caller_of
 from greenroom.web.limits import too_large
 from greenroom.web.problems import answer_of
 
@@ -45,11 +47,21 @@ class Idempotency:
             await answer_of(UsageError("E_REQUEST", words))(scope, receive, send)
             return
         try:
+            # Before a kept answer is looked for: a token that was revoked gets none.
+            caller = await asyncio.to_thread(caller_of, Request(scope, receive))
             body = await _whole(receive)
+        except GreenroomError as error:
+            await answer_of(error)(scope, receive, send)
+            return
         except HTTPException:
             await answer_of(too_large())(scope, receive, send)
             return
-        place = _digest(_who(scope), key)
+        except ClientDisconnect:
+            # Half a request is none, even where the half could be read as a whole one.
+            return
+        # The route need not ask again who it is.
+        scope[CALLER_KEY] = caller
+        place = _digest(*_who(caller), key)
         async with self._turn(place):
             await self._once(place, _digest(scope["path"], body), body, scope, receive, send)
 
@@ -126,6 +138,8 @@ async def _whole(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
@@ -140,16 +154,11 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _who(scope: Scope) -> str:
-    """Whose key it is: two callers may choose the same one."""
-    let_in = scope.get(CALLER_KEY)
-    if let_in is not None:
-        return f"name {let_in.name}"
-    token = Headers(scope=scope).get("authorization")
-    if token is not None:
-        return f"token {token}"
-    peer = scope.get("state", {}).get("peer")
-    return f"uid {peer.uid}" if peer is not None else ""
+def _who(caller: Caller) -> list[str]:
+    """Whose key it is: two callers may choose the same one, and a token's name may be given again.
+    The rights are part of it: with other ones than then, the request is judged anew."""
+    who = f"token {caller.token}" if caller.token else f"name {caller.name}"
+    return [who, *(f"{grant.role} of {grant.stack}" for grant in caller.grants)]
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from greenroom.app.sessions import TICKET_TTL_S, Sessions
@@ -27,7 +27,7 @@ def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
     @routes.post(
         "/v1/web/tickets", status_code=201, dependencies=[needs_login(recorded=Outcome.DONE)]
     )
-    def create_login_link(request: Request, caller: Asking) -> LoginLink:
+    def create_login_link(request: Request, response: Response, caller: Asking) -> LoginLink:
         """A link that logs a browser in once, as who asks on the unix socket."""
         if peer_of(request) is None or bearer_of(request) is not None:
             # A login by token ends with the token; one by a link could outlive it.
@@ -36,6 +36,7 @@ def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
                 "login links are given on the daemon's unix socket, to who needs no token there",
                 hint="the page takes the token itself",
             )
+        response.headers["Cache-Control"] = "no-store"
         if place.url is None:
             raise HostError("E_WEB_PORT", place.notice, hint="greenroom serve --stop, then again")
         url = f"{place.url}/login?ticket={sessions.ticket(caller)}"
