@@ -140,9 +140,12 @@ def test_who_loses_the_lock_with_the_server_does_not_write_beside_its_successor(
     with successor.write():
         pass
 
-    with pytest.raises(RefusedError, match="is held by greenroom"), ledger.write():
+    with pytest.raises(HostError, match="is held by greenroom") as held, ledger.write():
         pass
+    assert held.value.code == "E_LEDGER_AWAY"
     successor.close()
+    with ledger.write() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
 def test_an_ending_waits_for_the_server(

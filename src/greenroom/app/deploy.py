@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 
 from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.verdict import keep_proof, look_again
@@ -66,8 +67,8 @@ def _deploy_and_prove(operation: Operation) -> tuple[tuple[MachineReport, ...], 
             continue
         reports = _merged(reports, _deploy(operation, machine))
         # At once: if a later machine fails, this one runs its new artifact all the same.
-        with operation.ports.database.write() as connection:
-            save_reports(connection, operation.environment.name, reports)
+        save = partial(save_reports, name=operation.environment.name, reports=reports)
+        operation.ports.journal.write(save)
 
     def prove() -> str:
         prove = operation.ports.provider.prove

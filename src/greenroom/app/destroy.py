@@ -22,8 +22,9 @@ def run_destroy(ports: Ports, operation_id: str, steps: Steps) -> None:
     if operation is None:
         return
     name = operation.environment.name
-    with ports.database.write() as connection:
-        set_status(connection, name, EnvironmentStatus.DESTROYING)
+    ports.journal.write(
+        lambda connection: set_status(connection, name, EnvironmentStatus.DESTROYING)
+    )
     if (notice := _loss(operation)) is not None:
         operation.progress.notice(notice)
     try:

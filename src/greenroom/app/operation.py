@@ -143,13 +143,10 @@ class Operation:
 
 def begin(ports: Ports, operation_id: str, steps: Steps) -> Operation | None:
     """Take up the operation; None when there is nothing left to do for it."""
-    # Deferred: that it runs is worth no wait for the disk, since a power failure ends it anyway.
-    with ports.database.write_deferred() as connection:
-        record = find_operation(connection, operation_id)
-        if record is None or record.status.final:
-            return None
-        environment = find_environment(connection, record.environment)
-        set_running(connection, operation_id)
+    taken = ports.journal.write_deferred(partial(_take_up, operation_id))
+    if taken is None:
+        return None
+    record, environment = taken
     if environment is None:
         raise BugError("E_BUG", f"{operation_id} has no environment {record.environment}")
     flag = ports.flags.of(operation_id, what_is_done(record))
@@ -166,6 +163,17 @@ def begin(ports: Ports, operation_id: str, steps: Steps) -> Operation | None:
         progress=progress,
         cancel=flag,
     )
+
+
+def _take_up(
+    operation_id: str, connection: Connection
+) -> tuple[OperationRecord, EnvironmentRecord | None] | None:
+    record = find_operation(connection, operation_id)
+    if record is None or record.status.final:
+        return None
+    environment = find_environment(connection, record.environment)
+    set_running(connection, operation_id)
+    return record, environment
 
 
 def what_is_done(record: OperationRecord) -> str:

@@ -54,9 +54,12 @@ def run_start(ports: Ports, operation_id: str, steps: Steps) -> None:
     if operation is None:
         return
     name, lifetime = operation.environment.name, operation.environment.stack.lifetime
-    with ports.database.write() as connection:
+
+    def starting(connection: Connection) -> None:
         set_status(connection, name, EnvironmentStatus.STARTING, Verdict.NOT_VERIFIED)
         mark_started(connection, name, awake_until(lifetime, ports.clock.now()))
+
+    ports.journal.write(starting)
     _run(operation, _write_nothing)
 
 

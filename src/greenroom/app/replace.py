@@ -52,9 +52,9 @@ def run_replace(ports: Ports, operation_id: str, steps: Steps) -> None:
 def replace_machines(operation: Operation, kind: TimedKind) -> None:
     """Replace them and end the operation; a drill has a client read the endpoints meanwhile."""
     name = operation.environment.name
-    with operation.ports.database.write() as connection:
-        # What was proved does not hold while a machine is away.
-        set_status(connection, name, EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+    # What was proved does not hold while a machine is away.
+    away = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+    operation.ports.journal.write(lambda connection: set_status(connection, name, *away))
     run = _Run(operation, kind)
     try:
         proof = operation.guarded(run.through)
@@ -192,8 +192,8 @@ class _Run:
             replace(fresh, restore=old.restore) if old.machine == fresh.machine else old
             for old in self.reports
         )
-        with self._operation.ports.database.write() as connection:
-            save_reports(connection, self._operation.environment.name, self.reports)
+        name, reports = self._operation.environment.name, self.reports
+        self._operation.ports.journal.write(lambda c: save_reports(c, name, reports))
 
     def _prove_again(self, machine: Machine, thrown_at: str) -> str:
         operation = self._operation

@@ -30,8 +30,8 @@ def run_stop(ports: Ports, operation_id: str, steps: Steps) -> None:
     if operation is None:
         return
     name = operation.environment.name
-    with ports.database.write() as connection:
-        set_status(connection, name, EnvironmentStatus.STOPPING, Verdict.NOT_VERIFIED)
+    stopping = (EnvironmentStatus.STOPPING, Verdict.NOT_VERIFIED)
+    ports.journal.write(lambda connection: set_status(connection, name, *stopping))
     try:
         held = operation.guarded(lambda: _halt(operation))
     except GreenroomError as error:

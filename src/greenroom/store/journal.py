@@ -11,8 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -25,6 +27,8 @@ FLUSH_INTERVAL_S = 0.05
 _RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -81,16 +85,28 @@ class Journal:
         the ledger's disk is full or its server away it waits: an ending that is lost would let its
         operation stand unfinished for ever.
         """
+        event = self._outlast(partial(self._settle_once, operation, make, write))
+        self._tell(operation)
+        return event
+
+    def write(self, write: Callable[[Connection], _T]) -> _T:
+        """Commit ``write``, and wait for the ledger as ``settle`` does: what an operation that has
+        begun writes on its way must not leave it standing between its beginning and its end."""
+
+        return self._outlast(partial(_committed, self._database.write, write))
+
+    def write_deferred(self, write: Callable[[Connection], _T]) -> _T:
+        """The same, for what a power failure may take back."""
+        return self._outlast(partial(_committed, self._database.write_deferred, write))
+
+    def _outlast(self, work: Callable[[], _T]) -> _T:
         while True:
             try:
-                event = self._settle_once(operation, make, write)
+                return work()
             except HostError as error:
                 if error.code not in PASSING or self._closing.wait(_RETRY_S):
                     raise
-                _logger.error("%s: %s", operation, error.message)
-            else:
-                self._tell(operation)
-                return event
+                _logger.error("%s", error.message)
 
     def _settle_once(
         self,
@@ -203,3 +219,10 @@ class Journal:
                 _logger.exception("the journal could not be written")
                 self._closing.wait(_RETRY_S)
                 self._due.set()
+
+
+def _committed(
+    begin: Callable[[], AbstractContextManager[Connection]], write: Callable[[Connection], _T]
+) -> _T:
+    with begin() as connection:
+        return write(connection)

@@ -17,14 +17,24 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from greenroom.errors import HostError, RefusedError
+from greenroom.errors import GreenroomError, HostError, RefusedError
 from greenroom.store.engines import DEFERRED, Engines
 
 _LOCK = 0x67726E726D  # "grnrm": of the whole database, since a database holds one ledger.
 _LOCK_PATIENCE_S = 3.0
 """A daemon that was killed holds the lock until the server notices that its connection is gone."""
 _LOCK_PAUSE_S = 0.1
-_CONNECT_TIMEOUT_S = 5
+_LIVELINESS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # The same at the server's end, which otherwise holds the lock of a connection that is gone for
+    # hours: a network that was cut tells neither side.
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+"""How soon each end notices that the other is gone (libpq's and the server's settings)."""
 _WAITING_WRITERS_S = 60.0
 _FULL = ("53100",)
 
@@ -32,7 +42,7 @@ _FULL = ("53100",)
 def postgresql_engines(url: URL) -> Engines:
     """The writer's pool is a single connection, which holds the ledger's lock."""
     name = f"greenroom {socket.gethostname()} {os.getpid()}"
-    connect = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": name[:63]}
+    connect = {"application_name": name[:63], **_LIVELINESS}
     # Parameters are hidden, as an error's text goes into the log and they hold the environments'
     # secrets. Connections are tried before use: the server may have been restarted meanwhile.
     shared: dict[str, Any] = {
@@ -44,7 +54,7 @@ def postgresql_engines(url: URL) -> Engines:
     writer = create_engine(
         url, pool_size=1, max_overflow=0, pool_timeout=_WAITING_WRITERS_S, **shared
     )
-    event.listen(writer, "connect", _take_lock)
+    event.listen(writer, "connect", _Lock().take)
     event.listen(writer, "begin", _begin)
     reader = create_engine(url, pool_size=8, max_overflow=24, **shared)
     snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -82,18 +92,34 @@ def _is_away(error: BaseException | None) -> bool:
     return state is None or state.startswith(("08", "57P"))
 
 
-def _take_lock(connection: psycopg.Connection[Any], _record: Any) -> None:
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while not _locked(connection):
-        if time.monotonic() > deadline:
-            raise RefusedError(
-                "E_LEDGER_HELD",
-                f"the ledger {connection.info.dbname} on {connection.info.host} is held by "
-                f"{_holder(connection)}",
-                hint="one daemon writes a ledger: stop the other, or give this one a database "
-                "of its own",
-            )
-        time.sleep(_LOCK_PAUSE_S)
+class _Lock:
+    """The ledger's lock, as one daemon takes it with each new connection."""
+
+    def __init__(self) -> None:
+        self._held_once = False
+
+    def take(self, connection: psycopg.Connection[Any], _record: Any) -> None:
+        """Raises RefusedError E_LEDGER_HELD; for a daemon that held it before, whose own lost
+        connection may be what the server still holds it for, HostError E_LEDGER_AWAY."""
+        deadline = time.monotonic() + _LOCK_PATIENCE_S
+        while not _locked(connection):
+            if time.monotonic() > deadline:
+                raise self._refusal(connection)
+            time.sleep(_LOCK_PAUSE_S)
+        self._held_once = True
+
+    def _refusal(self, connection: psycopg.Connection[Any]) -> GreenroomError:
+        info = connection.info
+        held = f"the ledger {info.dbname} on {info.host} is held by {_holder(connection)}"
+        if self._held_once:
+            hint = "stop one of two daemons; a connection that is dead ends by itself"
+            return HostError("E_LEDGER_AWAY", held, hint=hint)
+        return RefusedError(
+            "E_LEDGER_HELD",
+            held,
+            hint="one daemon writes a ledger: stop the other, or give this one a database of its "
+            "own",
+        )
 
 
 def _locked(connection: psycopg.Connection[Any]) -> bool:
