@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation import GenerationMode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
@@ -76,6 +77,14 @@ def _try(operation: Any, mode: GenerationMode, login: dict[str, str]) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def asks(case: Any) -> None:
-        case.call_and_validate(headers=login)
+        # A query cannot say an object: what is left of it on the wire may well be allowed.
+        assume(not any(isinstance(value, dict) for value in case.query.values()))
+        case.call_and_validate(headers={} if _without_login(case) else login)
 
     asks()
+
+
+def _without_login(case: Any) -> bool:
+    """Whether it is the login that is wrong; ours would put it right again."""
+    head = case.meta.components.get(ParameterLocation.HEADER)
+    return head is not None and head.mode.is_negative

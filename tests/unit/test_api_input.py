@@ -156,6 +156,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiStage]:
             "E_REQUEST",
             "query: unknown parameter 'bye'; did you mean 'by'?",
         ),
+        (
+            "GET",
+            "/v1/audit?since=0001-01-01T00:00:00%2B01:00",
+            b"",
+            422,
+            "E_TIME",
+            "0001-01-01T00:00:00+01:00 is no time in UTC",
+        ),
         ("GET", "/v1/audit?by=a&by=b", b"", 400, "E_REQUEST", "query: by is there 2 times"),
         (
             "GET",

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from greenroom.app.audit import Audit
 from greenroom.model.access import Action
 from greenroom.model.audit import AuditFilter, AuditView, Outcome
 from greenroom.web.access import Asking
+from greenroom.web.moments import Moment
 from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
 from greenroom.web.rights import needs_somewhere
 
@@ -70,8 +71,8 @@ def _wanted(
     on: Annotated[str | None, Query(description="An environment, a stack or a token.")] = None,
     action: str | None = None,
     outcome: Outcome | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     reference: Annotated[str | None, Query(description="An operation or execution.")] = None,
 ) -> AuditFilter:
     return AuditFilter(

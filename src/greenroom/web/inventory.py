@@ -9,7 +9,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse, Response
-from pydantic import AwareDatetime
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.inventory.ansible import render_ansible, render_ansible_host
@@ -31,6 +30,7 @@ from greenroom.model.inventory import (
 from greenroom.providers.local import ssh_keys
 from greenroom.region import Region
 from greenroom.web.access import Asking
+from greenroom.web.moments import Moment
 from greenroom.web.rights import needs_somewhere
 
 PAGE_MAX = 10_000
@@ -88,7 +88,7 @@ def _add_records(routes: APIRouter, inventory: Inventory) -> None:
     @routes.get("", dependencies=[needs_somewhere(Action.READ)])
     def list_machines(
         query: Asked,
-        at: AwareDatetime | None = None,
+        at: Moment | None = None,
         after: str | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
     ) -> MachinePage:
@@ -100,7 +100,7 @@ def _add_records(routes: APIRouter, inventory: Inventory) -> None:
     @routes.get("/changes", dependencies=[needs_somewhere(Action.READ)])
     def list_machine_changes(
         query: Asked,
-        since: AwareDatetime,
+        since: Moment,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
     ) -> tuple[MachineChange, ...]:
         """What came, went or changed since a time, the oldest first."""
