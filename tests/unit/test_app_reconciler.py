@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time as clocks
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.orphans import Orphans
 from greenroom.app.reconciler import Reconciler
 from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Warn
-from greenroom.errors import InputError, OperationError, RefusedError
+from greenroom.errors import HostError, InputError, OperationError, RefusedError
 from greenroom.jobs.memory import Crash
 from greenroom.model.access import ITSELF, Caller, Grant, Role
 from greenroom.model.events import OperationStatus
@@ -100,6 +100,11 @@ class Theatre:
     def status(self) -> EnvironmentStatus | None:
         views = self.stage.control.environments()
         return views[0].status if views else None
+
+    def left(self) -> timedelta:
+        (view,) = self.stage.control.environments()
+        assert view.expires_at is not None
+        return view.expires_at - self.clock.at
 
     def last(self) -> OperationRecord:
         with self.stage.database.read() as connection:
@@ -227,20 +232,60 @@ def test_a_warning_before_a_restart_is_no_reason_to_destroy_at_once(theatre: The
     assert theatre.status() is EnvironmentStatus.READY
 
 
-@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(hours=9), -timedelta(days=700)])
-def test_a_clock_that_is_set_takes_nobody_s_time(theatre: Theatre, jump: timedelta) -> None:
+def shift_of(actions: Iterable[Action]) -> timedelta:
+    (shift,) = actions
+    assert isinstance(shift, ShiftEnds)
+    return shift.jump
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(hours=9)])
+def test_a_clock_that_is_set_forward_takes_nobody_s_time(theatre: Theatre, jump: timedelta) -> None:
     theatre.stage.run(request())
     theatre.look(HOUR)
     theatre.clock.at += jump
 
-    assert theatre.look(timedelta(minutes=1)) == (ShiftEnds(by=jump),)
-    (view,) = theatre.stage.control.environments()
-    assert view.expires_at is not None
-    assert view.expires_at - theatre.clock.at == timedelta(hours=6, minutes=59)
-    assert any("environments keep the time that they had left" in line for line in theatre.told())
+    assert shift_of(theatre.look(timedelta(minutes=1))) == jump
+    assert theatre.left() == timedelta(hours=6, minutes=59)
+    told = "environments keep at least the time that they had left"
+    assert any(told in line for line in theatre.told())
 
     assert theatre.look_each_minute(timedelta(hours=5, minutes=58)) == []
     assert [type(a) for a in theatre.look_each_minute(timedelta(minutes=61))] == [Warn, Expire]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=7), timedelta(days=700)])
+def test_a_clock_that_was_ahead_at_the_start_and_is_corrected_takes_nobody_s_time(
+    theatre: Theatre, ahead: timedelta
+) -> None:
+    theatre.stage.run(request())
+    theatre.clock.at += ahead
+    theatre.rise_again()
+    theatre.look()
+    theatre.clock.at -= ahead
+
+    assert shift_of(theatre.look(timedelta(minutes=1))) == -ahead
+    assert theatre.left() == timedelta(hours=7, minutes=59)
+    assert theatre.look_each_minute(timedelta(hours=6, minutes=58)) == []
+    assert [type(a) for a in theatre.look_each_minute(timedelta(minutes=61))] == [Warn, Expire]
+
+
+def test_a_shift_that_could_not_be_written_is_made_up_for(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theatre.stage.run(request())
+    theatre.look()
+
+    def full(*_: object) -> None:
+        raise HostError("E_LEDGER_FULL", "the ledger's disk is full", hint="df -h")
+
+    theatre.clock.at += timedelta(hours=9)
+    with monkeypatch.context() as patched:
+        patched.setattr("greenroom.app.reconciler.shift_ends", full)
+        assert shift_of(theatre.look(timedelta(minutes=1))) == timedelta(hours=9)
+        assert shift_of(theatre.look(timedelta(minutes=1))) == timedelta(hours=9)
+    assert shift_of(theatre.look(timedelta(minutes=1))) == timedelta(hours=9)
+    assert theatre.left() == timedelta(hours=7, minutes=57)
+    assert theatre.look_each_minute(timedelta(minutes=20)) == []
 
 
 def test_a_clock_that_is_slewed_is_no_step(theatre: Theatre) -> None:

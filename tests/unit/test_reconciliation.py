@@ -180,6 +180,8 @@ def test_a_clock_that_was_set_ends_nothing_and_is_made_up_for(jump: timedelta) -
     moment = Moment(now=NOON, jump=jump, near_s=LONG)
     actions = plan_reconciliation(known, World(orphans=(orphan(ResourceKind.LINK),)), moment)
     if abs(jump) > JUMP:
-        assert actions == (ShiftEnds(by=jump),)
+        (shift,) = actions
+        assert shift == ShiftEnds(jump=jump, at=NOON, at_s=0.0)
+        assert shift.later == max(jump, timedelta())
     else:
         assert not any(isinstance(action, ShiftEnds | Expire) for action in actions)

@@ -36,6 +36,7 @@ from greenroom.app.reconciliation import (
     World,
     is_near,
     plan_reconciliation,
+    was_set,
 )
 from greenroom.app.removal import half_removed
 from greenroom.errors import GreenroomError, RefusedError
@@ -123,13 +124,15 @@ class Reconciler:
         if self._last is not None:
             before, before_s = self._last
             jump = now - before - timedelta(seconds=monotonic_s - before_s)
-        self._last = now, monotonic_s
+        if not was_set(jump):
+            # Else it is kept until the ends are shifted: a shift that fails is made up for.
+            self._last = now, monotonic_s
         near = {each.record.name for each in known if is_near(each.record, now)}
         self._near_since_s = {
             name: self._near_since_s.get(name, monotonic_s) for name in sorted(near)
         }
         near_s = {name: monotonic_s - since_s for name, since_s in self._near_since_s.items()}
-        return Moment(now=now, jump=jump, near_s=near_s)
+        return Moment(now=now, monotonic_s=monotonic_s, jump=jump, near_s=near_s)
 
     def _lost(self, known: tuple[Known, ...]) -> dict[EnvironmentName, tuple[str, ...]]:
         standing = [e.record for e in known if e.record.status in STANDING and not e.busy]
@@ -149,8 +152,8 @@ class Reconciler:
 
     def _do(self, action: Action) -> None:
         match action:
-            case ShiftEnds(by=by):
-                self._shift_ends(by)
+            case ShiftEnds():
+                self._shift_ends(action)
             case Warn(record=record, expires_at=expires_at):
                 self._warn(record, expires_at)
             case Expire(name=name) | FinishRemoval(name=name):
@@ -169,11 +172,12 @@ class Reconciler:
             case _:
                 assert_never(action)
 
-    def _shift_ends(self, by: timedelta) -> None:
+    def _shift_ends(self, shift: ShiftEnds) -> None:
         self._near_since_s.clear()
         with self._database.write() as connection:
-            shift_ends(connection, by)
-            self._tell(connection, None, "the host's clock", _jump_words(by))
+            shift_ends(connection, shift.later)
+            self._tell(connection, None, "the host's clock", _jump_words(shift.jump))
+        self._last = shift.at, shift.at_s
 
     def _warn(self, record: EnvironmentRecord, expires_at: datetime) -> None:
         name = record.name
@@ -245,7 +249,7 @@ def _warning_json(record: EnvironmentRecord, expires_at: datetime, message: str)
 def _jump_words(by: timedelta) -> str:
     way = "forward" if by > timedelta() else "back"
     far = duration_words(abs(by.total_seconds()))
-    return f"was set {way} by {far}: environments keep the time that they had left"
+    return f"was set {way} by {far}: environments keep at least the time that they had left"
 
 
 def _listed(orphan: Orphan) -> str:

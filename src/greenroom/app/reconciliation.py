@@ -45,19 +45,31 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """``now`` by the host's clock; ``jump`` is how far it was set since the last look;
-    ``near_s`` is how long this daemon has seen each environment's end be near."""
+    """``now`` by the host's clock, ``monotonic_s`` by the one that nobody sets; ``jump`` is how
+    far it was set since the last look; ``near_s`` is how long this daemon has seen each
+    environment's end be near."""
 
     now: datetime
+    monotonic_s: float = 0.0
     jump: timedelta = timedelta()
     near_s: Mapping[EnvironmentName, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftEnds:
-    """The clock was set: what had an hour to live has an hour to live."""
+    """The clock was set: what had an hour to live has an hour at least. It was read ``at``, and at
+    ``at_s`` of the one that nobody sets."""
 
-    by: timedelta
+    jump: timedelta
+    at: datetime
+    at_s: float
+
+    @property
+    def later(self) -> timedelta:
+        """By how much ends are shifted: never to an earlier time. A clock that is set back was
+        wrong until now, as often as not, and the ends are from before that: to take from them
+        what it was ahead would destroy what has hours to live."""
+        return max(self.jump, timedelta())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +138,8 @@ def plan_reconciliation(
     known: tuple[Known, ...], world: World, moment: Moment
 ) -> tuple[Action, ...]:
     """What to do, in order. After a clock was set nothing is judged by it before the next look."""
-    if abs(moment.jump) > JUMP:
-        return (ShiftEnds(by=moment.jump),)
+    if was_set(moment.jump):
+        return (ShiftEnds(jump=moment.jump, at=moment.now, at_s=moment.monotonic_s),)
     actions: list[Action] = []
     for each in known:
         actions += _of_environment(each, world, moment)
@@ -136,6 +148,11 @@ def plan_reconciliation(
         removable = orphan.ended and not runs and orphan.environment is not None
         actions.append(RemoveOrphan(orphan=orphan) if removable else ReportOrphan(orphan=orphan))
     return tuple(actions)
+
+
+def was_set(jump: timedelta) -> bool:
+    """Whether a clock that differs by so much from what has passed was set."""
+    return abs(jump) > JUMP
 
 
 def is_near(record: EnvironmentRecord, now: datetime) -> bool:
