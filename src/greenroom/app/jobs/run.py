@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from enum import Enum, auto
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.log import Lines, LogWriter
 from greenroom.app.jobs.masking import Masker
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, OperationError
 from greenroom.model.jobs import Command, ExecutionStatus, Job
 from greenroom.model.stack import Machine, Stack
 from greenroom.plan.job_options import secrets_of
@@ -23,6 +24,8 @@ _PACE_S = 0.01
 """At least so long between two looks at a program's output: one that prints line by line, ten
 thousand a second, is read a hundred times and not ten thousand times."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_logger = logging.getLogger(__name__)
 
 
 class Why(Enum):
@@ -117,23 +120,31 @@ class Run:
         return self._judged()
 
     def _one(self, machine: Machine | None) -> None:
+        """Its faults are kept, whatever they are: a machine's thread has nobody to raise them to,
+        and a job that did not run must not count as one that did."""
         name = None if machine is None else machine.name
         if self._stop.why is not None:
             return
         try:
-            program = self._start(machine)
+            self._go(machine, name)
         except GreenroomError as error:
-            self._errors.append(error)
-            self._writer.write([error.message.encode()], name)
-            return
+            self._keep(error, name)
+        except Exception as error:
+            _logger.exception("execution %s", self._assignment.record.id)
+            self._keep(_broken(self._assignment.job, error, name), name)
+
+    def _go(self, machine: Machine | None, name: str | None) -> None:
+        program = self._start(machine)
         try:
             self._stop.attach(program.end)
             self._copy(program, name)
             self._codes[name or ""] = program.exit_code()
-        except GreenroomError as error:
-            self._errors.append(error)
         finally:
             program.close()
+
+    def _keep(self, error: GreenroomError, machine: str | None) -> None:
+        self._errors.append(error)
+        self._writer.write([error.message.encode()], machine)
 
     def _start(self, machine: Machine | None) -> Program:
         record, stack = self._assignment.record, self._assignment.stack
@@ -177,6 +188,9 @@ class Run:
         failed = {name: code for name, code in sorted(self._codes.items()) if code != 0}
         if failed:
             return _failed(job, failed, len(self._codes))
+        names = {machine.name for machine in self._assignment.machines} or {""}
+        if missing := sorted(names - self._codes.keys()):
+            return _unknown(job, missing)
         return ExecutionEnd(status=ExecutionStatus.SUCCEEDED, exit_code=0)
 
 
@@ -207,6 +221,28 @@ def interrupted(job: Job) -> ExecutionEnd:
         code="E_JOB_INTERRUPTED",
         message=f"{job.full_name} was interrupted: the daemon ended while it ran",
         hint="greenroom job retry runs it again with the same options",
+    )
+
+
+def _broken(job: Job, error: Exception, machine: str | None) -> OperationError:
+    """What is told of a fault that nobody foresaw."""
+    where = "" if machine is None else f" on {machine}"
+    cause = error.strerror if isinstance(error, OSError) else None
+    return OperationError(
+        "E_JOB_START",
+        f"{job.full_name} did not run to its end{where}: {cause or type(error).__name__}",
+        hint="the daemon's log says more; greenroom job retry runs it again",
+    )
+
+
+def _unknown(job: Job, machines: Sequence[str]) -> ExecutionEnd:
+    """The end of an execution of which nobody knows how its program ended."""
+    where = ", ".join(name for name in machines if name) or "the control plane"
+    return ExecutionEnd(
+        status=ExecutionStatus.FAILED,
+        code="E_JOB_FAILED",
+        message=f"{job.full_name} ended on {where} without an exit code",
+        hint="the daemon's log says more",
     )
 
 

@@ -68,7 +68,7 @@ class MemoryProcesses:
     what the next start ends with."""
 
     started: list[MemoryProgram] = field(default_factory=list)
-    fault: OperationError | None = None
+    fault: OperationError | OSError | None = None
     left_over_ended: int = 0
     _news: threading.Condition = field(default_factory=threading.Condition)
 
