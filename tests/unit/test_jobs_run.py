@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from app_stage import TIMEOUT_S
-from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, VERA, JobStage, job, option
+from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, job, option
 
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
@@ -215,6 +216,46 @@ def test_a_job_on_production_takes_an_operator(stage: JobStage) -> None:
         stage.run(environment="master")
     stage.run(by=ROOT, environment="master")
     stage.processes.wait_for(1, TIMEOUT_S).exit()
+
+
+def test_what_cannot_run_in_a_machine_for_any_reason_has_failed(stage: JobStage) -> None:
+    stage.create()
+    target = MachineTarget(role="backend", environment="environment")
+    stage.register(job(options=(ENVIRONMENT,), target=target))
+    stage.processes.fault = OSError(errno.ENOSPC, "No space left on device")
+    view = stage.ended(stage.run(environment="feature_x"))
+
+    assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_JOB_START")
+    assert view.message == (
+        "photos/count did not run to its end on backend1: No space left on device"
+    )
+    assert stage.texts(view) == [view.message]
+
+
+def test_what_runs_on_production_is_ended_by_an_operator_only(stage: JobStage) -> None:
+    stage.create("master")
+    stage.register(job(options=(ENVIRONMENT,)))
+    execution = stage.run(by=OLGA, environment="master")
+    stage.processes.wait_for(1, TIMEOUT_S)
+
+    with pytest.raises(RefusedError, match="run-job on production of stack photos") as told:
+        stage.jobs.abort(execution.id, ANNA)
+    assert told.value.code == "E_FORBIDDEN"
+    stage.jobs.abort(execution.id, ROOT)
+    assert stage.ended(execution).status is ExecutionStatus.ABORTED
+
+
+def test_an_operation_on_production_is_ended_by_who_may_cancel_it(stage: JobStage) -> None:
+    stage.create("master")
+    stage.stage.world.faults.hang_at = "deploy"
+    execution = stage.run("greenroom:deploy", by=OLGA, environment="master")
+    assert stage.stage.world.wait_until_hanging(TIMEOUT_S)
+    stage.until(execution.id, lambda view: view.operation is not None)
+
+    with pytest.raises(RefusedError, match="cancel on production of stack photos"):
+        stage.jobs.abort(execution.id, ANNA)
+    stage.stage.world.release()
+    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
 
 
 REFUSALS = [

@@ -20,6 +20,7 @@ from greenroom.model.jobs import Job, OptionKind, Who
 from greenroom.model.stack import Machine, Stack
 from greenroom.plan.job_options import resolve_options
 from greenroom.store.environments import STANDING, EnvironmentRecord, list_environments
+from greenroom.store.executions import ExecutionRecord
 from greenroom.store.jobs import list_jobs
 
 SCHEDULER = Caller.system("schedule")
@@ -125,6 +126,15 @@ def targets(
         return None, ()
     record = pick(list_environments(connection), environment)
     return record.stack, tuple(_target_machines(job, record))
+
+
+def touches_production(connection: Connection, record: ExecutionRecord) -> bool:
+    """Whether an environment that the execution was given, or that its operation made, is
+    production. One that is gone is not."""
+    given = [each for each in record.job.options if each.kind is OptionKind.ENVIRONMENT]
+    names = {record.environment, *(record.options.get(each.name) for each in given)}
+    known = list_environments(connection)
+    return any(each.stack.production for each in known if str(each.name) in names)
 
 
 def _target_machines(job: Job, record: EnvironmentRecord) -> Sequence[Machine]:

@@ -21,6 +21,7 @@ from greenroom.app.jobs.admission import (
     find_job,
     require_who,
     targets,
+    touches_production,
     visible,
 )
 from greenroom.app.jobs.log import LogBook, LogWriter
@@ -525,11 +526,17 @@ class Jobs:
         return record
 
     def _require_run(self, record: ExecutionRecord, caller: Caller) -> None:
-        """Whoever asked for it, and whoever might have, may end it."""
-        if caller.name != record.asked_by:
-            require(caller, Action.RUN_JOB, record.stack)
-            if record.job.run is not None:
-                require_who(record.job.run, caller, record.stack, "aborting it")
+        """Whoever asked for it, and whoever might have, may end it; an operation, whoever may
+        cancel it."""
+        job = record.job
+        if caller.name == record.asked_by and (record.operation is None or not job.built_in):
+            return
+        with self._database.read() as connection:
+            production = touches_production(connection, record)
+        action = Action.CANCEL if job.built_in else Action.RUN_JOB
+        require(caller, action, record.stack, production=production)
+        if job.run is not None and caller.name != record.asked_by:
+            require_who(job.run, caller, record.stack, "aborting it")
 
 
 def _require_users(found: Sequence[Job], caller: Caller) -> None:
