@@ -20,12 +20,14 @@ from greenroom.errors import OperationError
 from greenroom.model.jobs import Command, ExecutionStatus, Job, JobOption, OptionKind, Trigger
 from greenroom.ports import Program
 from greenroom.providers.local.executions import LocalProcesses
+from greenroom.providers.local.job_users import FIRST_JOB_UID, JOB_UIDS
 from greenroom.providers.local.layout import Layout
 from greenroom.region import Region
 from greenroom.store.executions import ExecutionEnd, ExecutionRecord
 from tests.real.site import LABEL, wait_until
 
 EXECUTION = "ex0123456789ab"
+OTHER = "exba9876543210"
 SECRET = "hunter2-geheim"
 REGION = Region(label=LABEL)
 
@@ -69,23 +71,26 @@ def output(program: Program) -> tuple[str, int]:
     return text.decode(), code
 
 
-def test_it_is_nobody_in_its_folder_with_no_way_to_more(
+def test_it_is_nobody_else_in_its_folder_with_no_way_to_more(
     processes: LocalProcesses, tmp_path: Path
 ) -> None:
-    script = "id -un; pwd; grep NoNewPrivs /proc/self/status; cat; env | sort; touch x || exit 3"
+    script = (
+        "id -u; id -G; pwd; grep NoNewPrivs /proc/self/status; cat; env | sort; touch x || exit 3"
+    )
     text, code = output(processes.start(EXECUTION, command(script, tmp_path)))
-    *lines, refusal = text.splitlines()
+    uid, *lines, refusal = text.splitlines()
 
     assert code == 3
+    assert FIRST_JOB_UID <= int(uid) < FIRST_JOB_UID + JOB_UIDS
     assert lines == [
-        "nobody",
+        uid,
         str(tmp_path),
         "NoNewPrivs:\t1",
         f"GREENROOM_EXECUTION={EXECUTION}",
         "HOME=/nonexistent",
         "PATH=/usr/bin:/bin",
         f"PWD={tmp_path}",
-        "USER=nobody",
+        f"USER={uid}",
     ]
     assert "Permission denied" in refusal
 
@@ -94,6 +99,65 @@ def test_it_is_the_owner_of_its_folder(processes: LocalProcesses, tmp_path: Path
     os.chown(tmp_path, 4321, 4321)
     text, code = output(processes.start(EXECUTION, command("id -u; id -G; touch x", tmp_path)))
     assert (text.split(), code) == (["4321", "4321"], 0)
+
+
+SPIES = """
+cat /proc/$VICTIM/environ && echo seen
+kill -KILL $VICTIM && echo killed
+cat /proc/self/status | grep ^Uid
+"""
+
+
+def test_one_job_neither_sees_nor_ends_another(processes: LocalProcesses, tmp_path: Path) -> None:
+    victim = processes.start(EXECUTION, command("echo $$; sleep 1000", tmp_path, TOKEN=SECRET))
+    pid = (victim.read(30.0) or b"").decode().strip()
+    spy = processes.start(OTHER, command(f"VICTIM={pid}; set +e; {SPIES}", tmp_path))
+    text, _ = output(spy)
+
+    assert Path(f"/proc/{pid}/status").exists()
+    assert SECRET not in text
+    assert "seen" not in text
+    assert "killed" not in text
+    assert "Permission denied" in text
+    victim.end()
+    assert output(victim) == ("", 137)
+    assert processes._uids._lent == set()
+
+
+def test_it_does_not_begin_where_a_link_stands_in_for_its_folder(
+    processes: LocalProcesses, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "photos").mkdir(parents=True)
+    os.chown(theirs / "photos", 4321, 4321)
+    (tmp_path / "ours").symlink_to(theirs)
+    (tmp_path / "last").symlink_to(theirs / "photos")
+
+    for folder in (tmp_path / "ours" / "photos", tmp_path / "last"):
+        with pytest.raises(OperationError) as told:
+            processes.start(EXECUTION, command("id -u", folder))
+        assert told.value.code == "E_JOB_START"
+        assert str(folder) in told.value.message
+
+
+def test_it_begins_in_the_folder_whose_owner_it_is(
+    processes: LocalProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = tmp_path / "photos", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    os.chown(ours, 4321, 4321)
+    look_up = processes._uid
+
+    def swap_after(user: str | None, folder: int) -> int:
+        uid = look_up(user, folder)
+        ours.rename(tmp_path / "moved")
+        theirs.rename(ours)
+        return uid
+
+    monkeypatch.setattr(processes, "_uid", swap_after)
+    text, _ = output(processes.start(EXECUTION, command("id -u; pwd -P", ours)))
+    assert text.split() == ["4321", str(tmp_path / "moved")]
 
 
 def test_it_is_root_only_by_name(processes: LocalProcesses, tmp_path: Path) -> None:

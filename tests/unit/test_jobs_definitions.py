@@ -277,6 +277,13 @@ def test_a_job_file_that_leads_out_of_the_folder_is_a_fault(folder: Path) -> Non
     assert "is a symbolic link that leaves the blueprint's folder" in fault.message
 
 
+def test_a_job_stays_where_its_blueprint_was_when_it_was_read(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(folder)
+    jobs_beside(folder, SMALL + "jobs: {a: {script: a}}\n")
+    _, (job,) = read_jobs(tmp_path / "current" / "greenroom.yaml")
+    assert job.folder == str(folder)
+
+
 def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
     stage = JobStage(tmp_path)
     stage.definitions = (job("new"),)

@@ -201,8 +201,8 @@ class JobSpec(Part):
     """The machines that it runs in; without, it runs on the control plane, in the blueprint's
     folder."""
     user: fields.UserName | None = None
-    """Who runs it on the control plane [default: the owner of the blueprint's folder; `nobody` if
-    that is root]."""
+    """Who runs it on the control plane [default: the owner of the blueprint's folder; a user id of
+    its own if that is root]."""
     timeout_s: LongSeconds = JOB_TIMEOUT_S
     """When it is ended."""
     retry: RetrySpec | None = None

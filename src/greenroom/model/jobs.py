@@ -146,7 +146,7 @@ class MachineTarget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A definition. ``target`` None is the control plane, where ``user`` runs it (None: the owner
-    of the blueprint's folder ``folder``, or ``nobody`` if that is root)."""
+    of the blueprint's folder ``folder``, or a user id of its own if that is root)."""
 
     stack: str
     name: str
@@ -284,7 +284,7 @@ class JobView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """What a program is started with. ``environment`` may hold secrets, so it never becomes part
-    of a command line; ``user`` None is the owner of ``folder``, or nobody if that is root."""
+    of a command line; ``user`` None is the owner of ``folder``, or one of its own for root's."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)

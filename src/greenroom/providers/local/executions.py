@@ -11,25 +11,31 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pwd
 import select
 import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from greenroom.errors import OperationError
 from greenroom.model.jobs import Command
 from greenroom.model.stack import Machine, Stack
 from greenroom.providers.local.cgroups import cgroup_folders, cgroup_pids, remove_cgroups
+from greenroom.providers.local.job_users import (
+    JobUids,
+    home_of,
+    named_uid,
+    not_started,
+    opened_folder,
+    setpriv_argv,
+)
 from greenroom.providers.local.killing import kill_all
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.machine import exec_argv
 
 _TOP = Path("/sys/fs/cgroup")
-_NOBODY = 65534
 _ENTER = 'echo 0 > "$1" && shift && exec "$@"'
 # What is cut off before it has its environment, as by an abort, must not run without.
 _LOAD = 'eval "$(cat)" && [ -n "${GREENROOM_JOB:-}" ] && exec "$@" < /dev/null'
@@ -44,17 +50,29 @@ class LocalProcesses:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._uids = JobUids()
 
     def start(self, execution: str, command: Command) -> LocalProgram:
         """See the port."""
         cgroup = self._cgroup(execution)
-        uid = _uid(command.user, command.folder)
-        return LocalProgram(
-            [*_enter_argv(cgroup), *_setpriv_argv(uid), *command.argv],
-            cgroups=[cgroup],
-            environment={**_home(uid), **command.environment},
-            folder=command.folder,
-        )
+        with opened_folder(command.folder) as folder:
+            uid = self._uid(command.user, folder)
+            try:
+                return LocalProgram(
+                    [*_enter_argv(cgroup), *setpriv_argv(uid), *command.argv],
+                    cgroups=[cgroup],
+                    environment={**home_of(uid), **command.environment},
+                    folder=f"/proc/self/fd/{folder}",
+                    on_closed=lambda: self._uids.give_back(uid),
+                )
+            except OSError as error:
+                self._uids.give_back(uid)
+                raise not_started(command.folder, error) from error
+
+    def _uid(self, user: str | None, folder: int) -> int:
+        if user is not None:
+            return named_uid(user)
+        return os.fstat(folder).st_uid or self._uids.lend()
 
     def start_inside(
         self, execution: str, stack: Stack, machine: Machine, command: Command
@@ -66,13 +84,16 @@ class LocalProcesses:
         mark = f"{_MARK}={execution}"
         loader = ["/usr/bin/env", mark, "/bin/sh", "-c", _LOAD, "sh", *command.argv]
         death = ["setpriv", "--pdeathsig", "KILL", "--"]
-        program = LocalProgram(
-            [*_enter_argv(host), *death, *exec_argv(place, loader, tty=False)],
-            cgroups=[inside, host],
-            environment={"PATH": os.environ["PATH"]},
-            folder="/",
-            stdin=True,
-        )
+        try:
+            program = LocalProgram(
+                [*_enter_argv(host), *death, *exec_argv(place, loader, tty=False)],
+                cgroups=[inside, host],
+                environment={"PATH": os.environ["PATH"]},
+                folder="/",
+                stdin=True,
+            )
+        except OSError as error:
+            raise not_started("/", error) from error
         try:
             if _move_marked(program, place.cgroup, inside, mark):
                 program.send(_exports(command.environment))
@@ -113,9 +134,12 @@ class LocalProgram:
         environment: Mapping[str, str],
         folder: str,
         stdin: bool = False,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``cgroups`` are all that it and its children may be in; the last one is made here."""
+        """``cgroups`` are all that it and its children may be in; the last one is made here.
+        ``on_closed`` is told when they are gone. Raises OSError."""
         self._cgroups = cgroups
+        self._on_closed = on_closed
         self._ending = threading.Lock()
         _make(cgroups[-1])
         try:
@@ -128,9 +152,9 @@ class LocalProgram:
                 cwd=folder,
                 start_new_session=True,
             )
-        except OSError as error:
+        except OSError:
             remove_cgroups(cgroups[-1])
-            raise _not_started(folder, error) from error
+            raise
         assert self._process.stdout is not None
         self._output = self._process.stdout
         with contextlib.suppress(OSError):
@@ -203,47 +227,7 @@ class LocalProgram:
         os.close(self._descriptor)
         for cgroup in self._cgroups:
             remove_cgroups(cgroup)
-
-
-def _uid(user: str | None, folder: str) -> int:
-    try:
-        owner = Path(folder).stat().st_uid if user is None else pwd.getpwnam(user).pw_uid
-    except KeyError as error:
-        raise OperationError(
-            "E_JOB_START",
-            f"the job cannot be started: this host has no user {user!r}",
-            hint="mend the definition and run greenroom job register",
-        ) from error
-    except OSError as error:
-        raise _not_started(folder, error) from error
-    return _NOBODY if user is None and owner == 0 else owner
-
-
-def _not_started(folder: str, error: OSError) -> OperationError:
-    return OperationError(
-        "E_JOB_START",
-        f"the job cannot be started in {folder}: {error.strerror}",
-        hint="where the blueprint lies elsewhere now, greenroom job register -f tells so",
-    )
-
-
-def _home(uid: int) -> dict[str, str]:
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        return {"HOME": "/nonexistent", "USER": str(uid)}
-    return {"HOME": entry.pw_dir, "USER": entry.pw_name}
-
-
-def _setpriv_argv(uid: int) -> list[str]:
-    argv = ["setpriv", "--pdeathsig", "KILL"]
-    if uid == 0:
-        return [*argv, "--"]
-    try:
-        group, groups = pwd.getpwuid(uid).pw_gid, "--init-groups"
-    except KeyError:
-        group, groups = uid, "--clear-groups"
-    return [*argv, f"--reuid={uid}", f"--regid={group}", groups, "--no-new-privs", "--"]
+        self._on_closed()
 
 
 def _hierarchy() -> Path:
