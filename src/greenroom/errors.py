@@ -39,12 +39,15 @@ class GreenroomError(Exception):
         *,
         hint: str = "",
         faults: Sequence[Fault] = (),
+        stack: str = "",
     ) -> None:
+        """``stack`` is the one whose operators should learn of it, where that is known."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
         self.faults = tuple(faults)
+        self.stack = stack
 
 
 class InputError(GreenroomError):

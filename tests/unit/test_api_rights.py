@@ -211,6 +211,43 @@ def test_every_operation_is_in_the_matrix(shared: ApiStage) -> None:
     }
 
 
+def test_no_entry_tells_what_a_body_says_that_nobody_reads(stage: ApiStage) -> None:
+    forged = {"kind": "destroy", "stack": "shop", "slug": "master", "confirm": "shop/master"}
+    stage.created("feature_z")
+    operation = stage.stage.control.operations(ROOT, None, None, 1)[0][1].id
+    path = f"/v1/operations/{operation}/cancel"
+
+    stage.ask("POST", path, stage.token("developer", name="forger"), json_body=forged)
+
+    (told,) = stage.access.audit.newest(ROOT, AuditFilter(by="forger"), before=None, limit=9)
+    assert (told.entry.action, told.entry.stack, told.entry.subject) == ("cancel", "", path)
+    assert told.entry.parameters == (("operation_id", operation),)
+
+
+def test_every_argument_of_a_command_is_told(stage: ApiStage) -> None:
+    name = stage.created("feature_z")
+    target = f"/v1/environments/{name}/command?machine=backend1&arg=mysqldump&arg=--all&arg=true"
+
+    stage.ask("GET", target, stage.token("developer", name="dumper"))
+
+    (told,) = stage.access.audit.newest(ROOT, AuditFilter(by="dumper"), before=None, limit=9)
+    assert told.entry.action == "exec"
+    assert ("arg", "mysqldump, --all, true") in told.entry.parameters
+
+
+@pytest.mark.parametrize("environment", ["photos/feature-z", "feature-z", "feature_z"])
+def test_a_stacks_operator_sees_what_was_refused_there(stage: ApiStage, environment: str) -> None:
+    stage.created("feature_z")
+    body = {"kind": "destroy", "environment": environment}
+    stage.ask("POST", "/v1/operations", stage.token("viewer", "photos", "v"), json_body=body)
+    stage.ask("POST", "/v1/operations", stage.token("developer", "other", "o"), json_body=body)
+
+    mine = stage.ask("GET", "/v1/audit?outcome=refused", stage.token("operator", "photos")).json()
+
+    told = [(each["caller"], each["action"], each["stack"]) for each in mine["items"]]
+    assert told == [("o", "destroy", "photos"), ("v", "destroy", "photos")]
+
+
 def test_a_refusal_is_audited_with_who_what_and_why(stage: ApiStage) -> None:
     name = stage.created()
     login = stage.token(V, "photos", name="ann")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from greenroom.app.audit import Audit
 from greenroom.app.clock import Clock
 from greenroom.app.logins import Logins
+from greenroom.app.lookup import pick
 from greenroom.app.tokens import Tokens
+from greenroom.errors import GreenroomError
 from greenroom.store.database import Database
-from greenroom.store.environments import is_production
+from greenroom.store.environments import is_production, list_environments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +37,13 @@ class Access:
             return False
         with self.database.read() as connection:
             return is_production(connection, f"{stack}/{slug}")
+
+    def stack_of(self, environment: str) -> str:
+        """The stack of the environment that somebody meant, whether they may know of it or not; of
+        one that does not exist what stands before its slash, or nothing."""
+        with self.database.read() as connection:
+            records = list_environments(connection)
+        try:
+            return pick(records, environment).name.stack
+        except GreenroomError:
+            return environment.rpartition("/")[0].partition("/")[0]

@@ -22,6 +22,7 @@ def require(caller: Caller, action: Action, stack: str, *, production: bool = Fa
         "E_FORBIDDEN",
         f"{needs} takes the role {least}; {caller.name} {has}",
         hint=f"somebody who is operator of {where} can do it, or give a token that may",
+        stack="" if stack == EVERY_STACK else stack,
     )
 
 

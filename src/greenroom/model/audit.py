@@ -13,6 +13,9 @@ MASK = "********"
 PARAMETER_MAX = 200
 """Characters of one parameter that are kept."""
 
+LIST_MAX = 2000
+"""As ``PARAMETER_MAX``, of a parameter that is a list, such as a command line."""
+
 Parameters = tuple[tuple[str, str], ...]
 
 
@@ -74,7 +77,7 @@ class AuditFilter:
 def shown(parameters: Mapping[str, object], secret: Collection[str] = ()) -> Parameters:
     """Parameters as the log keeps them: those that say something, shortened, secrets masked."""
     return tuple(
-        (name, MASK if name in secret else _clipped(_words(value)))
+        (name, MASK if name in secret else _clipped(_words(value), _max(value)))
         for name, value in sorted(parameters.items())
         if value not in (None, "", False, (), [], {})
     )
@@ -88,6 +91,10 @@ def _words(value: object) -> str:
     return str(value)
 
 
-def _clipped(text: str) -> str:
+def _max(value: object) -> int:
+    return LIST_MAX if isinstance(value, list | tuple) else PARAMETER_MAX
+
+
+def _clipped(text: str, length_max: int) -> str:
     text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= PARAMETER_MAX else text[: PARAMETER_MAX - 1] + "…"
+    return text if len(text) <= length_max else text[: length_max - 1] + "…"

@@ -45,7 +45,7 @@ def image_routes(control: ControlPlane, host: Host) -> APIRouter:
 
     @routes.post(
         "/v1/images/build",
-        dependencies=[needs_everywhere(Action.IMAGES, recorded=Outcome.ACCEPTED)],
+        dependencies=[needs_everywhere(Action.IMAGES, recorded=Outcome.ACCEPTED, body=BuildBody)],
         **ndjson("One event of the build each; the last is its result."),
     )
     def build_images_of_blueprint(body: BuildBody) -> StreamingResponse:

@@ -58,7 +58,9 @@ def job_routes(jobs: Jobs) -> APIRouter:
 
     @routes.post(
         "/v1/jobs/register",
-        dependencies=[needs_somewhere(Action.REGISTER_JOBS, recorded=AuditOutcome.DONE)],
+        dependencies=[
+            needs_somewhere(Action.REGISTER_JOBS, recorded=AuditOutcome.DONE, body=RegisterBody)
+        ],
     )
     def register_jobs(body: RegisterBody, caller: Asking) -> list[JobView]:
         """Have a stack's jobs be those of this blueprint."""
@@ -74,7 +76,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     @routes.post(
         "/v1/executions",
         status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",))],
+        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",), body=RunBody)],
     )
     def run_job(body: RunBody, caller: Asking) -> ExecutionView:
         """Run a job with values for its options, or ask for its approval."""
@@ -143,7 +145,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     @routes.post(
         "/v1/executions/{execution_id}/retry",
         status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",))],
+        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",), body=RetryBody)],
     )
     def retry_execution(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
         """Run the job again with the same options."""

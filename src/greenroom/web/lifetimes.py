@@ -29,7 +29,7 @@ def lifetime_routes(lifetimes: Lifetimes) -> APIRouter:
 
     @routes.post(
         "/v1/environments/{stack}/{slug}/extend",
-        dependencies=[needs(Action.EXTEND, recorded=Outcome.DONE)],
+        dependencies=[needs(Action.EXTEND, recorded=Outcome.DONE, body=ExtendBody)],
     )
     def extend_environment(stack: str, slug: str, body: ExtendBody, caller: Asking) -> Extension:
         """Let an environment live longer, from now on."""

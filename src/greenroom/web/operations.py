@@ -178,7 +178,11 @@ def operation_routes(control: ControlPlane) -> APIRouter:
     routes = APIRouter(tags=["operations"])
 
     # What it takes depends on the body; the use case holds it to that where it is accepted.
-    @routes.post("/v1/operations", status_code=202, dependencies=[needs_somewhere(Action.CREATE)])
+    @routes.post(
+        "/v1/operations",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.CREATE, body=OperationBody)],
+    )
     def submit_operation(body: OperationBody, caller: Asking) -> OperationView:
         """Begin a create, deploy, destroy or recover; its events tell how it goes."""
         return control.submit(body.request(), caller)

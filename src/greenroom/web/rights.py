@@ -17,6 +17,7 @@ from typing import Any
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
+from pydantic import TypeAdapter, ValidationError
 
 from greenroom.app.access import Access
 from greenroom.app.audit import entry_of
@@ -49,13 +50,15 @@ class Right:
         action: Action | None,
         scope: Scope,
         *,
-        recorded: Outcome | None,
-        secret: Collection[str],
+        recorded: Outcome | None = None,
+        secret: Collection[str] = (),
+        body: Any = None,
     ) -> None:
         self.action = action
         self.scope = scope
         self.recorded = recorded
         self.secret = frozenset(secret)
+        self.body: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body)
 
     async def __call__(self, request: Request, caller: Asking) -> AsyncIterator[None]:
         """Raises RefusedError E_FORBIDDEN, or E_REQUEST for a query that is unknown, E_NUL."""
@@ -95,12 +98,28 @@ class Right:
         outcome: Outcome,
         error: GreenroomError | None,
     ) -> None:
-        asked = _asked(request, await request.body())
-        entry = self._entry(request, caller, asked, outcome, error)
-        await asyncio.to_thread(access.audit.record, entry)
+        asked = {**self._said(await request.body()), **_query_of(request), **request.path_params}
+
+        def record() -> None:
+            entry = self._entry(access, request, caller, asked, outcome, error)
+            access.audit.record(entry)
+
+        await asyncio.to_thread(record)
+
+    def _said(self, body: bytes) -> dict[str, Any]:
+        """What the body says that the route reads; anything else is not what was asked for."""
+        if self.body is None:
+            return {}
+        try:
+            read = self.body.validate_json(body)
+        except ValidationError:
+            return {}
+        said: dict[str, Any] = self.body.dump_python(read, exclude_unset=True)
+        return said
 
     def _entry(
         self,
+        access: Access,
         request: Request,
         caller: Caller,
         asked: dict[str, Any],
@@ -108,7 +127,10 @@ class Right:
         error: GreenroomError | None,
     ) -> AuditEntry:
         stack, slug = (str(asked.pop(name, "")) for name in ("stack", "slug"))
-        subject = f"{stack}/{slug}" if slug else str(asked.pop("environment", "") or stack)
+        environment = str(asked.pop("environment", "") or "")
+        subject = f"{stack}/{slug}" if slug else environment or stack
+        if not stack and error is not None:
+            stack = error.stack or (access.stack_of(environment) if environment else "")
         return entry_of(
             caller,
             str(asked.pop("kind", "") or self.action or request.method.lower()),
@@ -121,32 +143,45 @@ class Right:
 
 
 def needs(
-    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+    action: Action,
+    *,
+    recorded: Outcome | None = None,
+    secret: Collection[str] = (),
+    body: Any = None,
 ) -> Dependency:
     """``action`` on the stack of the path (``{stack}``, and with ``{slug}`` on the environment,
     which may be production). ``recorded``: how the audit log tells what came through, where the
-    use case does not write that itself; ``secret``: the fields of the body that it must not."""
-    return _dependency(Right(action, Scope.PLACE, recorded=recorded, secret=secret))
+    use case does not write that itself; ``body``: the type of what the route reads, for the log to
+    tell of; ``secret``: the fields of it that it must not."""
+    return _dependency(Right(action, Scope.PLACE, recorded=recorded, secret=secret, body=body))
 
 
 def needs_somewhere(
-    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+    action: Action,
+    *,
+    recorded: Outcome | None = None,
+    secret: Collection[str] = (),
+    body: Any = None,
 ) -> Dependency:
     """``action`` on some stack; the route itself holds what it shows or does to what the caller
     may there, such as a list of which everybody sees their part."""
-    return _dependency(Right(action, Scope.SOMEWHERE, recorded=recorded, secret=secret))
+    return _dependency(Right(action, Scope.SOMEWHERE, recorded=recorded, secret=secret, body=body))
 
 
 def needs_everywhere(
-    action: Action, *, recorded: Outcome | None = None, secret: Collection[str] = ()
+    action: Action,
+    *,
+    recorded: Outcome | None = None,
+    secret: Collection[str] = (),
+    body: Any = None,
 ) -> Dependency:
     """``action`` on every stack, for what belongs to none, such as images."""
-    return _dependency(Right(action, Scope.EVERYWHERE, recorded=recorded, secret=secret))
+    return _dependency(Right(action, Scope.EVERYWHERE, recorded=recorded, secret=secret, body=body))
 
 
 def needs_login(*, recorded: Outcome | None = None) -> Dependency:
     """No right but to be known."""
-    return _dependency(Right(None, Scope.LOGIN, recorded=recorded, secret=()))
+    return _dependency(Right(None, Scope.LOGIN, recorded=recorded))
 
 
 def _dependency(right: Right) -> Dependency:
@@ -190,11 +225,9 @@ def _list_of(known: Collection[str]) -> str:
     return f"it takes {', '.join(sorted(known))}" if known else "it takes no parameters"
 
 
-def _asked(request: Request, body: bytes) -> dict[str, Any]:
-    """Everything that the request says: of its body, its query and its path."""
-    try:
-        sent = json.loads(body) if body else {}
-    except ValueError:
-        sent = {}
-    fields = sent if isinstance(sent, dict) else {}
-    return {**fields, **request.query_params, **request.path_params}
+def _query_of(request: Request) -> dict[str, Any]:
+    """The query, whole: of what is there more than once, such as a command's arguments, all."""
+    values: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        values.setdefault(name, []).append(value)
+    return {name: each if len(each) > 1 else each[0] for name, each in values.items()}

@@ -68,7 +68,11 @@ def token_routes(tokens: Tokens, clock: Clock | None = None) -> APIRouter:
     routes = APIRouter(tags=["access"])
     clock = SystemClock() if clock is None else clock
 
-    @routes.post("/v1/tokens", status_code=201, dependencies=[needs_somewhere(Action.TOKENS)])
+    @routes.post(
+        "/v1/tokens",
+        status_code=201,
+        dependencies=[needs_somewhere(Action.TOKENS, body=TokenBody)],
+    )
     def create_token(body: TokenBody, response: Response, caller: Asking) -> NewTokenReply:
         """Make a token; its text is told in this answer and never again."""
         response.headers["Cache-Control"] = "no-store"
