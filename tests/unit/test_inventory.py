@@ -30,7 +30,7 @@ from greenroom.model.inventory import (
 )
 from greenroom.model.names import EnvironmentName
 from greenroom.model.offers import services_of
-from greenroom.model.requests import DestroyRequest
+from greenroom.model.requests import DestroyRequest, ReplaceRequest
 from greenroom.model.stack import CommandCheck, HttpCheck, TcpCheck
 from greenroom.model.views import Artifact, EnvironmentStatus, MachineReport
 from greenroom.store import inventory as queries
@@ -430,18 +430,7 @@ def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks
     stage.run(request())
     inventory.look()
     clock.step(minutes=1)
-    ended = Ended(
-        environment=NAME,
-        machine="db1",
-        part=Part.MACHINE,
-        service="",
-        pid=1,
-        how="was killed by SIGKILL",
-        at=clock.now(),
-    )
-    inventory.ended(replace(ended, part=Part.SERVICE, service="mariadb"))
-    assert inventory.look() == ()
-    inventory.ended(ended)
+    inventory.ended(NAME, "db1")
     (change,) = inventory.look()
     told = {each.field: each.after for each in change.fields}
     assert told["health"] == "stopped"
@@ -450,3 +439,82 @@ def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks
     back = all_of(inventory)[DB]
     assert back.health is Health.HEALTHY
     assert back.since == clock.now()
+
+
+def test_the_end_of_a_machine_outlives_a_look_that_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    inventory.ended(NAME, "db1")
+    with monkeypatch.context() as patched:
+
+        def locked(*_: object) -> None:
+            raise RuntimeError("the ledger is locked")
+
+        patched.setattr(service, "write_changes", locked)
+        with pytest.raises(RuntimeError):
+            inventory.look()
+    (change,) = inventory.look()
+    assert (change.machine, change.kind) == ("db1", ChangeKind.CHANGED)
+    assert [each.after for each in change.fields if each.field == "health"] == ["stopped"]
+
+
+def test_a_machine_that_ends_is_told_of_and_a_service_of_it_is_not(stage: Stage) -> None:
+    told: list[tuple[EnvironmentName, str]] = []
+    stage.control.listen_to_ends(lambda name, machine: told.append((name, machine)))
+    stage.run(request())
+    ended = Ended(
+        environment=NAME,
+        machine="db1",
+        part=Part.SERVICE,
+        service="mariadb",
+        pid=1,
+        how="was killed by SIGKILL",
+        at=NOW,
+    )
+    tell = stage.watched()
+    tell(ended)
+    assert told == []
+    tell(replace(ended, part=Part.MACHINE, service=""))
+    assert told == [(NAME, "db1")]
+
+
+def test_a_replaced_machine_begins_another_life(stage: Stage, clock: SteppedClock) -> None:
+    inventory = inventory_of(stage)
+    stage.control.listen_to_ends(inventory.ended)
+    stage.run(request())
+    inventory.look()
+    clock.step(hours=1)
+    stage.run(ReplaceRequest(environment="feature-x", machines=("backend1",)))
+    (gone,) = inventory.look()
+    clock.step(seconds=1)
+    (back,) = inventory.look()
+    assert (gone.machine, back.machine) == ("backend1", "backend1")
+    assert all_of(inventory)[BACKEND].health is Health.HEALTHY
+    assert all_of(inventory)[BACKEND].since == clock.now()
+    assert all_of(inventory)[DB].since == NOW
+
+
+def test_a_machine_is_starting_while_it_is_replaced(stage: Stage, clock: SteppedClock) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    clock.step(hours=1)
+    stage.world.faults.hang_at = "boot-anew"
+    asked = ReplaceRequest(environment="feature-x", machines=("backend1",))
+    operation = stage.control.submit(asked)
+    # Nobody told it of an end: it asks the host, since an operation is under way.
+    until(inventory.look)
+    assert all_of(inventory)[BACKEND].health is Health.STARTING
+    clock.step(seconds=5)
+    stage.world.release()
+    stage.finish(operation.id)
+    inventory.look()
+    back = all_of(inventory)[BACKEND]
+    assert (back.health, back.since) == (Health.HEALTHY, NOW + timedelta(hours=1))
+    assert [each.kind for each in inventory.changes(MachineQuery(), NOW, 10)] == [
+        ChangeKind.CHANGED,
+        ChangeKind.CHANGED,
+    ]

@@ -20,7 +20,7 @@ from greenroom.app.planning import Draft
 from greenroom.errors import OperationError
 from greenroom.model.inventory import Health, MachineRecord, PeerEvent, PeerNotice
 from greenroom.model.names import EnvironmentName
-from greenroom.model.requests import CreateRequest, DestroyRequest
+from greenroom.model.requests import CreateRequest, DestroyRequest, ReplaceRequest
 from greenroom.model.stack import Machine, Stack, Subscription
 from greenroom.providers.local.hooks import facts_of
 from greenroom.store import notices as queues
@@ -174,6 +174,19 @@ def test_a_machine_hears_one_word_after_the_other(
     deliver_all(courier)
     assert hook.heard == [("came", "db1"), ("unhealthy", "db1"), ("healthy", "db1")]
     assert not courier.deliver(SUBSCRIBER)
+
+
+def test_a_peer_that_is_replaced_goes_and_comes(
+    stage: Stage, inventory: Inventory, courier: Courier, hook: Hook
+) -> None:
+    stage.control.listen_to_ends(inventory.ended)
+    stage.run(request())
+    inventory.look()
+    stage.run(ReplaceRequest(environment="feature-x", machines=("db1",)))
+    inventory.look()
+    inventory.look()
+    deliver_all(courier)
+    assert hook.heard == [("came", "db1"), ("gone", "db1"), ("came", "db1")]
 
 
 def test_what_is_not_taken_is_told_again_before_the_next_also_by_another_daemon(

@@ -71,7 +71,7 @@ class Caretaker:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._waiting: dict[_Lane, deque[Callable[[], None]]] = {}
-        self._listener: Callable[[Ended], None] = lambda _: None
+        self._listener: Callable[[EnvironmentName, str], None] = lambda _, __: None
 
     def settled(self, name: EnvironmentName) -> None:
         """An operation on the environment has ended: watch what stands now, in the background."""
@@ -90,13 +90,19 @@ class Caretaker:
         else:
             self._provider.attend(record.stack, self.ended)
 
-    def listen(self, listener: Callable[[Ended], None]) -> None:
-        """Tell ``listener`` of all that ends, before it is dealt with; it must not block."""
+    def listen(self, listener: Callable[[EnvironmentName, str], None]) -> None:
+        """Tell ``listener`` of each machine that ends, before that is dealt with; it must not
+        block."""
         self._listener = listener
+
+    def thrown_away(self, name: EnvironmentName, machine: str) -> None:
+        """A machine ended on purpose: who listens hears of it, and nothing is to be mended."""
+        self._listener(name, machine)
 
     def ended(self, ended: Ended) -> None:
         """Deal with it, in the background."""
-        self._listener(ended)
+        if ended.part is Part.MACHINE:
+            self._listener(ended.environment, ended.machine)
         lane = (ended.environment, ended.part is Part.MACHINE)
         self._later(lane, lambda: self._deal_with(ended))
 

@@ -40,7 +40,7 @@ from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import ITSELF, Action, Caller
 from greenroom.model.events import Event
-from greenroom.model.incidents import Ended, Incident
+from greenroom.model.incidents import Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import (
@@ -216,9 +216,9 @@ class ControlPlane:
         made the event; returns what ends that. See ``greenroom.app.follow`` for asyncio."""
         return self._journal.listen(listener)
 
-    def listen_to_ends(self, listener: Callable[[Ended], None]) -> None:
-        """Tell ``listener`` of every part of a running environment that ends; it must not
-        block."""
+    def listen_to_ends(self, listener: Callable[[EnvironmentName, str], None]) -> None:
+        """Tell ``listener`` of every machine of a running environment that ends, by itself or
+        because it is replaced; it must not block."""
         self._caretaker.listen(listener)
 
     def cancel(self, operation: str, caller: Caller = ITSELF) -> OperationView:
@@ -324,6 +324,7 @@ class ControlPlane:
             clock=self._clock,
             flags=self._flags,
             settled=self._caretaker.settled,
+            thrown_away=self._caretaker.thrown_away,
         )
         self._engine.register("create", partial(run_create, ports))
         self._engine.register("deploy", partial(run_deploy, ports))

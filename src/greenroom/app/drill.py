@@ -14,11 +14,11 @@ from functools import partial
 from greenroom.app.create import ensure_images
 from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.replace import replace_machines
+from greenroom.app.replaceable import replaces
 from greenroom.app.timings import cold_s, longest_boot_s, seconds_between, timing
 from greenroom.errors import CancelledError, GreenroomError, NotProvedError
 from greenroom.model.events import OperationStatus
 from greenroom.model.proof import Verdict, judge_restore
-from greenroom.model.requests import DrillRequest
 from greenroom.model.stack import Machine, RestoreMode, Stack
 from greenroom.model.timings import TimedKind, Timing
 from greenroom.model.views import MachineReport, PhaseTime
@@ -45,7 +45,7 @@ def run_drill(ports: Ports, operation_id: str, steps: Steps) -> None:
     if operation is None:
         return
     request = operation.record.request
-    if isinstance(request, DrillRequest) and request.throw_away:
+    if replaces(request):
         replace_machines(operation, TimedKind.DRILL)
     else:
         _restore_all(operation)

@@ -46,7 +46,8 @@ _DISK_FAULTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What every use case works through; ``settled`` hears of each operation that has ended."""
+    """What every use case works through; ``settled`` hears of each operation that has ended,
+    ``thrown_away`` of each machine that was ended on purpose and is to be booted anew."""
 
     database: Database
     journal: Journal
@@ -54,6 +55,7 @@ class Ports:
     clock: Clock
     flags: CancelFlags
     settled: Callable[[EnvironmentName], None]
+    thrown_away: Callable[[EnvironmentName, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

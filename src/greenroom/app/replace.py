@@ -145,9 +145,14 @@ class _Run:
         if machine.mount is not None:
             message = f"its code stays mounted from {machine.mount}"
             operation.progress.notice(message, machine.name)
+        self._end(machine)
+        return at.isoformat()
+
+    def _end(self, machine: Machine) -> None:
+        operation = self._operation
         throw_away = operation.ports.provider.throw_away
         operation.tell("throw-away", lambda: throw_away(self._stack, machine), machine.name)
-        return at.isoformat()
+        operation.ports.thrown_away(self._stack.environment, machine.name)
 
     def _boot(self, machine: Machine, thrown_at: datetime) -> None:
         """Boot it; what prevents that is raised when it has been booted once more, or is lost."""
@@ -170,6 +175,8 @@ class _Run:
     def _boot_anew(self, machine: Machine, cancel: Cancellation) -> str:
         operation = self._operation
         boot = operation.ports.provider.boot_anew
+        # Once more: a crash may have come between the end of the old one and a look at it.
+        operation.ports.thrown_away(self._stack.environment, machine.name)
 
         def work() -> str:
             report = boot(self._stack, machine, operation.progress, cancel)
@@ -180,8 +187,7 @@ class _Run:
     def _throw_away_and_boot(self, machine: Machine) -> str:
         operation = self._operation
         operation.progress.notice("boots once more", machine.name)
-        throw_away = operation.ports.provider.throw_away
-        operation.tell("throw-away", lambda: throw_away(self._stack, machine), machine.name)
+        self._end(machine)
         return self._boot_anew(machine, NeverCancelled())
 
     def _keep(self, dumped: str) -> None:

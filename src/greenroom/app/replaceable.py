@@ -6,8 +6,15 @@ import dataclasses
 
 from greenroom.app.lookup import machine_named
 from greenroom.errors import InputError
-from greenroom.model.requests import DrillRequest, ReplaceRequest
+from greenroom.model.requests import DrillRequest, ReplaceRequest, Request
 from greenroom.model.stack import Machine, Stack
+
+
+def replaces(request: Request) -> bool:
+    """Whether what is asked for throws machines away and boots them anew."""
+    return isinstance(request, ReplaceRequest) or (
+        isinstance(request, DrillRequest) and request.throw_away
+    )
 
 
 def chosen(stack: Stack, request: ReplaceRequest | DrillRequest) -> tuple[Machine, ...]:

@@ -22,13 +22,20 @@ _BOOTS = (
 class Seen:
     """What is known of an environment: its Stack, where it stands, and of its machines what they
     reported at boot, which do not run, and what is wrong with those that do (by name; one that
-    nothing is known of is missing)."""
+    nothing is known of is missing). ``replacing``: an operation throws machines away and boots
+    them anew."""
 
     stack: Stack
     status: EnvironmentStatus
     reports: tuple[MachineReport, ...]
     lost: Collection[str]
     problems: Mapping[str, tuple[str, ...]]
+    replacing: bool = False
+
+    @property
+    def boots(self) -> bool:
+        """Whether what does not run is about to."""
+        return self.replacing or self.status in _BOOTS
 
 
 def records_of(
@@ -103,9 +110,9 @@ def _health(seen: Seen, machine: str, known: MachineRecord | None) -> tuple[Heal
     if seen.status is EnvironmentStatus.DESTROYING:
         return Health.STOPPED, ""
     if machine in seen.lost:
-        return (Health.STARTING if seen.status in _BOOTS else Health.STOPPED), ""
+        return (Health.STARTING if seen.boots else Health.STOPPED), ""
     problems = seen.problems.get(machine)
-    if problems is None and seen.status in _BOOTS and known and not known.is_up:
+    if problems is None and seen.boots and known and not known.is_up:
         # It runs already, and has not said yet that it is up.
         return Health.STARTING, ""
     if problems is None and known is not None and known.is_up:

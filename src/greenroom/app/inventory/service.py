@@ -16,8 +16,8 @@ from greenroom.app.clock import Clock
 from greenroom.app.inventory.changes import changes_between, rolled_back
 from greenroom.app.inventory.peers import plan_notices
 from greenroom.app.inventory.records import Seen, records_of
+from greenroom.app.replaceable import replaces
 from greenroom.errors import InputError
-from greenroom.model.incidents import Ended, Part
 from greenroom.model.inventory import (
     MachineChange,
     MachineKey,
@@ -26,6 +26,7 @@ from greenroom.model.inventory import (
     MachineRecord,
     PeerNotice,
 )
+from greenroom.model.names import EnvironmentName
 from greenroom.model.views import MachineReport
 from greenroom.ports import Provider
 from greenroom.store.database import Database
@@ -46,6 +47,7 @@ from greenroom.store.inventory import (
     write_changes,
 )
 from greenroom.store.notices import drop_queues, queue_notices
+from greenroom.store.operations import OperationRecord, unfinished_operations
 
 LOOK_EVERY_S = 5.0
 PAUSE_S = 0.2
@@ -95,12 +97,11 @@ class Inventory:
         """Something may have changed: look soon. Never blocks."""
         self._due.set()
 
-    def ended(self, what: Ended) -> None:
-        """A part of a machine has ended: if it was the machine, the next look finds it gone, even
-        if it runs again by then. Never blocks."""
-        if what.part is Part.MACHINE:
-            with self._lock:
-                self._ended.add((str(what.environment), what.machine))
+    def ended(self, environment: EnvironmentName, machine: str) -> None:
+        """A machine has ended: the next look finds it gone, even if it runs again by then. Never
+        blocks."""
+        with self._lock:
+            self._ended.add((str(environment), machine))
         self.nudge()
 
     def machines(
@@ -145,7 +146,7 @@ class Inventory:
         """Compare what is known with what is there, and write down the difference."""
         now = self._clock.now()
         with self._lock:
-            ended, self._ended = self._ended, set()
+            ended = frozenset(self._ended)
         with self._database.read() as connection:
             if self._known is None:
                 records = find_machines(connection, MachineQuery())
@@ -153,13 +154,14 @@ class Inventory:
             environments = list_environments(connection)
             reports = reports_by_environment(connection)
             last_at = last_change_at(connection)
+            operations = {str(each.environment): each for each in unfinished_operations(connection)}
         # A clock that was set back must not make a history that runs backwards.
         now = now if last_at is None else max(now, last_at)
         known = _by_environment(self._known.values())
         desired: dict[MachineKey, MachineRecord] = {}
         for environment in environments:
             name = str(environment.name)
-            seen = self._seen(environment, reports.get(name, ()), ended)
+            seen = self._seen(environment, reports.get(name, ()), operations.get(name), ended)
             for record in records_of(seen, known.get(name, {}), now):
                 desired[record.key] = record
         changes = changes_between(self._known, desired, now)
@@ -172,6 +174,7 @@ class Inventory:
             }
             notices = plan_notices(self._known, desired, subscriptions, now)
             self._write(changes, desired, notices)
+        self._have_noted(ended)
         self._forget(now)
         return changes
 
@@ -193,11 +196,12 @@ class Inventory:
         self,
         record: EnvironmentRecord,
         reports: tuple[MachineReport, ...],
+        operation: OperationRecord | None,
         ended: Collection[MachineKey],
     ) -> Seen:
         name = str(record.name)
         lost = {machine for environment, machine in ended if environment == name}
-        if record.status not in STANDING:
+        if record.status not in STANDING or operation is not None:
             lost |= set(self._provider.lost(record.stack))
         return Seen(
             stack=record.stack,
@@ -205,7 +209,16 @@ class Inventory:
             reports=reports,
             lost=lost,
             problems=self._provider.problems(record.stack),
+            replacing=operation is not None and replaces(operation.request),
         )
+
+    def _have_noted(self, ended: Collection[MachineKey]) -> None:
+        """These ends are written down. Not before: a look that fails must not lose them."""
+        with self._lock:
+            self._ended.difference_update(ended)
+        if ended:
+            # They may run again by now, and nobody need say so.
+            self.nudge()
 
     def _write(
         self,

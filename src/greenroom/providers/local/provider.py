@@ -267,6 +267,7 @@ class LocalProvider:
         self._routes.publish(stack, away=machine.name)
         place = self.layout.machine(stack.environment, machine.name)
         remove_container(place)
+        self.health_words.forget(stack.environment, (machine.name,))
         # Who asks for it meanwhile is told at once that it is not there.
         firewall.apply_remove(self.layout, stack.environment, machine.name)
         network.detach_machine(self.layout, place, machine)
