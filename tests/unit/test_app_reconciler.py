@@ -15,7 +15,7 @@ from app_stage import TIMEOUT_S, Stage, request
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.orphans import Orphans
 from greenroom.app.reconciler import Reconciler
-from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Warn
+from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Sleep, Warn
 from greenroom.errors import HostError, InputError, OperationError, RefusedError
 from greenroom.jobs.memory import Crash
 from greenroom.model.access import ITSELF, Caller, Grant, Role
@@ -24,6 +24,7 @@ from greenroom.model.lifetimes import Lifetime, WorkingHours
 from greenroom.model.names import EnvironmentName
 from greenroom.model.receipt import Resource, ResourceKind
 from greenroom.model.requests import DestroyRequest, StartRequest, StopRequest
+from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
 from greenroom.store.incidents import incidents_of
 from greenroom.store.operations import OperationRecord, last_operation, unfinished_operations
@@ -190,6 +191,53 @@ def test_an_extension_after_the_warning_is_warned_of_again(theatre: Theatre) -> 
     assert theatre.look_each_minute(timedelta(hours=6)) == []
     (warned,) = theatre.look(HOUR)
     assert isinstance(warned, Warn)
+
+
+def meanwhile(theatre: Theatre, act: Callable[[], object]) -> None:
+    """Have ``act`` done once, after the reconciler's next look at the ledger and before it acts."""
+    provider = theatre.stage.provider
+    looked = provider.lost
+
+    def lost(stack: Stack) -> tuple[str, ...]:
+        provider.lost = looked  # type: ignore[method-assign]
+        found = looked(stack)
+        act()
+        return found
+
+    provider.lost = lost  # type: ignore[method-assign]
+
+
+def test_what_is_extended_at_the_last_moment_is_not_destroyed(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.stage.watched()
+    theatre.look(timedelta(hours=7))
+    lifetimes = Lifetimes(database=theatre.stage.database, clock=theatre.clock)
+    meanwhile(theatre, lambda: lifetimes.extend("feature-x", None, ITSELF))
+    assert theatre.look(HOUR) == (Expire(name=NAME),)
+    assert theatre.status() is EnvironmentStatus.READY
+    assert theatre.left() == timedelta(hours=8)
+    assert theatre.look_each_minute(timedelta(hours=6, minutes=59)) == []
+
+
+def test_an_extension_while_it_is_warned_of_is_warned_of_again(theatre: Theatre) -> None:
+    theatre.stage.run(request())
+    theatre.stage.watched()
+    lifetimes = Lifetimes(database=theatre.stage.database, clock=theatre.clock)
+    meanwhile(theatre, lambda: lifetimes.extend("feature-x", None, ITSELF))
+    theatre.look(timedelta(hours=7))
+    assert theatre.stage.control.environments()[0].warned_at is None
+    assert theatre.told() == [] == theatre.sent
+
+
+def test_what_is_extended_as_its_hours_end_is_not_stopped(theatre: Theatre) -> None:
+    theatre.stage.lifetime = replace(LIFETIME, ttl_s=None, working_hours=OFFICE)
+    theatre.clock.go(HOUR)
+    theatre.stage.run(request())
+    theatre.stage.watched()
+    lifetimes = Lifetimes(database=theatre.stage.database, clock=theatre.clock)
+    meanwhile(theatre, lambda: lifetimes.extend("feature-x", None, ITSELF))
+    assert theatre.look(timedelta(hours=8)) == (Sleep(name=NAME),)
+    assert theatre.status() is EnvironmentStatus.READY
 
 
 def test_a_busy_environment_expires_when_it_is_free(theatre: Theatre) -> None:

@@ -89,6 +89,9 @@ from greenroom.store.operations import (
     unfinished_operations,
 )
 
+Condition = Callable[[Connection], None]
+"""Looks at the ledger; raises RefusedError."""
+
 _logger = logging.getLogger(__name__)
 
 _NOT_CANCELLED = {
@@ -169,10 +172,16 @@ class ControlPlane:
         self._engine.close()
         self._journal.close()
 
-    def submit(self, request: Request, caller: Caller = ITSELF) -> OperationView:
+    def submit(
+        self, request: Request, caller: Caller = ITSELF, still: Condition = lambda _: None
+    ) -> OperationView:
         """Accept an operation and start it; raises InputError, or RefusedError if it cannot be
-        or ``caller`` may not ask for it."""
-        record = self._admit(request, caller)
+        or ``caller`` may not ask for it.
+
+        ``still`` is called in the transaction that accepts it, and refuses by raising: whatever
+        led to the request may have changed since.
+        """
+        record = self._admit(request, caller, still)
         try:
             self._engine.start(record.kind, record.id)
         except GreenroomError as error:
@@ -335,41 +344,40 @@ class ControlPlane:
         self._engine.register("replace", partial(run_replace, ports))
         self._engine.register("drill", partial(run_drill, ports))
 
-    def _admit(self, request: Request, caller: Caller) -> OperationRecord:
+    def _admit(self, request: Request, caller: Caller, still: Condition) -> OperationRecord:
+        # Parsed outside the transaction: it reads files and takes its time.
+        draft = self._planner(request) if isinstance(request, CreateRequest) else None
+        with self._database.write() as connection:
+            still(connection)
+            if draft is None:
+                return self._admit_on_existing(connection, request, caller)
+            assert isinstance(request, CreateRequest), "only a create has a draft"
+            now, provider = self._clock.now(), self._provider
+            record = admit_create(connection, request, draft, provider, caller, now)
+            self.orphans.refuse_create(record.environment)
+            return record
+
+    def _admit_on_existing(
+        self, connection: Connection, request: Request, caller: Caller
+    ) -> OperationRecord:
+        now, provider = self._clock.now(), self._provider
         match request:
             case CreateRequest():
-                # Parsed outside the transaction: it reads files and takes its time.
-                draft = self._planner(request)
-                with self._database.write() as connection:
-                    now = self._clock.now()
-                    provider = self._provider
-                    record = admit_create(connection, request, draft, provider, caller, now)
-                    self.orphans.refuse_create(record.environment)
-                    return record
+                raise AssertionError("a create has a draft")
             case DeployRequest():
-                with self._database.write() as connection:
-                    return admit_deploy(connection, request, caller, self._clock.now())
+                return admit_deploy(connection, request, caller, now)
             case DestroyRequest():
-                with self._database.write() as connection:
-                    return admit_destroy(connection, request, caller, self._clock.now())
+                return admit_destroy(connection, request, caller, now)
             case RecoverRequest():
-                with self._database.write() as connection:
-                    return admit_recover(connection, request, caller, self._clock.now())
+                return admit_recover(connection, request, caller, now)
             case StopRequest():
-                with self._database.write() as connection:
-                    return admit_stop(connection, request, caller, self._clock.now())
+                return admit_stop(connection, request, caller, now)
             case StartRequest():
-                with self._database.write() as connection:
-                    now = self._clock.now()
-                    return admit_start(connection, request, self._provider, caller, now)
+                return admit_start(connection, request, provider, caller, now)
             case ReplaceRequest():
-                with self._database.write() as connection:
-                    now = self._clock.now()
-                    return admit_replace(connection, request, self._provider, caller, now)
+                return admit_replace(connection, request, provider, caller, now)
             case DrillRequest():
-                with self._database.write() as connection:
-                    now = self._clock.now()
-                    return admit_drill(connection, request, self._provider, caller, now)
+                return admit_drill(connection, request, provider, caller, now)
             case _:
                 assert_never(request)
 

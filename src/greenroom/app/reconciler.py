@@ -13,7 +13,8 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import assert_never
+from functools import partial
+from typing import Protocol, assert_never
 
 from sqlalchemy import Connection
 
@@ -60,6 +61,15 @@ _LISTED_MAX = 3
 _logger = logging.getLogger(__name__)
 
 
+class Submit(Protocol):
+    """``ControlPlane.submit``."""
+
+    def __call__(
+        self, request: Request, caller: Caller, still: Callable[[Connection], None]
+    ) -> object:
+        """Accept the request unless ``still`` refuses in the transaction that accepts it."""
+
+
 class Reconciler:
     """Looks and acts, on a thread of its own between ``start`` and ``close``."""
 
@@ -70,7 +80,7 @@ class Reconciler:
         provider: Provider,
         clock: Clock,
         orphans: Orphans,
-        submit: Callable[[Request, Caller], object],
+        submit: Submit,
         adopt: Callable[[EnvironmentName], None],
         notify: Callable[[str, bytes], None],
     ) -> None:
@@ -104,9 +114,10 @@ class Reconciler:
         with self._database.read() as connection:
             known = _known(connection)
         world = World(lost=self._lost(known), orphans=world_orphans)
-        actions = plan_reconciliation(known, world, self._moment(known))
+        moment = self._moment(known)
+        actions = plan_reconciliation(known, world, moment)
         for action in actions:
-            self._try(action)
+            self._try(action, partial(_refuse_outdated, action, world, moment))
         return actions
 
     def _run(self) -> None:
@@ -139,9 +150,9 @@ class Reconciler:
         looked = {record.name: self._provider.lost(record.stack) for record in standing}
         return {name: lost for name, lost in looked.items() if lost}
 
-    def _try(self, action: Action) -> None:
+    def _try(self, action: Action, still: Callable[[Connection], None]) -> None:
         try:
-            self._do(action)
+            self._do(action, still)
         except RefusedError as error:
             # Somebody was quicker; the next look judges what has become of it.
             _logger.info("%s", error.message)
@@ -150,19 +161,19 @@ class Reconciler:
         except Exception:
             _logger.exception("%s broke", type(action).__name__)
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action, still: Callable[[Connection], None]) -> None:
         match action:
             case ShiftEnds():
                 self._shift_ends(action)
             case Warn(record=record, expires_at=expires_at):
-                self._warn(record, expires_at)
+                self._warn(record, expires_at, still)
             case Expire(name=name) | FinishRemoval(name=name):
                 request = DestroyRequest(environment=str(name), confirm=str(name))
-                self._submit(request, RECONCILER)
+                self._submit(request, RECONCILER, still)
             case Sleep(name=name):
-                self._submit(StopRequest(environment=str(name)), RECONCILER)
+                self._submit(StopRequest(environment=str(name)), RECONCILER, still)
             case Wake(name=name):
-                self._submit(StartRequest(environment=str(name)), RECONCILER)
+                self._submit(StartRequest(environment=str(name)), RECONCILER, still)
             case Recover(name=name):
                 self._adopt(name)
             case RemoveOrphan(orphan=orphan):
@@ -179,13 +190,16 @@ class Reconciler:
             self._tell(connection, None, "the host's clock", _jump_words(shift.jump))
         self._last = shift.at, shift.at_s
 
-    def _warn(self, record: EnvironmentRecord, expires_at: datetime) -> None:
+    def _warn(
+        self, record: EnvironmentRecord, expires_at: datetime, still: Callable[[Connection], None]
+    ) -> None:
         name = record.name
         at = f"{expires_at:%Y-%m-%d %H:%M} UTC"
         message = f"is destroyed at {at}, with all its data; greenroom extend {name} keeps it"
         if expires_at <= self._clock.now():
             message = f"has expired at {at} and is destroyed soon; greenroom extend {name} keeps it"
         with self._database.write() as connection:
+            still(connection)
             mark_warned(connection, name, self._clock.now())
             self._tell(connection, name, str(name), message)
         lifetime = record.stack.lifetime
@@ -232,6 +246,17 @@ def _known(connection: Connection) -> tuple[Known, ...]:
         )
 
     return tuple(known(record) for record in list_environments(connection))
+
+
+def _refuse_outdated(action: Action, world: World, moment: Moment, connection: Connection) -> None:
+    """Decide once more, on what the ledger says by now: between a look and the act somebody may
+    have extended, started or destroyed it. Raises RefusedError E_OUTDATED."""
+    if action not in plan_reconciliation(_known(connection), world, moment):
+        raise RefusedError(
+            "E_OUTDATED",
+            f"{type(action).__name__} is not due any more: somebody has changed it meanwhile",
+            hint="the next look judges it anew",
+        )
 
 
 def _warning_json(record: EnvironmentRecord, expires_at: datetime, message: str) -> bytes:
