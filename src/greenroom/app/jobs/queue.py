@@ -13,11 +13,12 @@ from greenroom.app.clock import Clock
 from greenroom.app.jobs.run import Stop, Why
 from greenroom.errors import HostError
 from greenroom.model.access import Caller
+from greenroom.store.database import PASSING
 from greenroom.store.executions import ExecutionRecord
 
 RUNNING_MAX = 32
 """Executions at once, of all jobs."""
-_FULL_RETRY_S = 1.0
+_PASSING_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -66,6 +67,13 @@ class Queue:
                     self._waiting.remove(ticket)
                     return ticket
         return None
+
+    def holds(self, execution: str) -> bool:
+        """Whether it waits or runs here."""
+        with self._lock:
+            return execution in self._running or any(
+                ticket.record.id == execution for ticket in self._waiting
+            )
 
     def stop(self, execution: str, by: str) -> None:
         """Ask one that runs to stop, and wait until its programs are gone."""
@@ -124,13 +132,16 @@ class Queue:
             thread.join()
 
 
-def while_full(write: Callable[[], None], closing: threading.Event) -> None:
-    """Write to the ledger, also if its disk is full first and has room later: an end that is lost
+def when_written(write: Callable[[], None], closing: threading.Event) -> None:
+    """Write to the ledger, also if it is full or away first and is back later: an end that is lost
     would let its execution stand unfinished."""
+    told = ""
     while True:
         try:
             return write()
         except HostError as error:
-            if error.code != "E_LEDGER_FULL" or closing.wait(_FULL_RETRY_S):
+            if error.code not in PASSING or closing.wait(_PASSING_RETRY_S):
                 raise
-            _logger.error("%s", error.message)
+            if error.message != told:
+                _logger.error("%s", error.message)
+            told = error.message

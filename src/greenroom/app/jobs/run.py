@@ -224,6 +224,16 @@ def interrupted(job: Job) -> ExecutionEnd:
     )
 
 
+def lost(job: Job) -> ExecutionEnd:
+    """The end of an execution whose own could not be written into the ledger."""
+    return ExecutionEnd(
+        status=ExecutionStatus.INTERRUPTED,
+        code="E_JOB_INTERRUPTED",
+        message=f"{job.full_name} does not run any more; how it ended could not be written down",
+        hint="its log and the daemon's say more; greenroom job retry runs it again",
+    )
+
+
 def _broken(job: Job, error: Exception, machine: str | None) -> OperationError:
     """What is told of a fault that nobody foresaw."""
     where = "" if machine is None else f" on {machine}"

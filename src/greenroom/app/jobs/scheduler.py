@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.admission import SCHEDULER
 from greenroom.app.jobs.service import Jobs, Origin
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, HostError
 from greenroom.model.jobs import Job, Schedule, Trigger
 from greenroom.plan.schedules import due_time, looked_at, next_time
 from greenroom.store.database import Database
 from greenroom.store.jobs import list_jobs, set_looked_at
 
 _LOOK_EVERY_S = 0.25
+_BACK_OFF_MAX_S = 8.0
 _KEEP_EVERY = timedelta(seconds=30)
 
 _logger = logging.getLogger(__name__)
@@ -77,9 +78,10 @@ class Scheduler:
                 self._keep(entry, now)
 
     def _fire(self, entry: _Entry, now: datetime) -> None:
-        due = due_time(entry.schedule, entry.seen, now)
-        self._move(entry, now)
-        if due is None:
+        """Moves on only when the run is in the ledger, or refused for good: what is due while the
+        ledger is away stays due."""
+        if due_time(entry.schedule, entry.seen, now) is None:
+            self._move(entry, now)
             _logger.info("%s: a time of %s was missed", entry.job.full_name, entry.schedule.cron)
             return
         # In one transaction with the execution: a crash fires it twice as little as never.
@@ -89,10 +91,22 @@ class Scheduler:
             also=lambda connection: set_looked_at(connection, entry.job, now),
         )
         try:
+            self._submit(entry, origin)
+        except HostError:
+            raise
+        except Exception:
+            self._move(entry, now)
+            raise
+        self._move(entry, now)
+        entry.kept = now
+
+    def _submit(self, entry: _Entry, origin: Origin) -> None:
+        try:
             self._jobs.submit(entry.job, dict(entry.schedule.options), SCHEDULER, origin)
+        except HostError:
+            raise
         except GreenroomError as error:
             self._jobs.refuse(entry.job, error, SCHEDULER, origin)
-        entry.kept = now
 
     def _move(self, entry: _Entry, now: datetime) -> None:
         entry.seen = now
@@ -121,14 +135,23 @@ class Scheduler:
         ]
 
     def _look(self) -> None:
-        while not self._closing.wait(_LOOK_EVERY_S):
+        wait_s, told = _LOOK_EVERY_S, ""
+        while not self._closing.wait(wait_s):
+            fault = ""
             for look in (self.tick, self._jobs.tick):
-                _guarded(look)
+                fault = _fault_of(look, told) or fault
+            wait_s = min(2 * wait_s, _BACK_OFF_MAX_S) if fault else _LOOK_EVERY_S
+            told = fault
 
 
-def _guarded(look: Callable[[], None]) -> None:
+def _fault_of(look: Callable[[], None], told: str) -> str:
+    """What was wrong with a look; said unless it is what was told before. One bad look, as on a
+    ledger that is away, must not end all schedules."""
     try:
         look()
-    except Exception:
-        # One bad look, as on a full disk, must not end all schedules.
-        _logger.exception("the schedules could not be looked at")
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}"
+        if fault != told:
+            _logger.exception("the schedules could not be looked at")
+        return fault
+    return ""

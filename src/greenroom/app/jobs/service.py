@@ -25,8 +25,8 @@ from greenroom.app.jobs.admission import (
     visible,
 )
 from greenroom.app.jobs.log import LogBook, LogWriter
-from greenroom.app.jobs.queue import Queue, Ticket, while_full
-from greenroom.app.jobs.run import Assignment, Run, Stop, interrupted
+from greenroom.app.jobs.queue import Queue, Ticket, when_written
+from greenroom.app.jobs.run import Assignment, Run, Stop, interrupted, lost
 from greenroom.app.jobs.views import view_execution, view_job
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.rights import require
@@ -44,6 +44,7 @@ from greenroom.model.jobs import (
 )
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest, Request
+from greenroom.model.views import OperationView
 from greenroom.plan.job_options import masked
 from greenroom.ports import Processes
 from greenroom.store.database import Database
@@ -67,6 +68,7 @@ from greenroom.store.jobs import blueprint_of_jobs, list_jobs, replace_jobs
 LOGS_KEPT = 2000
 """The newest executions whose logs are kept; the history keeps all."""
 PAGE_MAX = 200
+_SWEEP_EVERY_S = 30.0
 
 _logger = logging.getLogger(__name__)
 
@@ -114,6 +116,7 @@ class Jobs:
         # Held while an execution changes from waiting to anything else.
         self._deciding = threading.Lock()
         self._closing = threading.Event()
+        self._sweep_s = 0.0
         self._unfinished: set[str] = set()
         self.changed: Callable[[], None] = lambda: None
         control.on_submit(self._register_beside)
@@ -275,17 +278,27 @@ class Jobs:
         """End an execution and all its processes; one that has ended stays as it is."""
         record = self._find(execution, caller)
         self._require_run(record, caller)
-        with self._deciding:
-            waiting = self._awaiting.pop(execution, None) or self._queue.withdraw(execution)
-        if waiting is not None:
-            message = f"{record.job.full_name} was aborted by {caller.name} before it began"
-            end = ExecutionEnd(
-                status=ExecutionStatus.ABORTED, code="E_JOB_ABORTED", message=message
-            )
-            self._end(record.id, end)
-        else:
+        if not self._abort_waiting(record, caller):
             self._queue.stop(execution, caller.name)
         return self.execution(execution, caller)
+
+    def _abort_waiting(self, record: ExecutionRecord, caller: Caller) -> bool:
+        message = f"{record.job.full_name} was aborted by {caller.name} before it began"
+        end = ExecutionEnd(status=ExecutionStatus.ABORTED, code="E_JOB_ABORTED", message=message)
+        with self._deciding:
+            withdrawn = self._queue.withdraw(record.id)
+            if withdrawn is None and record.id not in self._awaiting:
+                return False
+            try:
+                self._write_end(record.id, end)
+            except BaseException:
+                # Nobody can say that it has ended: it waits on.
+                if withdrawn is not None:
+                    self._queue.add(withdrawn)
+                raise
+            self._awaiting.pop(record.id, None)
+        self._after_end(record.id)
+        return True
 
     def retry(
         self, execution: str, caller: Caller, given: Mapping[str, str] | None = None
@@ -320,9 +333,11 @@ class Jobs:
 
     def approve(self, execution: str, caller: Caller) -> ExecutionView:
         """Let an execution begin that waits for it; raises RefusedError."""
-        ticket = self._decide(execution, caller, "approving")
-        with self._database.write() as connection:
-            set_approved(connection, execution, caller.name)
+        with self._deciding:
+            ticket = self._decidable(execution, caller, "approving")
+            with self._database.write() as connection:
+                set_approved(connection, execution, caller.name)
+            del self._awaiting[execution]
         approved = replace(ticket.record, status=ExecutionStatus.QUEUED, decided_by=caller.name)
         self._queue.add(replace(ticket, record=approved))
         self.book.tell(execution)
@@ -330,36 +345,49 @@ class Jobs:
 
     def reject(self, execution: str, caller: Caller) -> ExecutionView:
         """End an execution that waits for approval; raises RefusedError."""
-        record = self._decide(execution, caller, "rejecting").record
-        message = f"{record.job.full_name} was rejected by {caller.name}"
-        end = ExecutionEnd(status=ExecutionStatus.REJECTED, code="E_JOB_REJECTED", message=message)
-        with self._database.write() as connection:
-            set_decided_by(connection, execution, caller.name)
-        self._end(execution, end)
+        with self._deciding:
+            record = self._decidable(execution, caller, "rejecting").record
+            message = f"{record.job.full_name} was rejected by {caller.name}"
+            end = ExecutionEnd(
+                status=ExecutionStatus.REJECTED, code="E_JOB_REJECTED", message=message
+            )
+            self._write_end(
+                execution,
+                end,
+                lambda connection: set_decided_by(connection, execution, caller.name),
+            )
+            del self._awaiting[execution]
+        self._after_end(execution)
         return self.execution(execution, caller)
 
     def expire(self) -> None:
         """End what waited too long for its approval."""
         now = self._clock.now()
-        with self._deciding:
-            late = [each for each in self._awaiting.values() if _has_expired(each.record, now)]
-            for ticket in late:
-                del self._awaiting[ticket.record.id]
-        for ticket in late:
-            job = ticket.record.job
-            message = f"nobody approved {job.full_name} in time"
-            end = ExecutionEnd(
-                status=ExecutionStatus.EXPIRED,
-                code="E_JOB_EXPIRED",
-                message=message,
-                hint="run it again, and tell those who may approve it",
-            )
-            self._end(ticket.record.id, end)
+        for ticket in tuple(self._awaiting.values()):
+            if _has_expired(ticket.record, now):
+                self._expire(ticket)
 
-    def _decide(self, execution: str, caller: Caller, verb: str) -> Ticket:
+    def _expire(self, ticket: Ticket) -> None:
+        execution, job = ticket.record.id, ticket.record.job
+        end = ExecutionEnd(
+            status=ExecutionStatus.EXPIRED,
+            code="E_JOB_EXPIRED",
+            message=f"nobody approved {job.full_name} in time",
+            hint="run it again, and tell those who may approve it",
+        )
+        with self._deciding:
+            if execution not in self._awaiting:
+                return
+            self._write_end(execution, end)
+            del self._awaiting[execution]
+        self._after_end(execution)
+
+    def _decidable(self, execution: str, caller: Caller, verb: str) -> Ticket:
+        """What ``caller`` may decide on; it waits until the decision is in the ledger."""
         record = self._find(execution, caller)
         approval = record.job.approval
-        if record.status is not ExecutionStatus.AWAITING_APPROVAL or approval is None:
+        ticket = self._awaiting.get(execution)
+        if ticket is None or approval is None:
             raise RefusedError(
                 "E_JOB_NOT_WAITING",
                 f"execution {execution} of {record.job.full_name} does not wait for approval: "
@@ -372,14 +400,6 @@ class Jobs:
                 "E_OWN_APPROVAL",
                 f"{caller.name} asked for execution {execution}; somebody else must decide on it",
                 hint=f"greenroom job abort {execution} withdraws it",
-            )
-        with self._deciding:
-            ticket = self._awaiting.pop(execution, None)
-        if ticket is None:
-            raise RefusedError(
-                "E_JOB_NOT_WAITING",
-                f"execution {execution} of {record.job.full_name} was just decided on",
-                hint=f"greenroom job show {execution}",
             )
         return ticket
 
@@ -402,9 +422,25 @@ class Jobs:
                 self._accept(ticket)
 
     def tick(self) -> None:
-        """What the passing of time brings: approvals expire, retries are due."""
-        self.expire()
+        """What the passing of time brings: retries are due, approvals expire."""
         self._queue.start_due()
+        self.expire()
+        if self._clock.monotonic_s() >= self._sweep_s:
+            self._end_lost()
+            self._sweep_s = self._clock.monotonic_s() + _SWEEP_EVERY_S
+
+    def _end_lost(self) -> None:
+        """End what runs by the ledger and not here: its end could not be written."""
+        with self._database.read() as connection:
+            unfinished = unfinished_executions(connection)
+        for record in unfinished:
+            if record.status is not ExecutionStatus.RUNNING or self._queue.holds(record.id):
+                continue
+            # Asked again: it may have ended since, and what left the queue has written its end.
+            with self._database.read() as connection:
+                now = find_execution(connection, record.id)
+            if now is not None and now.status is ExecutionStatus.RUNNING:
+                self._end(record.id, lost(record.job))
 
     def close(self) -> None:
         """Interrupt what runs; what waits goes on with the next daemon."""
@@ -455,29 +491,43 @@ class Jobs:
                 return built_in.extend(lifetimes, ticket.values, writer, ticket.caller)
             begun = built_in.begin(self._control, record.job, ticket.values, ticket.caller)
             operation = begun.id
-            with self._database.write() as connection:
-                name = EnvironmentName.parse(begun.environment)
-                set_operation(connection, record.id, operation, name)
+            when_written(lambda: self._link(record.id, begun), self._closing)
         return built_in.follow_to_end(
             self._control, record.job, operation, writer, stop, ticket.caller or ITSELF
         )
 
+    def _link(self, execution: str, begun: OperationView) -> None:
+        with self._database.write() as connection:
+            name = EnvironmentName.parse(begun.environment)
+            set_operation(connection, execution, begun.id, name)
+
     def _end(self, execution: str, end: ExecutionEnd, ticket: Ticket | None = None) -> None:
-        """Write the end, and what it brings: another try, notifications, room for newer logs."""
-        now = self._clock.now()
-        retry = None if ticket is None else self._next_try(ticket, end, now)
+        """Write the end, and what it brings: another try, notifications, room for newer logs.
+        Waits for a ledger that is full or away."""
+        retry = None if ticket is None else self._next_try(ticket, end, self._clock.now())
 
-        def write() -> None:
-            with self._database.write() as connection:
-                end_execution(connection, execution, end, now)
-                if retry is not None:
-                    insert_execution(connection, retry.record)
+        def try_again(connection: Connection) -> None:
+            if retry is not None:
+                insert_execution(connection, retry.record)
 
-        while_full(write, self._closing)
-        self._unfinished.discard(execution)
-        self.book.tell(execution)
+        when_written(lambda: self._write_end(execution, end, try_again), self._closing)
         if retry is not None:
             self._accept(retry)
+        when_written(lambda: self._after_end(execution), self._closing)
+
+    def _write_end(
+        self,
+        execution: str,
+        end: ExecutionEnd,
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
+        with self._database.write() as connection:
+            end_execution(connection, execution, end, self._clock.now())
+            also(connection)
+        self._unfinished.discard(execution)
+        self.book.tell(execution)
+
+    def _after_end(self, execution: str) -> None:
         with self._database.read() as connection:
             record = find_execution(connection, execution)
             old = logs_to_drop(connection, LOGS_KEPT)

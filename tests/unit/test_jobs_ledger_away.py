@@ -1,0 +1,136 @@
+"""A ledger that is away for a while loses no end, no decision and no run that was due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from app_stage import TIMEOUT_S
+from jobs_stage import ANNA, OLGA, ROOT, JobStage, job
+from sqlalchemy import Connection
+
+from greenroom.app.jobs import queue
+from greenroom.errors import HostError
+from greenroom.model.access import Role
+from greenroom.model.jobs import (
+    Approval,
+    Concurrency,
+    ExecutionStatus,
+    Missed,
+    Schedule,
+    Trigger,
+    Who,
+)
+from greenroom.store.executions import set_started
+
+APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[JobStage]:
+    made = JobStage(tmp_path, (job(),))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def away(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Undone, the ledger is back."""
+    monkeypatch.setattr(queue, "_PASSING_RETRY_S", 0.005)
+    return monkeypatch
+
+
+def take_away(stage: JobStage, away: pytest.MonkeyPatch) -> list[int]:
+    """Returns a list with one item for each write that was refused."""
+    refused: list[int] = []
+
+    @contextmanager
+    def write() -> Iterator[Connection]:
+        refused.append(1)
+        raise HostError("E_LEDGER_AWAY", "the ledger does not answer")
+        yield
+
+    away.setattr(stage.stage.database, "write", write)
+    return refused
+
+
+def test_an_end_waits_for_the_ledger(stage: JobStage, away: pytest.MonkeyPatch) -> None:
+    execution = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    refused = take_away(stage, away)
+    program.exit()
+    stage.until(execution.id, lambda _: len(refused) > 1)
+    away.undo()
+
+    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
+
+
+def test_a_decision_that_was_not_written_was_not_made(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(approval=APPROVAL))
+    execution = stage.run()
+    take_away(stage, away)
+    for decide in (stage.jobs.approve, stage.jobs.reject, stage.jobs.abort):
+        with pytest.raises(HostError):
+            decide(execution.id, OLGA)
+    stage.clock.step(3600)
+    with pytest.raises(HostError):
+        stage.tick()
+    away.undo()
+
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    stage.tick()
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.EXPIRED
+
+
+def test_what_waits_still_waits_when_its_abort_was_not_written(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(concurrency=Concurrency(key="k")))
+    stage.run()
+    waiting = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    take_away(stage, away)
+    with pytest.raises(HostError):
+        stage.jobs.abort(waiting.id, ANNA)
+    away.undo()
+    program.exit()
+    stage.processes.wait_for(2, TIMEOUT_S).exit()
+
+    assert stage.ended(waiting).status is ExecutionStatus.SUCCEEDED
+
+
+def test_a_run_that_is_due_meanwhile_comes_once_the_ledger_is_back(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(schedules=(Schedule(cron="0 * * * *", zone="UTC", missed=Missed.RUN),)))
+    stage.tick()
+    take_away(stage, away)
+    stage.clock.step(3600)
+    for _ in range(3):
+        with pytest.raises(HostError):
+            stage.scheduler.tick()
+    stage.clock.step(600)
+    away.undo()
+    stage.tick()
+    stage.tick()
+
+    (view,) = stage.jobs.history(ROOT)
+    assert view.trigger is Trigger.SCHEDULE
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+
+
+def test_what_runs_by_the_ledger_only_is_ended(stage: JobStage) -> None:
+    stage.register(job(approval=APPROVAL))
+    execution = stage.run()
+    with stage.stage.database.write() as connection:
+        set_started(connection, execution.id, stage.clock.now())
+    stage.clock.step(31)
+    stage.tick()
+    view = stage.jobs.execution(execution.id, ROOT)
+
+    assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
+    assert "could not be written down" in view.message
