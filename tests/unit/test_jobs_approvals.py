@@ -109,6 +109,16 @@ def test_what_nobody_decides_on_expires(stage: JobStage) -> None:
     assert told.value.code == "E_JOB_NOT_WAITING"
 
 
+def test_a_clock_that_jumps_ahead_expires_nothing(stage: JobStage) -> None:
+    execution = stage.run()
+    stage.clock.jump(86400)
+    stage.tick()
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    stage.clock.step(3600)
+    stage.tick()
+    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.EXPIRED
+
+
 def test_it_waits_on_after_a_restart(stage: JobStage) -> None:
     execution = stage.run()
     stage.crash()

@@ -102,8 +102,12 @@ def test_a_built_in_job_goes_on_with_its_operation_after_a_crash(stage: JobStage
     stage.crash()
     stage.rise()
     stage.stage.world.release()
+    view = stage.ended(execution)
 
-    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
+    assert view.status is ExecutionStatus.SUCCEEDED
+    assert view.operation is not None
+    # As many lines as events: what the first daemon wrote is not written twice.
+    assert len(stage.texts(view)) == len(stage.stage.control.wait(view.operation, 0, 0.0))
 
 
 def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: JobStage) -> None:

@@ -171,3 +171,44 @@ def test_the_log_of_what_has_ended_is_read_without_waiting(stage: JobStage) -> N
         return [data async for data in follow_log(stage.jobs, execution.id)]
 
     assert len(asyncio.run(asyncio.wait_for(read(), TIMEOUT_S))) == 1
+
+
+def test_the_oldest_logs_go_and_none_that_is_still_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = LogBook(tmp_path, SteppedClock())
+    for number in range(40):
+        path = tmp_path / f"ex{number}.ndjson"
+        path.write_bytes(b"x" * 100)
+        os.utime(path, (number, number))
+
+    def left() -> list[int]:
+        return sorted(int(path.stem[2:]) for path in tmp_path.iterdir())
+
+    monkeypatch.setattr(log, "LOGS_KEPT", 5)
+    book.prune(lambda execution: execution == "ex3")
+    assert left() == [3, 35, 36, 37, 38, 39]
+    monkeypatch.setattr(log, "LOGS_BYTES_MAX", 250)
+    book.prune(lambda execution: execution == "ex3")
+    assert left() == [3, 38, 39]
+    book.prune(lambda _: False)
+    assert left() == [38, 39]
+
+
+def test_logs_are_pruned_as_time_passes(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LOGS_KEPT", 0)
+    ended = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    program.write(b"kept\n")
+    program.exit()
+    stage.ended(ended)
+    running = stage.run()
+    program = stage.processes.wait_for(2, TIMEOUT_S)
+    program.write(b"kept\n")
+    stage.until(running.id, lambda _: stage.texts(running) == ["kept"])
+    stage.clock.step(31)
+    stage.tick()
+
+    assert (stage.texts(ended), stage.texts(running)) == ([], ["kept"])
+    program.exit()
+    stage.ended(running)

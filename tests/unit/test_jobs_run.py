@@ -10,6 +10,7 @@ import pytest
 from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, job, option
 
+from greenroom.app.jobs import service
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
     Concurrency,
@@ -167,6 +168,37 @@ def test_a_failure_is_tried_again_as_often_as_the_definition_says(stage: JobStag
     view = stage.ended(again)
     assert (view.attempt, view.retry_of, view.trigger) == (2, first.id, Trigger.RETRY)
     assert view.retried_by is None
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_queue(stage: JobStage) -> None:
+    stage.register(job(retries=Retries(times=1, delay_s=30.0)))
+    first = stage.run()
+    stage.processes.wait_for(1, TIMEOUT_S).exit(1)
+    stage.ended(first)
+    stage.clock.jump(-86400)
+    stage.clock.step(30.0)
+    stage.tick()
+    stage.processes.wait_for(2, TIMEOUT_S).exit()
+
+
+def test_only_so_many_executions_wait(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "WAITING_MAX", 2)
+    stage.register(job(concurrency=Concurrency(key="k")))
+    running = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    waiting = stage.run()
+    stage.run()
+    with pytest.raises(RefusedError, match="2 executions wait already; photos/count") as told:
+        stage.run()
+    assert told.value.code == "E_JOB_QUEUE_FULL"
+
+    stage.jobs.abort(waiting.id, ANNA)
+    last = stage.run()
+    program.exit()
+    stage.ended(running)
+    stage.processes.wait_for(2, TIMEOUT_S).exit()
+    stage.processes.wait_for(3, TIMEOUT_S).exit()
+    assert stage.ended(last).status is ExecutionStatus.SUCCEEDED
 
 
 def test_a_retry_has_the_same_options(stage: JobStage) -> None:

@@ -180,15 +180,6 @@ def end_execution(
     )
 
 
-def logs_to_drop(connection: Connection, keep: int) -> tuple[str, ...]:
-    """The executions that are too old for their log to be kept, a few at a time."""
-    newest = connection.scalar(select(func.max(executions.c.accepted))) or 0
-    query = select(executions.c.id).where(
-        executions.c.accepted <= newest - keep, executions.c.accepted > newest - keep - 20
-    )
-    return tuple(connection.scalars(query))
-
-
 def _update(connection: Connection, execution: str, **values: object) -> None:
     connection.execute(update(executions).where(executions.c.id == execution).values(values))
 

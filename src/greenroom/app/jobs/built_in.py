@@ -233,11 +233,15 @@ def follow_to_end(
                 writer.say(error.message)
 
     stop.attach(cancel)
-    seq = 0
+    # A line for each event: those that the last daemon wrote are there already.
+    seq, written = 0, writer.lines
     while True:
         for event in control.wait(operation, seq, _WAIT_S):
             seq = event.seq
-            writer.write([_line(event).encode()], event.machine)
+            if written > 0:
+                written -= 1
+            else:
+                writer.write([_line(event).encode()], event.machine)
             if event.kind is EventKind.RESULT:
                 return _end(job, event)
         if stop.why is not None and not stop.by:

@@ -7,6 +7,7 @@ go into the ledger: a script may print ten thousand a second.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -20,6 +21,10 @@ from greenroom.app.clock import Clock
 
 LOG_BYTES_MAX = 16 << 20
 """Of one execution. What comes after is dropped and counted."""
+LOGS_KEPT = 2000
+"""The newest logs; the history keeps all executions."""
+LOGS_BYTES_MAX = 4 << 30
+"""Of all logs together."""
 LINE_BYTES_MAX = 16 << 10
 """A longer line is cut into several."""
 _READ_BYTES = 256 << 10
@@ -68,9 +73,25 @@ class LogBook:
                 offset += len(line)
         return offset
 
-    def drop(self, execution: str) -> None:
-        """Remove the log. Idempotent."""
-        self._path(execution).unlink(missing_ok=True)
+    def prune(self, is_unfinished: Callable[[str], bool]) -> None:
+        """Remove the oldest logs, by their last line, beyond ``LOGS_KEPT`` and
+        ``LOGS_BYTES_MAX``; never one of an execution that ``is_unfinished``."""
+        kept, size = 0, 0
+        for _, bytes_, path in sorted(self._sizes(), reverse=True):
+            kept, size = kept + 1, size + bytes_
+            too_many = kept > LOGS_KEPT or size > LOGS_BYTES_MAX
+            if too_many and not is_unfinished(path.stem):
+                path.unlink(missing_ok=True)
+                kept, size = kept - 1, size - bytes_
+
+    def _sizes(self) -> list[tuple[int, int, Path]]:
+        """When each log was last written, in ns, its bytes, and where it is."""
+        found = []
+        for path in self._folder.glob("*.ndjson"):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                found.append((status.st_mtime_ns, status.st_size, path))
+        return found
 
     def listen(self, execution: str, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` whenever lines came or the execution's state changed, from the thread

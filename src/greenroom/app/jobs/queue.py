@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ from greenroom.store.executions import ExecutionRecord
 
 RUNNING_MAX = 32
 """Executions at once, of all jobs."""
+WAITING_MAX = 10_000
+"""Executions that wait for their turn or an approval; more are refused."""
 _PASSING_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ class Ticket:
     record: ExecutionRecord
     values: dict[str, str] = field(repr=False)
     caller: Caller | None = None
+    expires_s: float = 0.0
+    """When nobody may approve it any more, by the monotonic clock."""
 
     @property
     def limit(self) -> tuple[str, int] | None:
@@ -42,6 +47,17 @@ class Ticket:
         return f"{self.record.job.stack}/{concurrency.key}/{value}", concurrency.limit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """``due_s`` is monotonic: a clock that is set back must not stop the queue. ``key`` and
+    ``count`` are the ticket's limit, worked out once."""
+
+    ticket: Ticket
+    due_s: float
+    key: str | None
+    count: int
+
+
 class Queue:
     """``run`` does an execution's work in a thread of its own and must not raise."""
 
@@ -49,31 +65,37 @@ class Queue:
         self._run = run
         self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: list[Ticket] = []
+        self._waiting: dict[str, _Waiting] = {}
+        self._taken: Counter[str] = Counter()
         self._running: dict[str, tuple[Ticket, Stop, threading.Thread]] = {}
         self._is_closing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def add(self, ticket: Ticket) -> None:
         """Have the execution run as soon as it may."""
+        record = ticket.record
+        left_s = left_until(record.not_before, record, self._clock.now())
+        key, count = ticket.limit or (None, 0)
+        due_s = self._clock.monotonic_s() + left_s
         with self._lock:
-            self._waiting.append(ticket)
+            waiting = _Waiting(ticket=ticket, due_s=due_s, key=key, count=count)
+            self._waiting[record.id] = waiting
         self.start_due()
 
     def withdraw(self, execution: str) -> Ticket | None:
         """Take one out that waits; None if it does not wait here."""
         with self._lock:
-            for ticket in self._waiting:
-                if ticket.record.id == execution:
-                    self._waiting.remove(ticket)
-                    return ticket
-        return None
+            found = self._waiting.pop(execution, None)
+        return None if found is None else found.ticket
 
     def holds(self, execution: str) -> bool:
         """Whether it waits or runs here."""
         with self._lock:
-            return execution in self._running or any(
-                ticket.record.id == execution for ticket in self._waiting
-            )
+            return execution in self._running or execution in self._waiting
 
     def stop(self, execution: str, by: str) -> None:
         """Ask one that runs to stop, and wait until its programs are gone."""
@@ -84,42 +106,42 @@ class Queue:
 
     def start_due(self) -> None:
         """Start what waits and may run now, the oldest first."""
-        now = self._clock.now()
+        now_s = self._clock.monotonic_s()
         with self._lock:
-            for ticket in list(self._waiting):
-                if not self._is_closing and self._may_start(ticket, now):
-                    self._waiting.remove(ticket)
-                    self._start(ticket)
+            for each in tuple(self._waiting.values()):
+                if self._is_closing or len(self._running) >= RUNNING_MAX:
+                    return
+                has_room = each.key is None or self._taken[each.key] < each.count
+                if has_room and each.due_s <= now_s:
+                    self._start(each)
 
-    def _may_start(self, ticket: Ticket, now: datetime) -> bool:
-        if ticket.record.not_before > now or len(self._running) >= RUNNING_MAX:
-            return False
-        limit = ticket.limit
-        if limit is None:
-            return True
-        key, count = limit
-        taken = sum(
-            other.limit is not None and other.limit[0] == key
-            for other, _, _ in self._running.values()
-        )
-        return taken < count
-
-    def _start(self, ticket: Ticket) -> None:
-        stop = Stop()
-        name = f"job-{ticket.record.id}"
-        thread = threading.Thread(target=self._work, args=(ticket, stop), name=name)
-        self._running[ticket.record.id] = (ticket, stop, thread)
+    def _start(self, waiting: _Waiting) -> None:
+        stop, execution = Stop(), waiting.ticket.record.id
+        thread = threading.Thread(target=self._work, args=(waiting, stop), name=f"job-{execution}")
+        # Its thread waits for our lock before it leaves. One that cannot start waits on.
         thread.start()
+        del self._waiting[execution]
+        self._running[execution] = (waiting.ticket, stop, thread)
+        if waiting.key is not None:
+            self._taken[waiting.key] += 1
 
-    def _work(self, ticket: Ticket, stop: Stop) -> None:
+    def _work(self, waiting: _Waiting, stop: Stop) -> None:
+        execution = waiting.ticket.record.id
         try:
-            self._run(ticket, stop)
+            self._run(waiting.ticket, stop)
         except Exception:
-            _logger.exception("execution %s broke off", ticket.record.id)
+            _logger.exception("execution %s broke off", execution)
         finally:
             with self._lock:
-                del self._running[ticket.record.id]
+                del self._running[execution]
+                self._give_back(waiting.key)
             self.start_due()
+
+    def _give_back(self, key: str | None) -> None:
+        if key is not None:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
 
     def close(self) -> None:
         """Interrupt what runs, and wait for it."""
@@ -130,6 +152,12 @@ class Queue:
             stop.ask(Why.CLOSING)
         for _, _, thread in running:
             thread.join()
+
+
+def left_until(at: datetime, record: ExecutionRecord, now: datetime) -> float:
+    """Seconds until ``at``, at most as many as it was away when the execution was accepted: the
+    clock may have been set back since."""
+    return max(0.0, min((at - now).total_seconds(), (at - record.created_at).total_seconds()))
 
 
 def when_written(write: Callable[[], None], closing: threading.Event) -> None:

@@ -25,7 +25,7 @@ from greenroom.app.jobs.admission import (
     visible,
 )
 from greenroom.app.jobs.log import LogBook, LogWriter
-from greenroom.app.jobs.queue import Queue, Ticket, when_written
+from greenroom.app.jobs.queue import WAITING_MAX, Queue, Ticket, left_until, when_written
 from greenroom.app.jobs.run import Assignment, Run, Stop, interrupted, lost
 from greenroom.app.jobs.views import view_execution, view_job
 from greenroom.app.lifetimes import Lifetimes
@@ -56,7 +56,6 @@ from greenroom.store.executions import (
     insert_execution,
     last_executions,
     list_executions,
-    logs_to_drop,
     set_approved,
     set_decided_by,
     set_operation,
@@ -65,8 +64,6 @@ from greenroom.store.executions import (
 )
 from greenroom.store.jobs import blueprint_of_jobs, list_jobs, replace_jobs
 
-LOGS_KEPT = 2000
-"""The newest executions whose logs are kept; the history keeps all."""
 PAGE_MAX = 200
 _SWEEP_EVERY_S = 30.0
 
@@ -192,8 +189,15 @@ class Jobs:
     def submit(
         self, job: Job, given: Mapping[str, str], caller: Caller, origin: Origin
     ) -> ExecutionView:
-        """As ``run``, for a job that is known and any reason."""
+        """As ``run``, for a job that is known and any reason; RefusedError E_JOB_QUEUE_FULL once
+        ``WAITING_MAX`` wait."""
         now = self._clock.now()
+        if (waiting := self._queue.waiting + len(self._awaiting)) >= WAITING_MAX:
+            raise RefusedError(
+                "E_JOB_QUEUE_FULL",
+                f"{waiting} executions wait already; {job.full_name} cannot join them",
+                hint="greenroom job history shows them; greenroom job abort ends one",
+            )
         with self._database.write() as connection:
             admitted = admit_run(connection, job, given, caller, now, origin.zone)
             record = self._record(job, admitted, caller, origin, now)
@@ -227,10 +231,14 @@ class Jobs:
         return execution in self._unfinished
 
     def _accept(self, ticket: Ticket) -> None:
-        self._unfinished.add(ticket.record.id)
-        if ticket.record.status is ExecutionStatus.AWAITING_APPROVAL:
+        record = ticket.record
+        self._unfinished.add(record.id)
+        if record.status is ExecutionStatus.AWAITING_APPROVAL and record.job.approval is not None:
+            until = record.created_at + timedelta(seconds=record.job.approval.expires_s)
+            left_s = left_until(until, record, self._clock.now())
             with self._deciding:
-                self._awaiting[ticket.record.id] = ticket
+                expires_s = self._clock.monotonic_s() + left_s
+                self._awaiting[record.id] = replace(ticket, expires_s=expires_s)
         else:
             self._queue.add(ticket)
 
@@ -362,9 +370,9 @@ class Jobs:
 
     def expire(self) -> None:
         """End what waited too long for its approval."""
-        now = self._clock.now()
+        now_s = self._clock.monotonic_s()
         for ticket in tuple(self._awaiting.values()):
-            if _has_expired(ticket.record, now):
+            if now_s >= ticket.expires_s:
                 self._expire(ticket)
 
     def _expire(self, ticket: Ticket) -> None:
@@ -426,6 +434,7 @@ class Jobs:
         self._queue.start_due()
         self.expire()
         if self._clock.monotonic_s() >= self._sweep_s:
+            self.book.prune(self.is_unfinished)
             self._end_lost()
             self._sweep_s = self._clock.monotonic_s() + _SWEEP_EVERY_S
 
@@ -502,7 +511,7 @@ class Jobs:
             set_operation(connection, execution, begun.id, name)
 
     def _end(self, execution: str, end: ExecutionEnd, ticket: Ticket | None = None) -> None:
-        """Write the end, and what it brings: another try, notifications, room for newer logs.
+        """Write the end, and what it brings: another try, notifications.
         Waits for a ledger that is full or away."""
         retry = None if ticket is None else self._next_try(ticket, end, self._clock.now())
 
@@ -530,9 +539,6 @@ class Jobs:
     def _after_end(self, execution: str) -> None:
         with self._database.read() as connection:
             record = find_execution(connection, execution)
-            old = logs_to_drop(connection, LOGS_KEPT)
-        for each in old:
-            self.book.drop(each)
         if record is not None:
             self._tell_others(record)
 
@@ -641,11 +647,6 @@ def _with_log(end: ExecutionEnd, writer: LogWriter) -> ExecutionEnd:
             hint="free some space on the disk of the daemon's state; the job itself went on",
         )
     return end
-
-
-def _has_expired(record: ExecutionRecord, now: datetime) -> bool:
-    approval = record.job.approval
-    return approval is not None and now >= record.created_at + timedelta(seconds=approval.expires_s)
 
 
 def _can_go_on(record: ExecutionRecord) -> bool:
