@@ -10,6 +10,7 @@ byte that lies in any form of any secret is, and what may yet become one is held
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import shlex
@@ -81,11 +82,13 @@ class Masker:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms = _forms(secrets)
         self._held = b""
+        # How much of what is held was shown already: the beginning of a form that may go on.
+        self._told = 0
 
     @property
     def holds_line(self) -> bool:
         """Whether the end of a line is held back, which somebody may be waiting for."""
-        return b"\n" in self._held
+        return b"\n" in self._held[self._told :]
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown after this piece of the stream."""
@@ -95,18 +98,32 @@ class Masker:
         for start, end in spans:
             if start < safe < end:
                 safe = start
-        self._held = data[safe:]
-        return _masked(data[:safe], [span for span in spans if span[1] <= safe])
+        return self._show(data, [span for span in spans if span[1] <= safe], safe, safe)
 
     def flush(self) -> bytes:
         """What is left, when no more comes or nobody wants to wait for it: the beginning of a form
-        is masked too, if it is long enough to tell something."""
-        data, self._held = self._held, b""
+        is masked too, if it is long enough to tell something. More may come for all that: what
+        goes on with the form is known by its beginning, and masked as well."""
+        data = self._held
         spans = self._spans(data)
-        partial = self._partial(data)
-        if partial >= _PARTIAL_MIN:
-            spans = _merged([*spans, (len(data) - partial, len(data))])
-        return _masked(data, spans)
+        start = len(data) - self._partial(data)
+        # Not the end of the line, for which the reader waits.
+        end = len(data.rstrip(_LETTERS_IGNORED))
+        if end - start >= _PARTIAL_MIN:
+            spans = _merged([*spans, (start, end)])
+        return self._show(data, spans, len(data), start)
+
+    def _show(
+        self, data: bytes, spans: list[tuple[int, int]], shown_to: int, keep_from: int
+    ) -> bytes:
+        """``data`` from what was told to ``shown_to``, masked; what is kept begins at
+        ``keep_from``."""
+        told = self._told
+        # What is kept as context may reach back before what can be shown now.
+        shown_to = max(shown_to, told)
+        self._held, self._told = data[keep_from:], shown_to - keep_from
+        news = [(max(start, told) - told, end - told) for start, end in spans if end > told]
+        return _masked(data[told:shown_to], news)
 
     def _spans(self, data: bytes) -> list[tuple[int, int]]:
         return _merged([span for forms in self._forms for span in forms.spans(data)])
@@ -159,7 +176,11 @@ def _forms(secrets: Iterable[str]) -> tuple[_Forms, ...]:
                 raw = text.encode(errors="surrogatepass")
                 plain |= _spelled(text, raw)
                 digits |= {raw.hex().encode(), raw.hex().upper().encode()}
-                letters.update(_base64_forms(raw))
+                letters.update(_base64_forms(raw), _base32_forms(raw))
+                for wide in ("utf-16-le", "utf-16-be"):
+                    double = text.encode(wide, errors="surrogatepass")
+                    plain.add(double)
+                    letters.update(_base64_forms(double))
     kinds = (b"", plain), (_DIGITS_IGNORED, digits), (_LETTERS_IGNORED, letters)
     return tuple(_Forms(ignored, texts) for ignored, texts in kinds if texts)
 
@@ -177,7 +198,11 @@ def _spelled(text: str, raw: bytes) -> set[bytes]:
         json.dumps(text)[1:-1].replace("/", "\\/"),
         json.dumps(text, ensure_ascii=False)[1:-1],
         repr(text)[1:-1],
-        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+        _go_json(text),
+        *_in_markup(text),
+        # As SQL and YAML have a quote within quotes, and CSV.
+        text.replace("'", "''"),
+        text.replace('"', '""'),
         shlex.quote(text).removeprefix("'").removesuffix("'"),
         text.replace("'", "'\\''"),
         text.replace("'", "\\'"),
@@ -188,6 +213,24 @@ def _spelled(text: str, raw: bytes) -> set[bytes]:
     }
     found = {each.encode(errors="surrogatepass") for each in spelled}
     return {each for each in found if len(each) >= min(_FORM_MIN, len(raw))}
+
+
+def _go_json(text: str) -> str:
+    """As encoding/json writes it, so that it can stand in HTML."""
+    spelled = json.dumps(text, ensure_ascii=False)[1:-1]
+    for letter in "<>&\u2028\u2029":
+        spelled = spelled.replace(letter, f"\\u{ord(letter):04x}")
+    return spelled
+
+
+def _in_markup(text: str) -> Iterator[str]:
+    """As XML has it, and with the quotes escaped as Python, PHP, Go and templates do."""
+    bare = html.escape(text, quote=False)
+    yield bare
+    yield bare.replace('"', "&quot;")
+    for double, single in ("&quot;", "&#x27;"), ("&quot;", "&#039;"), ("&#34;", "&#39;"):
+        yield bare.replace('"', double).replace("'", single)
+    yield bare.replace('"', "&quot;").replace("'", "&apos;")
 
 
 def _ansi_c(text: str) -> str:
@@ -208,3 +251,13 @@ def _base64_forms(raw: bytes) -> Iterator[bytes]:
             inner = encode(bytes(before) + raw)[first:last]
             if len(inner) >= _FORM_MIN:
                 yield inner
+
+
+def _base32_forms(raw: bytes) -> Iterator[bytes]:
+    """The same for base32: five places in a group of eight letters (RFC 4648, section 6)."""
+    whole = base64.b32encode(raw)
+    yield whole
+    for before in range(5):
+        first = -(-8 * before // 5)
+        last = 8 * (before + len(raw)) // 5
+        yield base64.b32encode(bytes(before) + raw)[first:last]
