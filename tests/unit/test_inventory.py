@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_stage import Stage, make_stack, request
@@ -76,6 +77,10 @@ def inventory_of(stage: Stage) -> Inventory:
 
 def all_of(inventory: Inventory) -> dict[MachineKey, MachineRecord]:
     return {record.key: record for record in inventory.machines(MachineQuery()).machines}
+
+
+def at_once(inventory: Inventory, at: datetime) -> tuple[MachineRecord, ...]:
+    return inventory.machines_at(MachineQuery(), at, limit=100).machines
 
 
 def record(name: str = "backend1", **fields: object) -> MachineRecord:
@@ -266,7 +271,7 @@ def test_the_inventory_tells_how_it_was_at_a_time(stage: Stage, clock: SteppedCl
 
     def health_at(**ago: float) -> dict[str, Health]:
         at = clock.now() - timedelta(**ago)
-        return {each.name: each.health for each in inventory.machines_at(MachineQuery(), at)}
+        return {each.name: each.health for each in at_once(inventory, at)}
 
     assert health_at(minutes=0) == {}
     assert health_at(minutes=1) == {"backend1": Health.HEALTHY, "db1": Health.UNHEALTHY}
@@ -288,7 +293,7 @@ def test_a_time_that_is_not_known_is_refused(stage: Stage, clock: SteppedClock) 
     stage.run(request())
     inventory.look()
     with pytest.raises(InputError, match="has not come yet") as refused:
-        inventory.machines_at(MachineQuery(), clock.now() + timedelta(seconds=1))
+        inventory.machines_at(MachineQuery(), clock.now() + timedelta(seconds=1), limit=10)
     assert refused.value.code == "E_INVENTORY_TIME"
 
 
@@ -304,7 +309,7 @@ def test_what_is_older_than_a_month_is_forgotten_and_said_to_be(
     with pytest.raises(InputError, match="is not known any more") as refused:
         inventory.changes(MachineQuery(), NOW - timedelta(seconds=1), 100)
     assert refused.value.hint == f"changes are kept since {NOW.isoformat()}"
-    then = inventory.machines_at(MachineQuery(), NOW)
+    then = at_once(inventory, NOW)
     assert [each.health for each in then] == [Health.HEALTHY, Health.HEALTHY]
 
 
@@ -320,7 +325,7 @@ def test_no_more_changes_are_kept_than_there_is_room_for(
         stage.world.held(NAME).problems["db1"] = (f"problem {times}",)
         inventory.look()
     with stage.database.read() as connection:
-        kept = queries.changes_since(connection, NOW - timedelta(days=1))
+        kept = queries.changes_since(connection, NOW - timedelta(days=1), MachineQuery())
         begins = queries.history_begins(connection)
     assert len(kept) == 3
     assert begins is not None and NOW < begins < kept[-1].at
@@ -376,6 +381,74 @@ def test_pages_follow_each_other_without_a_gap(stage: Stage) -> None:
     with pytest.raises(InputError) as refused:
         inventory.machines(MachineQuery(), after="nonsense")
     assert refused.value.code == "E_CURSOR"
+
+
+def test_pages_of_a_former_time_follow_each_other_without_a_gap(
+    stage: Stage, clock: SteppedClock
+) -> None:
+    inventory = inventory_of(stage)
+    for branch in ("feature_x", "master"):
+        stage.run(request(branch))
+    inventory.look()
+    then = all_of(inventory)
+    clock.step(minutes=1)
+    stage.world.held(EnvironmentName("photos", "master")).problems["db1"] = ("port 3306",)
+    inventory.look()
+    stage.run(DestroyRequest(environment="feature-x"))
+    stage.run(request("late"))
+    inventory.look()
+
+    def pages(query: MachineQuery) -> list[tuple[MachineRecord, ...]]:
+        found, after = [], None
+        while True:
+            page = inventory.machines_at(query, NOW, after=after, limit=1)
+            found.append(page.machines)
+            after = page.next
+            if after is None:
+                return found
+
+    everything = pages(MachineQuery())
+    assert [each for machines in everything for each in machines] == [
+        then[key] for key in sorted(then)
+    ]
+    # Those two that have come since are looked at and left out.
+    assert [len(machines) for machines in everything] == [1, 1, 0, 0, 1, 1]
+    assert sum(pages(MachineQuery(stacks=frozenset({"shop"}))), ()) == ()
+    (db,) = sum(pages(MachineQuery(environment="photos/feature-x", role="db")), ())
+    assert db == then[DB]
+
+
+def test_of_changes_no_more_are_read_than_are_asked_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = inventory_of(stage)
+    for branch in ("feature_x", "master"):
+        stage.run(request(branch))
+    inventory.look()
+    limits: list[int | None] = []
+    read = queries.changes_since
+
+    def counted(*args: Any, limit: int | None = None, **bounds: Any) -> tuple[MachineChange, ...]:
+        found = read(*args, limit=limit, **bounds)
+        limits.append(len(found))
+        return found
+
+    monkeypatch.setattr(service, "changes_since", counted)
+    ago = NOW - timedelta(minutes=1)
+
+    def told(limit: int = 100, **query: Any) -> list[str]:
+        found = inventory.changes(MachineQuery(**query), ago, limit)
+        return [f"{each.environment}/{each.machine}" for each in found]
+
+    assert told(1) == ["photos/master/db1"]
+    assert told(environment="photos/feature-x") == [
+        "photos/feature-x/backend1",
+        "photos/feature-x/db1",
+    ]
+    assert len(told(stack="photos", stacks=frozenset({"photos", "shop"}))) == 4
+    assert told(stack="photo") == []
+    assert told(stacks=frozenset()) == []
+    assert limits == [1, 2, 4, 0, 0]
 
 
 def test_somebody_who_says_that_something_changed_is_believed_soon(stage: Stage) -> None:

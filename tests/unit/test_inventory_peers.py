@@ -13,12 +13,13 @@ from app_stage import Stage, make_stack, request
 from test_inventory import NOW, SteppedClock, record
 
 from greenroom.app.inventory import courier as couriers
+from greenroom.app.inventory import peers
 from greenroom.app.inventory.courier import Courier
 from greenroom.app.inventory.peers import concerns, plan_notices
 from greenroom.app.inventory.service import Inventory
 from greenroom.app.planning import Draft
 from greenroom.errors import OperationError
-from greenroom.model.inventory import Health, MachineRecord, PeerEvent, PeerNotice
+from greenroom.model.inventory import Health, MachineKey, MachineRecord, PeerEvent, PeerNotice
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest, DestroyRequest, ReplaceRequest
 from greenroom.model.stack import Machine, Stack, Subscription
@@ -93,6 +94,49 @@ def test_peers_are_those_of_the_own_environment_and_the_shared_ones_of_its_stack
     assert heard("photos/feature-x", shared)
     assert heard("photos/shared", other)
     assert not heard("photos/shared", replace(other, stack="shop", environment="shop/master"))
+
+
+def test_all_subscribers_hear_of_all_their_peers_and_only_those_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the index finds is what a walk through all pairs would."""
+    slugs = ("a", "b", "c", "shared")
+    world = {
+        (f"{stack}/{slug}", name): replace(
+            record(name), environment=f"{stack}/{slug}", stack=stack, slug=slug
+        )
+        for stack in ("photos", "shop")
+        for slug in slugs
+        for name in ("backend1", "db1")
+    }
+    subscriptions = {key: TO_DB for key in world if key[1] == "backend1"}
+    asked: list[bool] = []
+
+    def counted(subscription: Subscription, me: MachineKey, peer: MachineRecord) -> bool:
+        asked.append(concerns(subscription, me, peer))
+        return asked[-1]
+
+    monkeypatch.setattr(peers, "concerns", counted)
+    expected = [
+        (key, PeerEvent.CAME, peer)
+        for key in sorted(subscriptions)
+        for peer_key, peer in sorted(world.items())
+        if peer_key != key and concerns(TO_DB, key, peer)
+    ]
+    found = plan_notices({}, world, subscriptions, NOW)
+    assert [(each.to, each.event, each.peer) for each in found] == expected
+    assert all(asked)
+
+    asked.clear()
+    ill = ("photos/a", "db1")
+    changed = world | {ill: replace(world[ill], health=Health.UNHEALTHY)}
+    found = plan_notices(world, changed, subscriptions, NOW)
+    assert [(each.to[0], each.event) for each in found] == [
+        ("photos/a", PeerEvent.UNHEALTHY),
+        ("photos/shared", PeerEvent.UNHEALTHY),
+    ]
+    assert plan_notices(world, world, subscriptions, NOW) == ()
+    assert len(asked) == 2
 
 
 # Delivery.

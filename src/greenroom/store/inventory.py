@@ -14,8 +14,10 @@ from sqlalchemy import (
     Select,
     and_,
     delete,
+    false,
     func,
     insert,
+    or_,
     select,
     tuple_,
     union,
@@ -38,13 +40,13 @@ def find_machines(
     query: MachineQuery,
     *,
     after: MachineKey | None = None,
+    last: MachineKey | None = None,
     limit: int | None = None,
 ) -> tuple[MachineRecord, ...]:
-    """The machines that match, by environment and name, from behind ``after``."""
+    """The machines that match, by environment and name, from behind ``after`` to ``last``."""
     columns = select(machines.c.environment, machines.c.name, machines.c.record_json)
     wanted = _matching(columns, query)
-    if after is not None:
-        wanted = wanted.where(tuple_(machines.c.environment, machines.c.name) > tuple_(*after))
+    wanted = wanted.where(*_between(machines.c.environment, machines.c.name, after, last))
     rows = connection.execute(wanted.order_by(machines.c.environment, machines.c.name).limit(limit))
     return tuple(_records().validate_json(row.record_json) for row in rows)
 
@@ -112,22 +114,83 @@ def history_begins(connection: Connection) -> datetime | None:
 
 
 def changes_since(
-    connection: Connection, since: datetime, *, limit: int | None = None
+    connection: Connection,
+    since: datetime,
+    query: MachineQuery,
+    *,
+    after: MachineKey | None = None,
+    last: MachineKey | None = None,
+    limit: int | None = None,
 ) -> tuple[MachineChange, ...]:
-    """Every change later than ``since``, the newest first."""
+    """The changes later than ``since`` of the environment, stack or stacks that are asked for, and
+    of machines from behind ``after`` to ``last``; the newest first."""
+    c = machine_changes.c
     rows = connection.scalars(
-        select(machine_changes.c.change_json)
-        .where(machine_changes.c.at > since)
-        .order_by(machine_changes.c.id.desc())
+        select(c.change_json)
+        .where(c.at > since, *_of_environments(query))
+        .where(*_between(c.environment, c.machine, after, last))
+        # They were written in the order of their time; so the index on it is read from its end.
+        .order_by(c.at.desc(), c.id.desc())
         .limit(limit)
     )
     return tuple(_changes().validate_json(text) for text in rows)
+
+
+def keys_since(
+    connection: Connection,
+    since: datetime,
+    query: MachineQuery,
+    *,
+    after: MachineKey | None = None,
+    limit: int | None = None,
+) -> tuple[MachineKey, ...]:
+    """Who is there or has been there since then, of the environment, stack or stacks that are
+    asked for; by environment and name, from behind ``after``."""
+    now, then = machines.c, machine_changes.c
+    lasting = MachineQuery(environment=query.environment, stack=query.stack, stacks=query.stacks)
+    found = union(
+        select(now.environment, now.name).where(
+            *_conditions(lasting), *_between(now.environment, now.name, after, None)
+        ),
+        select(then.environment, then.machine).where(
+            then.at > since,
+            *_of_environments(query),
+            *_between(then.environment, then.machine, after, None),
+        ),
+    ).subquery()
+    wanted = select(found).order_by(found.c.environment, found.c.name).limit(limit)
+    return tuple((row.environment, row.name) for row in connection.execute(wanted))
 
 
 def last_change_at(connection: Connection) -> datetime | None:
     """When the newest change happened."""
     at: datetime | None = connection.scalar(select(func.max(machine_changes.c.at)))
     return at
+
+
+def _between(
+    environment: ColumnElement[str],
+    name: ColumnElement[str],
+    after: MachineKey | None,
+    last: MachineKey | None,
+) -> list[ColumnElement[bool]]:
+    key = tuple_(environment, name)
+    bounds = [] if after is None else [key > tuple_(*after)]
+    return bounds if last is None else [*bounds, key <= tuple_(*last)]
+
+
+def _of_environments(query: MachineQuery) -> list[ColumnElement[bool]]:
+    """What can be asked of a change: whose it is."""
+    environment = machine_changes.c.environment
+    conditions = []
+    if query.environment is not None:
+        conditions.append(environment == query.environment)
+    if query.stack is not None:
+        conditions.append(environment.startswith(f"{query.stack}/", autoescape=True))
+    if query.stacks is not None:
+        of_stacks = [environment.startswith(f"{each}/") for each in sorted(query.stacks)]
+        conditions.append(or_(false(), *of_stacks))
+    return conditions
 
 
 def _conditions(query: MachineQuery) -> list[ColumnElement[bool]]:

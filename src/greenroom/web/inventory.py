@@ -92,9 +92,10 @@ def _add_records(routes: APIRouter, inventory: Inventory) -> None:
         after: str | None = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 1000,
     ) -> MachinePage:
-        """The machines of the stacks that the caller may read, as they are or were at a time."""
+        """The machines of the stacks that the caller may read, as they are or were at a time; with
+        ``at`` a page may hold fewer than ``limit``, also none, and still have a ``next``."""
         if at is not None:
-            return MachinePage(machines=inventory.machines_at(query, at), next=None)
+            return inventory.machines_at(query, at, after=after, limit=limit)
         return inventory.machines(query, after=after, limit=limit)
 
     @routes.get("/changes", dependencies=[needs_somewhere(Action.READ)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from greenroom.model.inventory import Health, MachineKey, MachineRecord, PeerEvent, PeerNotice
@@ -10,6 +10,9 @@ from greenroom.model.names import SHARED_SLUG
 from greenroom.model.stack import Subscription
 
 Records = Mapping[MachineKey, MachineRecord]
+_Word = tuple[PeerEvent, MachineRecord]
+_Place = tuple[str, str, str]
+"""A stack, a role, and an environment's slug, or nothing for all of them."""
 
 
 def plan_notices(
@@ -18,20 +21,19 @@ def plan_notices(
     """What each subscriber is to be told, in the peers' order.
 
     One that runs only now is told of every peer that does; what happened while it was away is in
-    its queue before that.
+    its queue before that. Looked at are, besides who changed, the peers of those who begin.
     """
+    changed = _by_place(_events(before, after))
+    begun = {k for k in subscriptions if _is_up(after, k) and not _is_up(before, k)}
+    running = _by_place(_running(after)) if begun else {}
     notices: list[PeerNotice] = []
     for key, subscription in sorted(subscriptions.items()):
-        begins = _is_up(after, key) and not _is_up(before, key)
-        for peer_key in sorted(before.keys() | after.keys()):
-            peer = after.get(peer_key) or before[peer_key]
-            if peer_key == key or not concerns(subscription, key, peer):
-                continue
-            event = _event(before.get(peer_key), after.get(peer_key))
-            if event is None and begins and peer.is_up:
-                event = PeerEvent.CAME
-            if event is not None:
-                notices.append(PeerNotice(to=key, event=event, peer=peer, at=at))
+        heard = _heard(running, key, subscription) if key in begun else {}
+        heard |= _heard(changed, key, subscription)
+        notices += [
+            PeerNotice(to=key, event=event, peer=peer, at=at)
+            for _, (event, peer) in sorted(heard.items())
+        ]
     return tuple(notices)
 
 
@@ -44,6 +46,41 @@ def concerns(subscription: Subscription, subscriber: MachineKey, peer: MachineRe
         and peer.stack == stack
         and (peer.slug == slug or SHARED_SLUG in (peer.slug, slug))
     )
+
+
+def _events(before: Records, after: Records) -> Iterator[_Word]:
+    for key in before.keys() | after.keys():
+        was, is_ = before.get(key), after.get(key)
+        peer = is_ or was
+        event = _event(was, is_)
+        if event is not None and peer is not None:
+            yield event, peer
+
+
+def _running(records: Records) -> Iterator[_Word]:
+    return ((PeerEvent.CAME, record) for record in records.values() if record.is_up)
+
+
+def _by_place(words: Iterable[_Word]) -> dict[_Place, list[_Word]]:
+    found: dict[_Place, list[_Word]] = {}
+    for event, peer in words:
+        for slug in (peer.slug, ""):
+            found.setdefault((peer.stack, peer.role, slug), []).append((event, peer))
+    return found
+
+
+def _heard(
+    words: Mapping[_Place, Sequence[_Word]], key: MachineKey, subscription: Subscription
+) -> dict[MachineKey, _Word]:
+    stack, _, slug = key[0].partition("/")
+    slugs = ("",) if slug == SHARED_SLUG else (slug, SHARED_SLUG)
+    return {
+        peer.key: (event, peer)
+        for role in subscription.roles
+        for each in slugs
+        for event, peer in words.get((stack, role, each), ())
+        if peer.key != key and concerns(subscription, key, peer)
+    }
 
 
 def _event(before: MachineRecord | None, after: MachineRecord | None) -> PeerEvent | None:

@@ -43,6 +43,7 @@ from greenroom.store.inventory import (
     find_targets,
     forget_changes,
     history_begins,
+    keys_since,
     last_change_at,
     write_changes,
 )
@@ -116,15 +117,29 @@ class Inventory:
         last = found[limit - 1]
         return MachinePage(machines=found[:limit], next=f"{last.environment}/{last.name}")
 
-    def machines_at(self, query: MachineQuery, at: datetime) -> tuple[MachineRecord, ...]:
-        """The machines that matched at that instant; raises InputError E_INVENTORY_TIME for one
-        that is not known (any more)."""
+    def machines_at(
+        self, query: MachineQuery, at: datetime, *, after: str | None = None, limit: int
+    ) -> MachinePage:
+        """The machines that matched at that instant, of ``limit`` that were there or have come
+        since: a page may hold fewer, also none, and still have a ``next``. Raises InputError
+        E_INVENTORY_TIME for an instant that is not known (any more)."""
+        behind = _key(after)
         with self._database.read() as connection:
             _refuse_unknown_time(at, self._clock.now(), history_begins(connection))
-            now = {record.key: record for record in find_machines(connection, MachineQuery())}
-            changes = changes_since(connection, at)
+            found = keys_since(connection, at, query, after=behind, limit=limit + 1)
+            keys = found[:limit]
+            if not keys:
+                return MachinePage(machines=(), next=None)
+            every, last = MachineQuery(), keys[-1]
+            records = find_machines(connection, every, after=behind, last=last)
+            changes = changes_since(connection, at, query, after=behind, last=last)
+        wanted = set(keys)
+        now = {record.key: record for record in records if record.key in wanted}
         then = rolled_back(now, changes)
-        return tuple(then[key] for key in sorted(then) if query.matches(then[key]))
+        return MachinePage(
+            machines=tuple(then[key] for key in keys if key in then and query.matches(then[key])),
+            next="/".join(last) if len(found) > limit else None,
+        )
 
     def changes(
         self, query: MachineQuery, since: datetime, limit: int
@@ -133,9 +148,8 @@ class Inventory:
         that are asked for, the oldest first. Raises InputError E_INVENTORY_TIME."""
         with self._database.read() as connection:
             _refuse_unknown_time(since, self._clock.now(), history_begins(connection))
-            found = changes_since(connection, since)
-        wanted = [change for change in found if _concerns(query, change)]
-        return tuple(reversed(wanted[:limit]))
+            found = changes_since(connection, since, query, limit=limit)
+        return tuple(reversed(found))
 
     def targets(self, query: MachineQuery) -> Iterable[Target]:
         """What a monitoring system is told of the machines that match."""
@@ -278,12 +292,3 @@ def _refuse_unknown_time(at: datetime, now: datetime, kept_since: datetime | Non
             f"how machines stood at {at.isoformat()} is not known any more",
             hint=f"changes are kept since {kept_since.isoformat()}",
         )
-
-
-def _concerns(query: MachineQuery, change: MachineChange) -> bool:
-    stack = change.environment.partition("/")[0]
-    return (
-        query.environment in (None, change.environment)
-        and query.stack in (None, stack)
-        and (query.stacks is None or stack in query.stacks)
-    )

@@ -47,7 +47,8 @@ def inventory_pages(parts: Parts) -> APIRouter:
                 listed = inventory.machines(query, after=after, limit=PAGE_MAX)
                 found, more = listed.machines, listed.next
             else:
-                found = inventory.machines_at(query, moment)
+                listed = inventory.machines_at(query, moment, after=after, limit=PAGE_MAX)
+                found, more = listed.machines, listed.next
                 changes = inventory.changes(query, moment, _CHANGES_MAX)
         except GreenroomError as raised:
             error = raised
