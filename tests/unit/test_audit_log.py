@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from app_stage import Stage, request
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from greenroom.app.access import Access
 from greenroom.app.audit import entry_of
@@ -69,14 +69,14 @@ def test_an_operation_that_fails_says_why(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE audit SET caller = 'nobody'", "DELETE FROM audit", "DELETE FROM audit WHERE 1"],
+    ["UPDATE audit SET caller = 'nobody'", "DELETE FROM audit", "DELETE FROM audit WHERE 1 = 1"],
 )
 def test_nobody_changes_or_deletes_an_entry(stage: Stage, change: str) -> None:
     stage.finish(stage.create().id)
     before = log(stage)
 
     with (
-        pytest.raises(IntegrityError, match="the audit log is append-only"),
+        pytest.raises(DBAPIError, match="the audit log is append-only"),
         stage.database.write() as connection,
     ):
         connection.exec_driver_sql(change)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests.databases import make_database
 
 from greenroom.app.access import Access
 from greenroom.app.logins import FAILURES_AT_ONCE, REQUESTS_AT_ONCE
@@ -17,7 +18,6 @@ from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.peer import Peer
 from greenroom.store.access_tables import tokens as token_table
-from greenroom.store.database import Database
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Caller(name="root", grants=(Grant(stack=EVERY_STACK, role=Role.OPERATOR),))
@@ -46,7 +46,7 @@ class Hall:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.clock = SteppedClock()
-        self.database = Database.in_file(folder / "ledger.db")
+        self.database = make_database(folder)
         self.database.migrate()
         self.access = Access.on(self.database, self.clock)
         self.tokens = self.access.tokens
