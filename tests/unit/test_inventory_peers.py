@@ -312,6 +312,21 @@ def test_the_courier_delivers_by_itself_and_tries_again_a_little_later(
     assert hook.heard == [("came", "db1")] * 3
 
 
+def test_the_courier_rests_once_a_machine_whose_hook_failed_is_gone(
+    stage: Stage, inventory: Inventory, courier: Courier, hook: Hook
+) -> None:
+    hook.refusals = 1
+    stage.run(request())
+    inventory.look()
+    assert not courier.deliver(SUBSCRIBER)
+    with stage.database.write() as connection:
+        queues.drop_queues(connection, (SUBSCRIBER,))
+    stage.clock.step(seconds=60)
+    assert courier._pause_s() < couriers.LOOK_EVERY_S
+    courier._look()
+    assert courier._pause_s() == couriers.LOOK_EVERY_S
+
+
 def until(true: Callable[[], object]) -> None:
     end = time.monotonic() + TIMEOUT_S
     while not true():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from greenroom.app.clock import Clock
@@ -123,13 +123,24 @@ class Courier:
         while not self._closing.is_set():
             self._due.clear()
             try:
-                with self._database.read() as connection:
-                    waiting = waiting_machines(connection)
-                for machine in waiting:
-                    self._take_up(machine)
+                self._look()
             except Exception:
                 _logger.exception("the courier could not look")
             self._due.wait(self._pause_s())
+
+    def _look(self) -> None:
+        with self._database.read() as connection:
+            waiting = waiting_machines(connection)
+        self._forget_others(waiting)
+        for machine in waiting:
+            self._take_up(machine)
+
+    def _forget_others(self, waiting: Collection[MachineKey]) -> None:
+        """Who has gone with its queue is tried no more: its time would stay in the past, and each
+        look would follow the last at once."""
+        with self._lock:
+            for machine in self._not_before_s.keys() - set(waiting):
+                del self._not_before_s[machine]
 
     def _pause_s(self) -> float:
         """Until the next try of a machine, or the next look."""
