@@ -240,6 +240,26 @@ def test_what_is_extended_as_its_hours_end_is_not_stopped(theatre: Theatre) -> N
     assert theatre.status() is EnvironmentStatus.READY
 
 
+@pytest.mark.parametrize("part", ["lost", "census"])
+def test_a_part_that_cannot_be_looked_at_keeps_nothing_from_its_end(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    theatre.stage.run(request())
+    theatre.stage.watched()
+
+    def broken(*_: object) -> tuple[str, ...]:
+        raise OSError("the host does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(theatre.stage.provider, part, broken)
+        theatre.look(timedelta(hours=7))
+        assert theatre.look(HOUR) == (Expire(name=NAME),)
+    assert theatre.stage.control.environments() == ()
+    with theatre.stage.database.read() as connection:
+        told = [i.message for i in incidents_of(connection, NAME, MONDAY)]
+    assert sum("could not be looked at: the host does not answer" in m for m in told) == 1
+
+
 def test_a_busy_environment_expires_when_it_is_free(theatre: Theatre) -> None:
     theatre.stage.run(request())
     theatre.look(timedelta(hours=7))

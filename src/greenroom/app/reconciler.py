@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from sqlalchemy import Connection
 
@@ -57,6 +57,7 @@ from greenroom.store.operations import unfinished_operations
 PERIOD_S = 60.0
 _SUBJECT = "reconciler"
 _LISTED_MAX = 3
+_T = TypeVar("_T")
 
 _logger = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Reconciler:
         self._last: tuple[datetime, float] | None = None
         self._near_since_s: dict[EnvironmentName, float] = {}
         self._told: set[Orphan] = set()
+        self._unseen: set[str] = set()
 
     def start(self) -> None:
         """Look at once, and every minute from then on."""
@@ -110,10 +112,10 @@ class Reconciler:
 
     def look(self) -> tuple[Action, ...]:
         """Compare once and act; what was to be done."""
-        world_orphans = self._orphans.find()
+        orphans = self._looked("the host", self._orphans.find)
         with self._database.read() as connection:
             known = _known(connection)
-        world = World(lost=self._lost(known), orphans=world_orphans)
+        world = World(lost=self._lost(known), orphans=orphans)
         moment = self._moment(known)
         actions = plan_reconciliation(known, world, moment)
         for action in actions:
@@ -147,8 +149,27 @@ class Reconciler:
 
     def _lost(self, known: tuple[Known, ...]) -> dict[EnvironmentName, tuple[str, ...]]:
         standing = [e.record for e in known if e.record.status in STANDING and not e.busy]
-        looked = {record.name: self._provider.lost(record.stack) for record in standing}
+        looked = {
+            record.name: self._looked(str(record.name), partial(self._provider.lost, record.stack))
+            for record in standing
+        }
         return {name: lost for name, lost in looked.items() if lost}
+
+    def _looked(self, what: str, look: Callable[[], tuple[_T, ...]]) -> tuple[_T, ...]:
+        """What was found, which is nothing if ``what`` cannot be looked at: everything else must
+        come to its end all the same. It is told once, until it can be looked at again."""
+        try:
+            found = look()
+        except Exception as error:
+            if what not in self._unseen:
+                _logger.exception("%s could not be looked at", what)
+                message = f"{what} could not be looked at: {error}; the log tells more"
+                with self._database.write() as connection:
+                    self._tell(connection, None, _SUBJECT, message)
+                self._unseen.add(what)
+            return ()
+        self._unseen.discard(what)
+        return found
 
     def _try(self, action: Action, still: Callable[[Connection], None]) -> None:
         try:
