@@ -85,60 +85,65 @@ def serve(region: Region) -> None:
     hosts = further_hosts()
     _raise_open_files()
     require_ready(region)
-    with _only_one(region):
+    with _only_one(region), contextlib.ExitStack() as undo:
         # First, and before anything is made on the host: it may be another daemon's.
         ledger = _ledger(region)
         provider = LocalProvider(Layout(region))
         provider.open()
+        # From here on each part's end stands beside it: whichever of them fails, the others are
+        # closed all the same, the last part first.
+        undo.callback(region.socket_path.unlink, missing_ok=True)
         control = _control_plane(region, ledger, provider)
+        undo.callback(_close_if_empty, control, provider)
+        undo.callback(control.close)
         courier = Courier(database=ledger, clock=SystemClock(), tell=provider.tell_of_peer)
+        undo.callback(courier.close)
         inventory = _inventory(control, provider, ledger, courier)
+        undo.callback(inventory.close)
+        undo.callback(provider.stop_care)
         webhooks = WebhookSender()
+        undo.callback(webhooks.close)
         jobs = _jobs(region, ledger, control, provider, webhooks)
+        undo.callback(jobs.close)
         scheduler = Scheduler(jobs, ledger, SystemClock())
+        undo.callback(scheduler.close)
         reconciler = _reconciler(control, provider, ledger, webhooks)
-        try:
-            _admit_again(control, provider)
-            # Before anything goes on: a proof that a crash interrupted asks for them at once, and
-            # whoever connects is served as soon as the loop runs.
-            inside = _inside_listeners(provider)
-            control.recover()
-            inventory.start()
-            courier.start()
-            provider.attend_region(control.tell_of_region)
-            control.bring_back()
-            jobs.recover()
-            scheduler.start()
-            reconciler.start()
-            with _watch_over_space(control, provider).running():
-                listener, place = open_web(region)
-                parts = _parts(ledger, control, provider, jobs, inventory)
-                api = make_api(
-                    control,
-                    provider,
-                    inventory,
-                    parts.timings,
-                    parts.access,
-                    parts.lifetimes,
-                    jobs,
-                    parts.sessions,
-                    place,
-                    region,
-                )
-                site = make_site(parts, api, region, hosts)
-                asyncio.run(_serve_until_told(region, provider, api, site, inside, listener))
-        finally:
-            scheduler.close()
-            jobs.close()
-            webhooks.close()
-            reconciler.close()
-            provider.stop_care()
-            inventory.close()
-            courier.close()
-            control.close()
-            if not control.environments():
-                provider.close()
-            region.socket_path.unlink(missing_ok=True)
+        undo.callback(reconciler.close)
+        _admit_again(control, provider)
+        # Before anything goes on: a proof that a crash interrupted asks for them at once, and
+        # whoever connects is served as soon as the loop runs.
+        inside = _inside_listeners(provider)
+        control.recover()
+        inventory.start()
+        courier.start()
+        provider.attend_region(control.tell_of_region)
+        control.bring_back()
+        jobs.recover()
+        scheduler.start()
+        reconciler.start()
+        undo.enter_context(_watch_over_space(control, provider).running())
+        listener, place = open_web(region)
+        parts = _parts(ledger, control, provider, jobs, inventory)
+        api = make_api(
+            control,
+            provider,
+            inventory,
+            parts.timings,
+            parts.access,
+            parts.lifetimes,
+            jobs,
+            parts.sessions,
+            place,
+            region,
+        )
+        site = make_site(parts, api, region, hosts)
+        asyncio.run(_serve_until_told(region, provider, api, site, inside, listener))
+
+
+def _close_if_empty(control: ControlPlane, provider: LocalProvider) -> None:
+    """Take the region down, unless environments live in it."""
+    if not control.environments():
+        provider.close()
 
 
 def _raise_open_files() -> None:
