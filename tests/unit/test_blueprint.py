@@ -172,6 +172,22 @@ def test_a_file_that_is_no_blueprint_at_all_is_refused(
     assert raised.value.message == message.format(path=path)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "greenroom.yaml"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case _:
+            path = Path("/dev/zero")
+    with pytest.raises(InputError) as raised:
+        load_blueprint(path)
+    assert raised.value.code == "E_BLUEPRINT"
+    assert raised.value.message == f"the blueprint {path} cannot be read: it is not a regular file"
+
+
 def test_the_refusal_counts_the_faults_and_orders_them_by_place() -> None:
     with pytest.raises(InputError) as raised:
         parse_blueprint("zone: Z\nstack: S\n", Path("greenroom.yaml"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from app_stage import TIMEOUT_S
-from jobs_stage import ANNA, ENVIRONMENT, ROOT, JobStage, job
+from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, JobStage, job
 
-from greenroom.errors import InputError
+from greenroom.errors import InputError, RefusedError
 from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries
 from greenroom.model.requests import DestroyRequest
 
@@ -87,10 +87,19 @@ def test_a_built_in_job_is_its_operation(stage: JobStage) -> None:
 
 def test_a_built_in_job_takes_the_rights_of_its_operation(stage: JobStage) -> None:
     stage.create("master")
-    view = stage.ended(stage.run("greenroom:deploy", by=ANNA, environment="master"))
+    with pytest.raises(RefusedError, match="deploy on production of stack photos takes the role"):
+        stage.run("greenroom:deploy", by=ANNA, environment="master")
 
-    assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_FORBIDDEN")
-    assert "deploy on production of stack photos takes the role operator" in view.message
+    assert stage.jobs.history(ROOT) == ()
+
+
+def test_nobody_writes_into_the_history_of_a_stack_that_is_not_theirs(stage: JobStage) -> None:
+    stage.create()
+    for name in ("destroy", "extend", "replace"):
+        with pytest.raises(RefusedError, match=f"{name} on stack photos takes the role developer"):
+            stage.run(f"greenroom:{name}", by=STRANGER, environment="photos/feature-x")
+
+    assert stage.jobs.history(ROOT) == ()
 
 
 def test_a_built_in_job_goes_on_with_its_operation_after_a_crash(stage: JobStage) -> None:

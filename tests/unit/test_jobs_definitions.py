@@ -286,12 +286,14 @@ def test_a_job_stays_where_its_blueprint_was_when_it_was_read(folder: Path, tmp_
 
 def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
     stage = JobStage(tmp_path)
-    stage.definitions = (job("new"),)
     names = "photos/new", "photos/newer"
 
     def registered() -> tuple[str, ...]:
         return tuple(view.name for view in stage.jobs.jobs(ROOT) if not view.built_in)
 
+    # From a blueprint that is known already, and has a job since.
+    stage.stage.control.submit(request("known"), ROOT)
+    stage.definitions = (job("new"),)
     # A developer's create boots a branch; the jobs of all branches are an operator's.
     stage.stage.control.submit(request("a"), ANNA)
     assert registered() == ()
@@ -310,6 +312,7 @@ def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize("user", ["root", "www-data"])
 def test_only_an_operator_of_every_stack_says_who_a_job_runs_as(tmp_path: Path, user: str) -> None:
     stage = JobStage(tmp_path, (job("old"),))
+    stage.create("known")
     stage.definitions = (job("new", user=user),)
     blueprint = Path("/srv/photos/greenroom.yaml")
 

@@ -27,10 +27,11 @@ from greenroom.app.door import (
     refused_status,
 )
 from greenroom.app.drill import run_drill
+from greenroom.app.host_paths import require_request
 from greenroom.app.lookup import pick
 from greenroom.app.operation import Ports, failure, what_is_done
 from greenroom.app.orphans import Orphans
-from greenroom.app.planning import Planner
+from greenroom.app.planning import Draft, Planner
 from greenroom.app.reconciliation import RECONCILER
 from greenroom.app.recover import run_recover, run_start
 from greenroom.app.replace import run_replace
@@ -346,7 +347,7 @@ class ControlPlane:
 
     def _admit(self, request: Request, caller: Caller, still: Condition) -> OperationRecord:
         # Parsed outside the transaction: it reads files and takes its time.
-        draft = self._planner(request) if isinstance(request, CreateRequest) else None
+        draft = self._draft(request, caller) if isinstance(request, CreateRequest) else None
         with self._database.write() as connection:
             still(connection)
             if draft is None:
@@ -356,6 +357,11 @@ class ControlPlane:
             record = admit_create(connection, request, draft, provider, caller, now)
             self.orphans.refuse_create(record.environment)
             return record
+
+    def _draft(self, request: CreateRequest, caller: Caller) -> Draft:
+        with self._database.read() as connection:
+            require_request(connection, caller, request)
+        return self._planner(request)
 
     def _admit_on_existing(
         self, connection: Connection, request: Request, caller: Caller

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from greenroom.model.events import OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
@@ -70,15 +72,21 @@ class History:
     def blueprints(self) -> tuple[KnownBlueprint, ...]:
         """Each blueprint file once, by stack; those that are gone are left out."""
         with self._database.read() as connection:
-            standing = list_environments(connection)
-            created = newest_creates(connection, _CREATES_MAX)
-        known = {each.stack.blueprint_path: each.name.stack for each in standing}
-        for record in created:
-            if isinstance(record.request, CreateRequest):
-                known.setdefault(record.request.blueprint, record.environment.stack)
-        blueprints = (
-            KnownBlueprint(stack=stack, path=path)
-            for path, stack in known.items()
-            if path.is_absolute() and path.is_file()
-        )
+            known = known_blueprints(connection)
+        # The newest say whose a file is, so those of what stands come last here.
+        by_path = {each.path: each for each in reversed(known)}
+        there = (path for path in by_path if path.is_absolute() and path.is_file())
+        blueprints = (by_path[path] for path in there)
         return tuple(sorted(blueprints, key=lambda each: (each.stack, each.path)))
+
+
+def known_blueprints(connection: Connection) -> tuple[KnownBlueprint, ...]:
+    """The blueprints of the environments that exist, then those of what was created last. All of
+    them were accepted: see ``greenroom.app.host_paths`` for who can have named them."""
+    standing = list_environments(connection)
+    known = [KnownBlueprint(stack=e.name.stack, path=e.stack.blueprint_path) for e in standing]
+    for record in newest_creates(connection, _CREATES_MAX):
+        if isinstance(record.request, CreateRequest):
+            stack, path = record.environment.stack, record.request.blueprint
+            known.append(KnownBlueprint(stack=stack, path=path))
+    return tuple(known)

@@ -7,14 +7,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from greenroom.blueprint.faults import schema_faults
-from greenroom.blueprint.files import inside, read_text_inside
+from greenroom.blueprint.files import (
+    FILE_BYTES_MAX,
+    FileTooLargeError,
+    inside,
+    read_regular,
+    read_text_inside,
+)
 from greenroom.blueprint.job_files import all_job_faults, read_job_files
 from greenroom.blueprint.references import reference_faults
 from greenroom.blueprint.schema import Blueprint, BlueprintDocument
 from greenroom.blueprint.tree import Tree, mapping_names, read_tree
 from greenroom.errors import Fault, InputError
 
-BLUEPRINT_BYTES_MAX = 1 << 20
 SCHEMA_HINT = "mend the places named; 'greenroom schema' prints what a blueprint may hold"
 
 
@@ -24,18 +29,19 @@ def load_blueprint(path: Path) -> Blueprint:
     Raises InputError E_BLUEPRINT with every fault of the file at once.
     """
     try:
-        if path.stat().st_size > BLUEPRINT_BYTES_MAX:
-            raise InputError(
-                "E_BLUEPRINT",
-                f"the blueprint {path} is larger than {BLUEPRINT_BYTES_MAX} bytes",
-                hint="name the stack's greenroom.yaml",
-            )
-        text = path.read_text(encoding="utf-8")
+        # The line ends are left as they are: YAML takes all of them.
+        text = read_regular(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             "E_BLUEPRINT",
             f"the blueprint {path} is not UTF-8 text: byte {error.start} is not part of it",
             hint="save the file as UTF-8",
+        ) from error
+    except FileTooLargeError as error:
+        raise InputError(
+            "E_BLUEPRINT",
+            f"the blueprint {path} is larger than {FILE_BYTES_MAX} bytes",
+            hint="name the stack's greenroom.yaml",
         ) from error
     except OSError as error:
         raise InputError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from greenroom.app.door import refused_status
+from greenroom.app.host_paths import require_blueprint
 from greenroom.app.jobs.built_in import BUILT_IN_JOBS
 from greenroom.app.jobs.run import machines_of_role
 from greenroom.app.lookup import machine_named, pick
@@ -80,8 +82,8 @@ def admit_run(
     main = chosen.get(job.environment_option or "")
     stack = job.stack
     if job.built_in:
-        # What it changes asks for its own right when it begins.
         stack = EVERY_STACK if main is None else main.name.stack
+        _require_built_in(connection, job, values, main, caller)
     else:
         production = any(record.stack.production for record in chosen.values())
         require(caller, Action.RUN_JOB, stack, production=production)
@@ -95,6 +97,23 @@ def admit_run(
         environment=None if main is None else str(main.name),
         stack=stack,
     )
+
+
+def _require_built_in(
+    connection: Connection,
+    job: Job,
+    values: Mapping[str, str],
+    main: EnvironmentRecord | None,
+    caller: Caller,
+) -> None:
+    """What it wraps asks for its right again when it begins; but whoever has it not shall not
+    write into the history of the stack either."""
+    # They are called as what they do.
+    action = Action(job.name)
+    if main is not None:
+        require(caller, action, main.name.stack, production=main.stack.production)
+    elif "blueprint" in values:
+        require_blueprint(connection, caller, action, Path(values["blueprint"]))
 
 
 def require_who(who: Who, caller: Caller, stack: str, what: str) -> None:

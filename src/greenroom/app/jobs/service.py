@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.host_paths import require_blueprint
 from greenroom.app.jobs import built_in
 from greenroom.app.jobs.admission import (
     Admitted,
@@ -124,8 +125,11 @@ class Jobs:
         """Have the stack's jobs be those of this blueprint, which they are until the next time.
 
         Raises InputError E_BLUEPRINT with all faults; RefusedError E_FORBIDDEN for anybody but an
-        operator of the stack, and of every stack where a definition names the user.
+        operator of the stack, and of every stack where a definition names the user; and for a path
+        that the caller may not name.
         """
+        with self._database.read() as connection:
+            require_blueprint(connection, caller, Action.REGISTER_JOBS, blueprint)
         stack, found = self._read_jobs(blueprint)
         require(caller, Action.REGISTER_JOBS, stack)
         _require_users(found, caller)

@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.choices import Choices, choices_of
 from greenroom.app.history import KnownBlueprint
+from greenroom.app.host_paths import may_name_path
 from greenroom.app.rights import require
 from greenroom.app.sessions import Session
 from greenroom.errors import GreenroomError, InputError
-from greenroom.model.access import EVERY_STACK, Action, Caller, allows
+from greenroom.model.access import Action, Caller, allows
 from greenroom.model.requests import CreateRequest
 from greenroom.model.views import OperationView
 from greenroom.web.page.actions import duration_of
@@ -87,12 +88,6 @@ def _offered(parts: Parts, caller: Caller) -> tuple[KnownBlueprint, ...]:
         for each in parts.history.blueprints()
         if allows(caller, Action.CREATE, each.stack, production=False)
     )
-
-
-def may_name_path(caller: Caller) -> bool:
-    """Whether the caller may name a file of this host: the daemon reads it as root, so only who is
-    operator of everything, and could read it anyway, is let."""
-    return allows(caller, Action.IMAGES, EVERY_STACK, production=False)
 
 
 def _allowed(known: tuple[KnownBlueprint, ...], caller: Caller, text: str) -> Path:
