@@ -255,12 +255,15 @@ class ControlPlane:
             running = _running(connection)
         return tuple(self._view(record, running) for record in records)
 
-    def environment(self, text: str) -> EnvironmentDetail:
-        """All about the environment called ``text``; raises InputError."""
+    def environment(
+        self, text: str | EnvironmentName, caller: Caller = ITSELF
+    ) -> EnvironmentDetail:
+        """All about the environment called ``text``, of those that ``caller`` may read; raises
+        InputError."""
         # The phases of the create are events, and some may still be in memory only.
         self._journal.flush()
         with self._database.read() as connection:
-            record = _pick_or_explain(connection, text)
+            record = _pick_or_explain(connection, text, caller)
             phases = phases_done(connection, record.created_by)
             findings = find_findings(connection, record.name)
             summary = self._view(record, _running(connection))
@@ -273,12 +276,12 @@ class ControlPlane:
         with self._database.read() as connection:
             return str(_pick_or_explain(connection, text, caller).name)
 
-    def stack_of(self, text: str) -> Stack:
+    def stack_of(self, text: str | EnvironmentName) -> Stack:
         """The Stack of the environment called ``text``; raises InputError."""
         with self._database.read() as connection:
             return pick(list_environments(connection), text).stack
 
-    def standing_stack_of(self, text: str, what: str) -> Stack:
+    def standing_stack_of(self, text: str | EnvironmentName, what: str) -> Stack:
         """As ``stack_of``, for ``what`` needs machines; raises RefusedError E_NOT_READY if they
         were stopped. Others may have some: one can look into what failed."""
         with self._database.read() as connection:
@@ -287,10 +290,10 @@ class ControlPlane:
             raise refused_status(record, what)
         return record.stack
 
-    def prove(self, text: str, caller: Caller = ITSELF) -> Proof:
+    def prove(self, text: str | EnvironmentName, caller: Caller = ITSELF) -> Proof:
         """Prove a running environment again, and keep what came out; raises RefusedError."""
         with self._database.read() as connection:
-            record = pick(list_environments(connection), text)
+            record = pick(list_environments(connection), text, caller)
             production = record.stack.production
             require(caller, Action.PROVE, record.name.stack, production=production)
             reports = find_findings(connection, record.name).reports
@@ -428,14 +431,14 @@ def _doubt_standing(connection: Connection, only: EnvironmentName | None = None)
 
 
 def _pick_or_explain(
-    connection: Connection, text: str, caller: Caller = ITSELF
+    connection: Connection, text: str | EnvironmentName, caller: Caller
 ) -> EnvironmentRecord:
     """The environment called ``text``; of one whose create failed, or that has expired, the error
     says so: whoever was away has seen nothing of it."""
     try:
         return pick(_readable(connection, caller), text)
     except InputError as error:
-        why = _why_gone(connection, text, caller)
+        why = _why_gone(connection, str(text), caller)
         if error.code != "E_NO_ENVIRONMENT" or why is None:
             raise
         raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from error

@@ -109,7 +109,7 @@ def admit_deploy(
     connection: Connection, request: DeployRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a deploy on an environment whose machines run."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.DEPLOY, environment)
     _refuse_busy(connection, environment.name)
     if environment.status not in STANDING:
@@ -124,7 +124,7 @@ def admit_destroy(
     connection: Connection, request: DestroyRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a destroy; production only if its name was typed once more."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.DESTROY, environment)
     _refuse_busy(connection, environment.name)
     _refuse_unconfirmed(environment, "destroy", request.confirm)
@@ -137,7 +137,7 @@ def admit_recover(
     connection: Connection, request: RecoverRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a recovery of an environment whose create once came through."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.RECOVER, environment)
     _refuse_busy(connection, environment.name)
     _refuse_half_removed(connection, environment, "recover")
@@ -153,7 +153,7 @@ def admit_stop(
     connection: Connection, request: StopRequest, caller: Caller, now: datetime
 ) -> OperationRecord:
     """Accept a stop of an environment whose machines run, or that an earlier one left failed."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.STOP, environment)
     _refuse_busy(connection, environment.name)
     _refuse_half_removed(connection, environment, "stop")
@@ -172,7 +172,7 @@ def admit_start(
     now: datetime,
 ) -> OperationRecord:
     """Accept a start of a stopped environment, and write down what it makes on the host again."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.START, environment)
     _refuse_busy(connection, environment.name)
     if environment.status is not EnvironmentStatus.STOPPED:
@@ -192,7 +192,7 @@ def admit_replace(
     now: datetime,
 ) -> OperationRecord:
     """Accept a replace on an environment that stands, or that failed since: it may mend that."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.REPLACE, environment)
     _refuse_busy(connection, environment.name)
     _refuse_half_removed(connection, environment, "replace")
@@ -216,7 +216,7 @@ def admit_drill(
 ) -> OperationRecord:
     """Accept a drill on an environment that stands. One that only restores touches none of its
     machines, so production needs no more than the right to it."""
-    environment = pick(list_environments(connection), request.environment)
+    environment = pick(list_environments(connection), request.environment, caller)
     _require(caller, Action.DRILL, environment)
     _refuse_busy(connection, environment.name)
     if environment.status not in STANDING:

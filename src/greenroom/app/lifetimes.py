@@ -10,6 +10,7 @@ from greenroom.app.rights import require
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import Action, Caller
 from greenroom.model.lifetimes import Extension, Lifetime
+from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
 from greenroom.model.views import EnvironmentStatus
 from greenroom.plan.lifetimes import refuse_ttl
@@ -27,7 +28,7 @@ class Lifetimes:
         self._database = database
         self._clock = clock
 
-    def extend(self, text: str, ttl_s: float | None, caller: Caller) -> Extension:
+    def extend(self, text: str | EnvironmentName, ttl_s: float | None, caller: Caller) -> Extension:
         """Let the environment called ``text`` live for ``ttl_s`` from now, None as long as the
         blueprint says; and let working hours leave it alone until they begin again.
 
@@ -35,7 +36,7 @@ class Lifetimes:
         E_TTL, or RefusedError E_NEVER_EXPIRES, E_NOT_READY, E_FORBIDDEN.
         """
         with self._database.write() as connection:
-            record = pick(list_environments(connection), text)
+            record = pick(list_environments(connection), text, caller)
             stack, now = record.stack, self._clock.now()
             require(caller, Action.EXTEND, record.name.stack, production=stack.production)
             lifetime = _extensible(record, ttl_s)

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from greenroom.app.rights import may_read
 from greenroom.blueprint.nearest import nearest, unknown
 from greenroom.errors import InputError
+from greenroom.model.access import ITSELF, Caller
+from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Machine, Stack
 from greenroom.store.environments import EnvironmentRecord
 
 
-def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
-    """The environment called ``text``: ``photos/feature-x``, its slug, or its raw branch (a
-    shared one has none), with or without its stack before it.
+def exact_name(stack: str, slug: str) -> EnvironmentName:
+    """The name that an address spells out, whose stack is the one that rights were asked for;
+    raises InputError E_NO_ENVIRONMENT for what can be no name."""
+    try:
+        return EnvironmentName(stack, slug)
+    except ValueError as error:
+        raise InputError(
+            "E_NO_ENVIRONMENT", f"there is no environment '{stack}/{slug}': {error}"
+        ) from error
 
-    Raises InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
+
+def pick(
+    records: Sequence[EnvironmentRecord], wanted: str | EnvironmentName, caller: Caller = ITSELF
+) -> EnvironmentRecord:
+    """The environment called ``wanted``: ``photos/feature-x``, its slug, or its raw branch (a
+    shared one has none), with or without its stack before it. A name is itself alone: the raw
+    branch ``photos/x`` may well be one of another stack.
+
+    What is not spelt out is looked for, and told, among those that ``caller`` may read. Raises
+    InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
     """
+    text = str(wanted)
     for record in records:
         if text == str(record.name):
             return record
+    records = [each for each in records if may_read(caller, str(each.name))]
+    if isinstance(wanted, EnvironmentName):
+        records = [each for each in records if each.name.stack == wanted.stack]
+        raise _none(records, text)
     matches = [r for r in records if text == r.name.slug or text in _branches([r])]
     matches = matches or [
         r for r in records if text in {f"{r.name.stack}/{branch}" for branch in _branches([r])}
@@ -32,7 +55,11 @@ def pick(records: Sequence[EnvironmentRecord], text: str) -> EnvironmentRecord:
             f"{text!r} may be any of {names}",
             hint="give one of these full names, or go to the folder of the blueprint that you mean",
         )
-    raise InputError(
+    raise _none(records, text)
+
+
+def _none(records: Sequence[EnvironmentRecord], text: str) -> InputError:
+    return InputError(
         "E_NO_ENVIRONMENT", f"there is no environment {text!r}", hint=_hint(records, text)
     )
 

@@ -12,8 +12,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from greenroom.app.control_plane import ControlPlane
-from greenroom.app.lookup import machine_named
-from greenroom.app.rights import may_read
+from greenroom.app.lookup import exact_name, machine_named
+from greenroom.app.rights import may_read, require
 from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError
 from greenroom.model.access import Action
@@ -58,14 +58,14 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         return Found(name=control.full_name(name, caller))
 
     @routes.get(_ONE, dependencies=[needs(Action.READ)])
-    def get_environment(stack: str, slug: str) -> EnvironmentDetail:
+    def get_environment(stack: str, slug: str, caller: Asking) -> EnvironmentDetail:
         """All of an environment: machines, phases, restores, proof, incidents."""
-        return control.environment(f"{stack}/{slug}")
+        return control.environment(exact_name(stack, slug), caller)
 
     @routes.post(f"{_ONE}/flows", dependencies=[needs(Action.PROVE, recorded=Outcome.DONE)])
     def prove_environment(stack: str, slug: str, caller: Asking) -> Proof:
         """Probe who reaches whom now, judge it, and keep what came out. Takes seconds."""
-        return control.prove(f"{stack}/{slug}", caller)
+        return control.prove(exact_name(stack, slug), caller)
 
     @routes.get(f"{_ONE}/command", dependencies=[needs(Action.EXEC, recorded=Outcome.DONE)])
     def get_command(
@@ -73,10 +73,13 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         slug: str,
         machine: str,
         arg: Annotated[list[str], Query()],
+        caller: Asking,
         tty: bool = False,
     ) -> Command:
         """The command line that runs ``arg`` in a machine, for root of this host to execute."""
-        found = control.standing_stack_of(f"{stack}/{slug}", "exec")
+        found = control.standing_stack_of(exact_name(stack, slug), "exec")
+        # Asked of what was found: since the route asked, it may have become production.
+        require(caller, Action.EXEC, found.environment.stack, production=found.production)
         return Command(argv=host.exec_argv(found, machine_named(found, machine), arg, tty))
 
     @routes.get(
@@ -91,7 +94,7 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
     ) -> StreamingResponse:
         """The services' log lines as NDJSON: of all machines or one, of all services or one;
         without an end if ``follow`` is true."""
-        found = control.stack_of(f"{stack}/{slug}")
+        found = control.stack_of(exact_name(stack, slug))
         followers = log_readers(host, found, machine, service)
         if service is not None and not followers:
             known = {each.service for each in log_readers(host, found, machine)}

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.lifetimes import Lifetimes
+from greenroom.app.lookup import exact_name
 from greenroom.model.access import Action
 from greenroom.model.audit import Outcome
 from greenroom.model.lifetimes import Extension
@@ -33,6 +34,6 @@ def lifetime_routes(lifetimes: Lifetimes) -> APIRouter:
     )
     def extend_environment(stack: str, slug: str, body: ExtendBody, caller: Asking) -> Extension:
         """Let an environment live longer, from now on."""
-        return lifetimes.extend(f"{stack}/{slug}", body.ttl_s, caller)
+        return lifetimes.extend(exact_name(stack, slug), body.ttl_s, caller)
 
     return routes

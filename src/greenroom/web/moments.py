@@ -10,7 +10,8 @@ from pydantic import AfterValidator, AwareDatetime
 from greenroom.errors import InputError
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; raises InputError E_TIME for one before the year 1 or past 9999."""
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
@@ -18,5 +19,5 @@ def _in_utc(moment: datetime) -> datetime:
         raise InputError("E_TIME", f"{moment.isoformat()} is no time in UTC") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 """Aware UTC; InputError E_TIME for what lies before the year 1 or past 9999."""

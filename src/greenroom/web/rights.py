@@ -208,6 +208,8 @@ def _refuse_nul(body: bytes) -> None:
         return
     try:
         waiting = [json.loads(body)]
+    except RecursionError as error:
+        raise UsageError("E_REQUEST", "the body is nested deeper than any request is") from error
     except ValueError:
         # Whoever wants JSON refuses it.
         return

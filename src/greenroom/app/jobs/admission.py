@@ -59,7 +59,9 @@ def find_job(connection: Connection, text: str, caller: Caller) -> Job:
             "E_AMBIGUOUS", f"{text!r} may be any of {names}", hint="give one of these names"
         )
     if not matches:
-        names_known = {job.full_name for job in known} | {job.name for job in registered}
+        names_known = {job.full_name for job in known} | {
+            job.name for job in known if not job.built_in
+        }
         raise InputError(
             "E_NO_JOB",
             unknown("job", text, names_known),
@@ -78,7 +80,7 @@ def admit_run(
 ) -> Admitted:
     """Check a run of ``job``. Raises InputError or RefusedError."""
     values = resolve_options(job, given, now, zone)
-    chosen = _environments(connection, job, values)
+    chosen = _environments(connection, job, values, caller)
     main = chosen.get(job.environment_option or "")
     stack = job.stack
     if job.built_in:
@@ -172,7 +174,7 @@ def _target_machines(job: Job, record: EnvironmentRecord) -> Sequence[Machine]:
 
 
 def _environments(
-    connection: Connection, job: Job, values: Mapping[str, str]
+    connection: Connection, job: Job, values: Mapping[str, str], caller: Caller
 ) -> dict[str, EnvironmentRecord]:
     """The environments that the options name, by the options' names."""
     wanted = [
@@ -185,7 +187,7 @@ def _environments(
     records = list_environments(connection)
     if not job.built_in:
         records = tuple(record for record in records if record.name.stack == job.stack)
-    return {name: pick(records, values[name]) for name in wanted}
+    return {name: pick(records, values[name], caller) for name in wanted}
 
 
 def _check_machines(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
+from greenroom.app.lookup import exact_name
 from greenroom.errors import InputError
 from greenroom.model.access import Action
 from greenroom.model.audit import Outcome, Parameters
@@ -90,7 +91,7 @@ def action_pages(parts: Parts) -> APIRouter:
     def prove(session: LoggedIn, form: Posted, stack: str, slug: str) -> Response:
         name, caller = f"{stack}/{slug}", session.caller
         with audited(parts, caller, Action.PROVE, name, outcome=Outcome.DONE):
-            parts.control.prove(name, caller)
+            parts.control.prove(exact_name(stack, slug), caller)
         return RedirectResponse(f"/environments/{name}", status_code=303)
 
     @routes.post("/environments/{stack}/{slug}/extend")
@@ -98,7 +99,7 @@ def action_pages(parts: Parts) -> APIRouter:
         name, caller = f"{stack}/{slug}", session.caller
         told = _told(form)
         with audited(parts, caller, Action.EXTEND, name, outcome=Outcome.DONE, parameters=told):
-            parts.lifetimes.extend(name, duration_of(form.one("ttl")), caller)
+            parts.lifetimes.extend(exact_name(stack, slug), duration_of(form.one("ttl")), caller)
         return RedirectResponse(f"/environments/{name}", status_code=303)
 
     return routes

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from greenroom.app.lookup import exact_name
 from greenroom.app.rights import require
 from greenroom.model.access import Action, Caller, allows
 from greenroom.model.names import EnvironmentName
@@ -67,7 +68,7 @@ def environment_pages(parts: Parts) -> APIRouter:
     @routes.get("/environments/{stack}/{slug}")
     def environment(request: Request, session: LoggedIn, stack: str, slug: str) -> Response:
         require(session.caller, Action.READ, stack)
-        detail = control.environment(f"{stack}/{slug}")
+        detail = control.environment(exact_name(stack, slug), session.caller)
         return page(
             request,
             "environment.html",
@@ -102,7 +103,7 @@ def environment_pages(parts: Parts) -> APIRouter:
         request: Request, session: LoggedIn, stack: str, slug: str, machine: str | None = None
     ) -> Response:
         require(session.caller, Action.READ, stack)
-        found = control.stack_of(f"{stack}/{slug}")
+        found = control.stack_of(exact_name(stack, slug))
         readers = parts.logs(found, machine)
         return event_stream(log_pieces(readers, parts.still_open(key_of(request))))
 

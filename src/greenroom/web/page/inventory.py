@@ -10,6 +10,7 @@ from starlette.responses import Response
 from greenroom.app.rights import readable_stacks
 from greenroom.errors import GreenroomError, InputError
 from greenroom.model.inventory import MachineChange, MachineQuery, MachineRecord
+from greenroom.web.moments import in_utc
 from greenroom.web.page.asking import LoggedIn
 from greenroom.web.page.render import page
 from greenroom.web.page.site_parts import Parts
@@ -79,4 +80,4 @@ def moment_of(text: str) -> datetime | None:
         raise InputError(
             "E_TIME", f"{text[:40]!r} is no time; expected one such as 2026-11-23T04:30"
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return in_utc(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)

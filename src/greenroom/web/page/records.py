@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.sessions import Session
@@ -31,7 +33,7 @@ def record_pages(parts: Parts) -> APIRouter:
         by: str = "",
         on: str = "",
         until: str = "",
-        before: int | None = None,
+        before: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
     ) -> Response:
         wanted = AuditFilter(by=by.strip() or None, on=on.strip() or None, until=moment_of(until))
         found = parts.access.audit.newest(session.caller, wanted, before=before, limit=PAGE_MAX)
