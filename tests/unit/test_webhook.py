@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -73,6 +75,51 @@ def test_it_is_tried_three_times_and_then_given_up(receiver: Receiver) -> None:
     sender.send(receiver.url, b"2")
     bodies = [receiver.got.get(timeout=TIMEOUT_S)[2] for _ in range(4)]
     assert bodies == [b"1", b"1", b"1", b"2"]
+    sender.close()
+
+
+def drip(server: socket.socket, begun: threading.Event, ended: threading.Event) -> None:
+    """Take one connection, and answer it a byte at a time without end."""
+    line, _ = server.accept()
+    begun.set()
+    with line, contextlib.suppress(OSError):
+        line.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not ended.wait(0.01):
+            line.sendall(b"x")
+    ended.set()
+
+
+@pytest.fixture
+def dripper() -> Iterator[tuple[str, threading.Event, threading.Event]]:
+    begun, ended = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server, begun, ended))
+        thread.start()
+        yield f"http://127.0.0.2:{server.getsockname()[1]}/", begun, ended
+        ended.set()
+        thread.join()
+
+
+def test_one_that_answers_without_end_holds_up_no_other(
+    receiver: Receiver, dripper: tuple[str, threading.Event, threading.Event]
+) -> None:
+    url, begun, ended = dripper
+    sender = WebhookSender(delays_s=(), deadline_s=3600.0)
+    sender.send(url, b"slow")
+    assert begun.wait(TIMEOUT_S)
+    sender.send(receiver.url, b"quick")
+    assert receiver.got.get(timeout=TIMEOUT_S)[2] == b"quick"
+    assert not ended.is_set()
+    sender.close()
+
+
+def test_one_that_answers_without_end_is_cut_off(
+    dripper: tuple[str, threading.Event, threading.Event],
+) -> None:
+    url, _, ended = dripper
+    sender = WebhookSender(delays_s=(), deadline_s=0.2)
+    sender.send(url, b"slow")
+    assert ended.wait(TIMEOUT_S)
     sender.close()
 
 
