@@ -383,6 +383,23 @@ def test_pages_follow_each_other_without_a_gap(stage: Stage) -> None:
     assert refused.value.code == "E_CURSOR"
 
 
+def test_the_targets_of_a_monitoring_system_are_read_in_portions_of_one_snapshot(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "TARGETS_AT_ONCE", 1)
+    inventory = inventory_of(stage)
+    for branch in ("feature_x", "master"):
+        stage.run(request(branch))
+    inventory.look()
+    targets = inventory.targets(MachineQuery())
+    first = next(targets)
+    stage.run(DestroyRequest(environment="master", confirm="photos/master"))
+    inventory.look()
+    found = [f"{slug}/{name}" for name, _, slug, *_ in [first, *targets]]
+    assert found == ["feature-x/backend1", "feature-x/db1", "master/backend1", "master/db1"]
+    assert [slug for _, _, slug, *_ in inventory.targets(MachineQuery())] == ["feature-x"] * 2
+
+
 def test_pages_of_a_former_time_follow_each_other_without_a_gap(
     stage: Stage, clock: SteppedClock
 ) -> None:

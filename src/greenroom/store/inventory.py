@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -31,6 +31,8 @@ CHANGES_KEPT = timedelta(days=30)
 CHANGES_MAX = 500_000
 """Whichever comes first; the oldest are forgotten."""
 
+TARGETS_AT_ONCE = 500
+
 Target = tuple[str, str, str, str, str, str, str]
 """Name, stack, slug, branch, type, role and address."""
 
@@ -51,14 +53,17 @@ def find_machines(
     return tuple(_records().validate_json(row.record_json) for row in rows)
 
 
-def find_targets(connection: Connection, query: MachineQuery) -> Sequence[Target]:
-    """What a monitoring system is told of the machines that match, as bare rows: there may be a
-    hundred thousand."""
+def find_targets(connection: Connection, query: MachineQuery) -> Iterator[Target]:
+    """What a monitoring system is told of the machines that match, as bare rows, to be read while
+    the connection is open: there may be a hundred thousand, and Python's garbage collector would
+    look through all that are held at once (measured: a third of the list's processor time)."""
     c = machines.c
     columns = (c.name, c.stack, c.slug, c.branch, c.type, c.role, c.address)
     wanted = _matching(select(*columns), query).where(c.health != "stopped")
-    rows = connection.execute(wanted.order_by(c.environment, c.name))
-    return rows.all()
+    rows = connection.execute(
+        wanted.order_by(c.environment, c.name), execution_options={"yield_per": TARGETS_AT_ONCE}
+    )
+    return (row for part in rows.partitions() for row in part)
 
 
 def roles_of(connection: Connection) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 
 from greenroom.app.clock import Clock
@@ -151,10 +151,11 @@ class Inventory:
             found = changes_since(connection, since, query, limit=limit)
         return tuple(reversed(found))
 
-    def targets(self, query: MachineQuery) -> Iterable[Target]:
-        """What a monitoring system is told of the machines that match."""
+    def targets(self, query: MachineQuery) -> Iterator[Target]:
+        """What a monitoring system is told of the machines that match; the ledger is read, in one
+        snapshot, while the caller goes through them."""
         with self._database.read() as connection:
-            return find_targets(connection, query)
+            yield from find_targets(connection, query)
 
     def look(self) -> tuple[MachineChange, ...]:
         """Compare what is known with what is there, and write down the difference."""
