@@ -11,7 +11,7 @@ import click
 from greenroom.cli.client import Client
 from greenroom.cli.options import json_option
 from greenroom.cli.terminal import say, say_json
-from greenroom.errors import HostError
+from greenroom.errors import GreenroomError, HostError, RefusedError
 from greenroom.region import Region
 
 STOP_TIMEOUT_S = 60.0
@@ -27,6 +27,7 @@ def serve(stop: bool, as_json: bool) -> None:
     """
     region = Region.from_environment()
     if not stop:
+        _refuse_second(region)
         from greenroom.daemon import serve as serve_region
 
         serve_region(region)
@@ -38,6 +39,22 @@ def serve(stop: bool, as_json: bool) -> None:
         say(f"no daemon runs for the region {region.name}")
     else:
         say(f"the daemon of {region.name} (process {pid}) is gone")
+
+
+def _refuse_second(region: Region) -> None:
+    """Before the daemon is imported, which takes a second; its lock decides between two at once."""
+    try:
+        client = Client(str(region.socket_path))
+        if not client.accepts():
+            return
+        pid = client.status()["pid"]
+    except (OSError, GreenroomError):
+        return
+    raise RefusedError(
+        "E_DAEMON_RUNS",
+        f"a daemon of region {region.name} runs already (pid {pid})",
+        hint="greenroom serve --stop ends it",
+    )
 
 
 def _stop(region: Region) -> int | None:
