@@ -16,6 +16,7 @@ from tests.unit.page_stage import BlueprintStage, PageStage, Visitor, somebody
 from greenroom.app.clock import SystemClock
 from greenroom.drawing.plot import Point, Series, plot
 from greenroom.model.access import EVERY_STACK, Grant, Role
+from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.events import Event, EventKind, OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
@@ -293,6 +294,20 @@ def test_extend_stop_start_and_destroy_from_the_page_are_in_the_audit_log(
         assert f'<span class="name">{action}</span> photos/feature-x' in log
 
 
+def test_a_token_that_is_refused_is_in_the_audit_log(fresh: PageStage) -> None:
+    operator = fresh.visitor(Role.OPERATOR, "photos")
+    fields = [("name", "more"), ("role", "operator"), ("stack", "shop")]
+    assert operator.post("/tokens", fields).status_code == 422
+
+    wanted = AuditFilter(outcome=Outcome.REFUSED)
+    (told,) = fresh.access.audit.newest(somebody(Role.OPERATOR), wanted, before=None, limit=9)
+    assert (told.entry.action, told.entry.stack, told.entry.code) == (
+        "tokens",
+        "shop",
+        "E_FORBIDDEN",
+    )
+
+
 def test_a_refusal_is_in_the_audit_log(fresh: PageStage) -> None:
     fresh.create("feature_x")
     fresh.visitor(Role.VIEWER).post(f"{FEATURE}/destroy")
@@ -328,7 +343,11 @@ def test_a_job_runs_from_its_form_and_shows_no_secret(page: PageStage) -> None:
     assert "token=******" in shown
     for path in (answer.headers["location"], "/jobs", "/audit"):
         assert "hunter2" not in visitor.get(path).text
-    assert page.jobs.abort(answer.headers["location"].split("/")[-1], somebody(Role.OPERATOR))
+    execution = answer.headers["location"].split("/")[-1]
+    assert page.jobs.abort(execution, somebody(Role.OPERATOR))
+    accepted = AuditFilter(reference=execution, outcome=Outcome.ACCEPTED)
+    (told,) = page.access.audit.newest(somebody(Role.OPERATOR), accepted, before=None, limit=9)
+    assert (told.entry.action, told.entry.subject) == ("run-job", "photos/count-rows")
 
 
 def test_a_value_that_is_wrong_is_said_at_its_field(page: PageStage) -> None:

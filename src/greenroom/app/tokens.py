@@ -213,6 +213,7 @@ def _refuse_more(caller: Caller, grant: Grant) -> None:
             "E_MORE_RIGHTS",
             f"{caller.name} is {has or 'nothing'} of {where} and cannot give the role {grant.role}",
             hint="nobody can give more than they have",
+            stack="" if grant.stack == EVERY_STACK else grant.stack,
         )
 
 

@@ -35,6 +35,12 @@ def insert_audit(connection: Connection, entry: AuditEntry, at: datetime) -> Non
     connection.execute(insert(audit).values(values))
 
 
+def origin_of(connection: Connection, reference: str) -> str:
+    """Where the operation or execution of that id was asked from; empty if nothing tells of it."""
+    query = select(audit.c.origin).where(audit.c.reference == reference)
+    return connection.scalar(query.order_by(audit.c.seq).limit(1)) or ""
+
+
 def _kept(text: str, length_max: int) -> str:
     """What was typed wrong may be as long as somebody likes, and no text of a database at all."""
     return text[:length_max].encode("utf-8", "replace").decode().replace("\0", "?")

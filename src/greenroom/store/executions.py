@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from greenroom.model.access import EVERY_STACK, Action
+from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.model.jobs import ExecutionStatus, Job, Trigger
 from greenroom.model.names import EnvironmentName
+from greenroom.store.audit import insert_audit, origin_of
 from greenroom.store.jobs import dump_job, load_job
 from greenroom.store.jobs_tables import executions
 
@@ -62,8 +65,17 @@ class ExecutionEnd:
     log_truncated: bool = False
 
 
-def insert_execution(connection: Connection, record: ExecutionRecord) -> None:
-    """Accept an execution."""
+_OUTCOMES = {
+    ExecutionStatus.SUCCEEDED: Outcome.SUCCEEDED,
+    ExecutionStatus.ABORTED: Outcome.CANCELLED,
+    ExecutionStatus.REJECTED: Outcome.CANCELLED,
+}
+"""How the audit log calls an end; any other one is a failure."""
+
+
+def insert_execution(connection: Connection, record: ExecutionRecord, origin: str) -> None:
+    """Accept an execution; ``origin`` is where it was asked from. The audit log tells it, as it
+    tells the end."""
     # Writers take turns, so no two get the same number.
     accepted = select(func.coalesce(func.max(executions.c.accepted), 0) + 1).scalar_subquery()
     values = {
@@ -88,6 +100,9 @@ def insert_execution(connection: Connection, record: ExecutionRecord) -> None:
     if record.retry_of is not None:
         former = executions.c.id == record.retry_of
         connection.execute(update(executions).where(former).values(retried_by=record.id))
+    asked = {**record.options, "retry_of": record.retry_of}
+    accepted_entry = _entry(record, origin, Outcome.ACCEPTED)
+    insert_audit(connection, replace(accepted_entry, parameters=shown(asked)), record.created_at)
 
 
 def find_execution(connection: Connection, execution: str) -> ExecutionRecord | None:
@@ -177,6 +192,30 @@ def end_execution(
         error_hint=end.hint,
         log_lines=end.log_lines,
         log_truncated=end.log_truncated,
+    )
+    _tell_end(connection, execution, end, ended_at)
+
+
+def _tell_end(
+    connection: Connection, execution: str, end: ExecutionEnd, ended_at: datetime
+) -> None:
+    record = find_execution(connection, execution)
+    if record is None:
+        return
+    entry = _entry(record, origin_of(connection, execution), _OUTCOMES.get(end.status))
+    message = end.message if end.code else ""
+    insert_audit(connection, replace(entry, code=end.code, message=message), ended_at)
+
+
+def _entry(record: ExecutionRecord, origin: str, outcome: Outcome | None) -> AuditEntry:
+    return AuditEntry(
+        caller=record.asked_by,
+        origin=origin,
+        action=Action.RUN_JOB,
+        outcome=outcome or Outcome.FAILED,
+        stack="" if record.stack == EVERY_STACK else record.stack,
+        subject=record.job.full_name,
+        reference=record.id,
     )
 
 

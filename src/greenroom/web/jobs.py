@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +16,7 @@ from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import ExecutionView, JobView
 from greenroom.web.access import Asking
 from greenroom.web.event_stream import NDJSON, ndjson
-from greenroom.web.rights import needs_somewhere
+from greenroom.web.rights import concerns, needs_somewhere
 
 
 class _Body(BaseModel):
@@ -58,9 +58,7 @@ def job_routes(jobs: Jobs) -> APIRouter:
 
     @routes.post(
         "/v1/jobs/register",
-        dependencies=[
-            needs_somewhere(Action.REGISTER_JOBS, recorded=AuditOutcome.DONE, body=RegisterBody)
-        ],
+        dependencies=[needs_somewhere(Action.REGISTER_JOBS, body=RegisterBody)],
     )
     def register_jobs(body: RegisterBody, caller: Asking) -> list[JobView]:
         """Have a stack's jobs be those of this blueprint."""
@@ -120,8 +118,9 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         status_code=202,
         dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
     )
-    def abort_execution(execution_id: str, caller: Asking) -> ExecutionView:
+    def abort_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """End an execution and all its processes."""
+        _concerns(request, jobs.execution(execution_id, caller))
         return jobs.abort(execution_id, caller)
 
     @routes.post(
@@ -129,8 +128,9 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         status_code=202,
         dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
     )
-    def approve_execution(execution_id: str, caller: Asking) -> ExecutionView:
+    def approve_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """Let an execution begin that somebody else asked for."""
+        _concerns(request, jobs.execution(execution_id, caller))
         return jobs.approve(execution_id, caller)
 
     @routes.post(
@@ -138,8 +138,9 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         status_code=202,
         dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
     )
-    def reject_execution(execution_id: str, caller: Asking) -> ExecutionView:
+    def reject_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """End an execution that waits for approval."""
+        _concerns(request, jobs.execution(execution_id, caller))
         return jobs.reject(execution_id, caller)
 
     @routes.post(
@@ -152,3 +153,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         return jobs.retry(execution_id, caller, body.options)
 
     return routes
+
+
+def _concerns(request: Request, execution: ExecutionView) -> None:
+    concerns(request, execution.job, execution.id)

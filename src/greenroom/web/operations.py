@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,7 +28,7 @@ from greenroom.model.views import OperationView
 from greenroom.web.access import Asking
 from greenroom.web.event_stream import NDJSON, event_lines, ndjson
 from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
-from greenroom.web.rights import needs_somewhere
+from greenroom.web.rights import concerns, needs_somewhere
 
 
 class _Body(BaseModel):
@@ -212,9 +212,10 @@ def operation_routes(control: ControlPlane) -> APIRouter:
         status_code=202,
         dependencies=[needs_somewhere(Action.CANCEL, recorded=Outcome.ACCEPTED)],
     )
-    def cancel_operation(operation_id: str, caller: Asking) -> OperationView:
+    def cancel_operation(request: Request, operation_id: str, caller: Asking) -> OperationView:
         """Ask an operation to stop and to take back what it did; one that has ended stays."""
-        readable_operation(control, operation_id, caller)
+        found = readable_operation(control, operation_id, caller)
+        concerns(request, found.environment, operation_id)
         return control.cancel(operation_id, caller)
 
     @routes.get(

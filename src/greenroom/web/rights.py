@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -129,6 +130,9 @@ class Right:
         stack, slug = (str(asked.pop(name, "")) for name in ("stack", "slug"))
         environment = str(asked.pop("environment", "") or "")
         subject = f"{stack}/{slug}" if slug else environment or stack
+        concerned: _Concerned | None = getattr(request.state, "concerned", None)
+        if concerned is not None:
+            stack, subject = concerned.subject.partition("/")[0], concerned.subject
         if not stack and error is not None:
             stack = error.stack or (access.stack_of(environment) if environment else "")
         return entry_of(
@@ -139,7 +143,20 @@ class Right:
             subject=subject or request.url.path,
             parameters=shown(asked, self.secret),
             error=error,
+            reference=None if concerned is None else concerned.reference,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Concerned:
+    subject: str
+    reference: str
+
+
+def concerns(request: Request, subject: str, reference: str) -> None:
+    """What the path does not tell the audit log: the environment or the job, by its full name, and
+    the operation or execution."""
+    request.state.concerned = _Concerned(subject=subject, reference=reference)
 
 
 def needs(

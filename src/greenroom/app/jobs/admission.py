@@ -127,12 +127,14 @@ def require_who(who: Who, caller: Caller, stack: str, what: str) -> None:
             "E_FORBIDDEN",
             f"{what} takes the role {who.role} on stack {stack}; {caller.name} {has}",
             hint=f"somebody who is {who.role} of stack {stack} can do it",
+            stack="" if stack == EVERY_STACK else stack,
         )
     if who.callers and caller.name not in (*who.callers, SCHEDULER.name):
         raise RefusedError(
             "E_FORBIDDEN",
             f"{what} is for {', '.join(who.callers)}; {caller.name} is not among them",
             hint="the job's definition names them",
+            stack="" if stack == EVERY_STACK else stack,
         )
 
 

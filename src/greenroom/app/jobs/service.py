@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from greenroom.app.audit import entry_of
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.host_paths import require_blueprint
@@ -33,6 +34,8 @@ from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.rights import require
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import EVERY_STACK, ITSELF, Action, Caller, allows
+from greenroom.model.audit import AuditEntry, shown
+from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import (
     MASK,
     ExecutionStatus,
@@ -48,6 +51,7 @@ from greenroom.model.requests import CreateRequest, Request
 from greenroom.model.views import OperationView
 from greenroom.plan.job_options import masked
 from greenroom.ports import Processes
+from greenroom.store.audit import insert_audit, origin_of
 from greenroom.store.database import Database
 from greenroom.store.executions import (
     ExecutionEnd,
@@ -142,6 +146,9 @@ class Jobs:
                 by=caller.name,
                 now=self._clock.now(),
             )
+            insert_audit(
+                connection, _registered(stack, found, blueprint, caller), self._clock.now()
+            )
         self.changed()
         return tuple(view for view in self.jobs(caller) if view.stack == stack)
 
@@ -205,7 +212,7 @@ class Jobs:
         with self._database.write() as connection:
             admitted = admit_run(connection, job, given, caller, now, origin.zone)
             record = self._record(job, admitted, caller, origin, now)
-            insert_execution(connection, record)
+            insert_execution(connection, record, caller.origin)
             if origin.also is not None:
                 origin.also(connection)
         self._accept(Ticket(record=record, values=admitted.values, caller=caller))
@@ -254,7 +261,7 @@ class Jobs:
             self._record(job, admitted, caller, origin, now), status=ExecutionStatus.QUEUED
         )
         with self._database.write() as connection:
-            insert_execution(connection, record)
+            insert_execution(connection, record, caller.origin)
             end_execution(connection, record.id, _failure(error), now)
             if origin.also is not None:
                 origin.also(connection)
@@ -521,7 +528,8 @@ class Jobs:
 
         def try_again(connection: Connection) -> None:
             if retry is not None:
-                insert_execution(connection, retry.record)
+                asked_from = origin_of(connection, execution)
+                insert_execution(connection, retry.record, asked_from)
 
         when_written(lambda: self._write_end(execution, end, try_again), self._closing)
         if retry is not None:
@@ -612,6 +620,19 @@ def _require_users(found: Sequence[Job], caller: Caller) -> None:
             hint="leave out user: and it runs with no rights on this host, or have somebody who is "
             "operator of every stack register it",
         )
+
+
+def _registered(stack: str, found: Sequence[Job], blueprint: Path, caller: Caller) -> AuditEntry:
+    names = [job.name for job in found]
+    parameters = shown({"blueprint": blueprint, "jobs": names})
+    return entry_of(
+        caller,
+        Action.REGISTER_JOBS,
+        AuditOutcome.DONE,
+        stack=stack,
+        subject=stack,
+        parameters=parameters,
+    )
 
 
 def _seen(record: ExecutionRecord | None, caller: Caller) -> ExecutionRecord | None:

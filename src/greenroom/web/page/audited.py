@@ -45,7 +45,7 @@ def audited(
             caller,
             action,
             how,
-            stack=stack if separator else "",
+            stack=(stack if separator else "") or ("" if error is None else error.stack),
             subject=told.subject,
             parameters=parameters,
             error=error,

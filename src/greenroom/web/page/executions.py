@@ -56,7 +56,9 @@ def execution_pages(parts: Parts) -> APIRouter:
         def decide(session: LoggedIn, form: Posted, execution: str) -> Response:
             view = jobs.execution(execution, session.caller)
             action = f"{verb}-job"
-            with audited(parts, session.caller, action, view.job, outcome=Outcome.DONE) as told:
+            # That it runs again is recorded where it is accepted.
+            outcome = None if verb == "retry" else Outcome.DONE
+            with audited(parts, session.caller, action, view.job, outcome=outcome) as told:
                 told.reference = execution
                 after = act(execution, session.caller)
             return RedirectResponse(f"/executions/{after.id}", status_code=303)

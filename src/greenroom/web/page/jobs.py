@@ -10,7 +10,6 @@ from starlette.responses import RedirectResponse, Response
 from greenroom.app.sessions import Session
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Action, Caller
-from greenroom.model.audit import Outcome
 from greenroom.model.jobs import MASK, JobView, OptionKind
 from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
@@ -55,11 +54,10 @@ def job_pages(parts: Parts) -> APIRouter:
                 caller,
                 Action.RUN_JOB,
                 found.name,
-                outcome=Outcome.ACCEPTED,
+                outcome=None,
                 parameters=_masked(found, options),
-            ) as told:
+            ):
                 begun = jobs.run(found.name, options, caller)
-                told.reference = begun.id
         except GreenroomError as error:
             return _form(parts, request, session, found, form, error)
         return RedirectResponse(f"/executions/{begun.id}", status_code=303)

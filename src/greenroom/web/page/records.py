@@ -10,10 +10,11 @@ from starlette.responses import RedirectResponse, Response
 from greenroom.app.sessions import Session
 from greenroom.app.tokens import EXPIRES_S
 from greenroom.errors import GreenroomError, InputError
-from greenroom.model.access import EVERY_STACK, Grant, Role
-from greenroom.model.audit import AuditFilter
+from greenroom.model.access import EVERY_STACK, Action, Grant, Role
+from greenroom.model.audit import AuditFilter, shown
 from greenroom.web.page.actions import duration_of
 from greenroom.web.page.asking import Form, LoggedIn, Posted
+from greenroom.web.page.audited import audited
 from greenroom.web.page.inventory import moment_of
 from greenroom.web.page.render import page
 from greenroom.web.page.site_parts import Parts
@@ -57,14 +58,22 @@ def record_pages(parts: Parts) -> APIRouter:
         try:
             grant = _grant(form)
             expires_s = duration_of(form.one("expires")) or EXPIRES_S
-            _, text = tokens.create(session.caller, form.one("name"), [grant], expires_s)
+            asked = shown({name: form.one(name) for name in ("name", "role", "stack")})
+            with audited(
+                parts, session.caller, Action.TOKENS, "/tokens", outcome=None, parameters=asked
+            ):
+                _, text = tokens.create(session.caller, form.one("name"), [grant], expires_s)
         except GreenroomError as error:
             return _tokens(parts, request, session, form=form, error=error)
         return _tokens(parts, request, session, made=text)
 
     @routes.post("/tokens/{token}/revoke")
     def revoke(session: LoggedIn, form: Posted, token: str) -> Response:
-        tokens.revoke(session.caller, token)
+        asked = shown({"token": token})
+        with audited(
+            parts, session.caller, Action.TOKENS, "/tokens", outcome=None, parameters=asked
+        ):
+            tokens.revoke(session.caller, token)
         return RedirectResponse("/tokens", status_code=303)
 
     return routes
