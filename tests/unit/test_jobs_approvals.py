@@ -9,8 +9,9 @@ import pytest
 from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, OLGA, ROOT, STRANGER, VERA, JobStage, caller, job
 
+from greenroom.app.access import Access
 from greenroom.errors import GreenroomError, RefusedError
-from greenroom.model.access import Role
+from greenroom.model.access import Caller, Grant, Role
 from greenroom.model.jobs import (
     Approval,
     ExecutionStatus,
@@ -149,3 +150,26 @@ def test_a_webhook_hears_of_the_ends_it_waits_for(stage: JobStage) -> None:
     assert [(view.id, view.status) for _, view in stage.told] == [
         (first.id, ExecutionStatus.FAILED)
     ]
+
+
+def test_nobody_approves_their_own_with_a_token_that_they_made(tmp_path: Path) -> None:
+    """However many tokens lie between; what root gave to two people is theirs."""
+    stage = JobStage(tmp_path)
+    stage.register(job(approval=Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)))
+    tokens = Access.on(stage.stage.database, stage.clock).tokens
+    operator = [Grant(stack="photos", role=Role.OPERATOR)]
+
+    def made_by(maker: Caller, name: str) -> Caller:
+        return tokens.verify(tokens.create(maker, name, operator)[1])
+
+    mallory, bob = made_by(ROOT, "mallory"), made_by(ROOT, "bob")
+    second = made_by(mallory, "alice")
+    third = made_by(second, "carol")
+    for asking, deciding in ((mallory, third), (third, mallory), (second, third)):
+        run = stage.run(by=asking)
+        with pytest.raises(RefusedError) as refused:
+            stage.jobs.approve(run.id, deciding)
+        assert refused.value.code == "E_OWN_APPROVAL"
+
+    assert stage.jobs.approve(stage.run(by=third).id, bob).decided_by == "bob"
+    stage.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, insert, select, update
 
 from greenroom.model.access import Grant
 from greenroom.model.tokens import TokenView
@@ -53,6 +53,34 @@ def find_token(connection: Connection, text: str) -> TokenView | None:
         .where((tokens.c.id == text) | (tokens.c.name == text))
         .order_by((tokens.c.id == text).desc(), tokens.c.revoked_at.is_not(None))
         .order_by(tokens.c.created_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _view(row)
+
+
+def person_of(connection: Connection, name: str, at: datetime) -> str:
+    """Who answers for what ``name`` did at that time: of a token the token that made it, and so on
+    up to the one that no token made. Whoever has no token answers for themselves."""
+    seen = {name}
+    while (token := _token_at(connection, name, at)) is not None:
+        maker = _token_at(connection, token.created_by, token.created_at)
+        if maker is None or maker.name in seen:
+            return name
+        name, at = maker.name, token.created_at
+        seen.add(name)
+    return name
+
+
+def _token_at(connection: Connection, name: str, at: datetime) -> TokenView | None:
+    """The token that had the name then, or else, as clocks are set back, the newest one."""
+    then = (tokens.c.created_at <= at) & (
+        tokens.c.revoked_at.is_(None) | (tokens.c.revoked_at > at)
+    )
+    query = (
+        select(tokens)
+        .where(tokens.c.name == name)
+        .order_by(case((then, 0), else_=1), tokens.c.created_at.desc())
         .limit(1)
     )
     row = connection.execute(query).mappings().one_or_none()

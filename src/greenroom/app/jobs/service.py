@@ -68,6 +68,7 @@ from greenroom.store.executions import (
     unfinished_executions,
 )
 from greenroom.store.jobs import blueprint_of_jobs, list_jobs, replace_jobs
+from greenroom.store.tokens import person_of
 
 PAGE_MAX = 200
 _SWEEP_EVERY_S = 30.0
@@ -414,13 +415,23 @@ class Jobs:
                 hint=f"greenroom job show {execution}",
             )
         require_who(approval.who, caller, record.stack, f"{verb} {record.job.full_name}")
-        if caller.name == record.asked_by:
+        if self._is_own(record, caller):
+            same = "" if caller.name == record.asked_by else f", as {record.asked_by},"
             raise RefusedError(
                 "E_OWN_APPROVAL",
-                f"{caller.name} asked for execution {execution}; somebody else must decide on it",
+                f"{caller.name}{same} asked for execution {execution}; somebody else must decide "
+                "on it",
                 hint=f"greenroom job abort {execution} withdraws it",
             )
         return ticket
+
+    def _is_own(self, record: ExecutionRecord, caller: Caller) -> bool:
+        """Whether the same person asked: a token that somebody made for themselves is they."""
+        if caller.name == record.asked_by:
+            return True
+        with self._database.read() as connection:
+            asked = person_of(connection, record.asked_by, record.created_at)
+            return asked == person_of(connection, caller.name, self._clock.now())
 
     # The life of the process
 
