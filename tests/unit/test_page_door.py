@@ -74,6 +74,7 @@ def page(tmp_path: Path, clock: Steps) -> Iterator[PageStage]:
         ("[::1]:8090", 200),
         ("greenroom.localhost:8090", 200),
         ("ROOM.example:443", 200),
+        ("api.feature-x.localhost:8090", 421),
         ("evil.example", 421),
         ("evil.example:8090", 421),
         ("127.0.0.1.evil.example", 421),
@@ -363,8 +364,8 @@ def test_root_gets_a_link_that_logs_root_in(page: PageStage) -> None:
     answer = ask_for_link(page, ROOT, "http://127.0.0.1:8090")
     assert (answer.status_code, answer.json()["expires_s"]) == (201, 60.0)
     url = answer.json()["url"]
-    assert url.startswith("http://127.0.0.1:8090/login?ticket=")
-    login = Visitor(page).get(url.removeprefix("http://127.0.0.1:8090"))
+    assert url.startswith("http://greenroom.localhost:8090/login?ticket=")
+    login = Visitor(page).get(url.removeprefix("http://greenroom.localhost:8090"))
     text = Visitor(page, {COOKIE: login.cookies[COOKIE]}).get("/").text
     assert "operator of everything" in text
 

@@ -10,6 +10,9 @@ from greenroom.errors import UsageError
 from greenroom.region import Region
 
 LOOPBACK = "127.0.0.1"
+PAGE_NAME = "greenroom.localhost"
+"""A name of the page alone: what a browser keeps for it goes to no environment (RFC 6761 has it
+resolve to the loopback)."""
 HOSTS_VARIABLE = "GREENROOM_WEB_HOSTS"
 
 
@@ -19,6 +22,11 @@ class WebPlace:
 
     url: str | None
     notice: str = ""
+
+    @property
+    def page_url(self) -> str | None:
+        """The same place under the page's own name, for browsers."""
+        return None if self.url is None else self.url.replace(LOOPBACK, PAGE_NAME)
 
 
 def open_web(region: Region) -> tuple[socket.socket | None, WebPlace]:

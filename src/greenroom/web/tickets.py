@@ -37,9 +37,9 @@ def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
                 hint="the page takes the token itself",
             )
         response.headers["Cache-Control"] = "no-store"
-        if place.url is None:
+        if place.page_url is None:
             raise HostError("E_WEB_PORT", place.notice, hint="greenroom serve --stop, then again")
-        url = f"{place.url}/login?ticket={sessions.ticket(caller)}"
+        url = f"{place.page_url}/login?ticket={sessions.ticket(caller)}"
         return LoginLink(url=url, expires_s=TICKET_TTL_S)
 
     return routes

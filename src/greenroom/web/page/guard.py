@@ -15,7 +15,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+from greenroom.web.place import PAGE_NAME
+
+# Not every name below localhost: environments have theirs there, and a browser that knows the page
+# by one would bring its cookie to them, as cookies know no ports.
+_OWN_NAMES = ("localhost", "127.0.0.1", "[::1]", PAGE_NAME)
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OWN_SITES = ("same-origin", "none")
 CONTENT_POLICY = "; ".join(
@@ -80,7 +84,7 @@ class Guard:
         name, separator, port = host.lower().rpartition(":")
         if not separator or not port.isdecimal():
             name = host.lower()
-        return name in _OWN_NAMES or name.endswith(".localhost") or name in self._hosts
+        return name in _OWN_NAMES or name in self._hosts
 
 
 def _from_own_page(headers: Headers, host: str) -> bool:
