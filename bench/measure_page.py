@@ -95,6 +95,6 @@ def _filled(folder: Path) -> object:
                 started_at=now - timedelta(seconds=number),
                 ended_at=now - timedelta(seconds=number),
             )
-            insert_execution(connection, past)
+            insert_execution(connection, past, "")
     stage.jobs.abort(began.id, root)
     return stage
