@@ -213,14 +213,14 @@ def test_every_operation_is_in_the_matrix(shared: ApiStage) -> None:
 
 def test_no_entry_tells_what_a_body_says_that_nobody_reads(stage: ApiStage) -> None:
     forged = {"kind": "destroy", "stack": "shop", "slug": "master", "confirm": "shop/master"}
-    stage.created("feature_z")
+    name = stage.created("feature_z")
     operation = stage.stage.control.operations(ROOT, None, None, 1)[0][1].id
     path = f"/v1/operations/{operation}/cancel"
 
     stage.ask("POST", path, stage.token("developer", name="forger"), json_body=forged)
 
     (told,) = stage.access.audit.newest(ROOT, AuditFilter(by="forger"), before=None, limit=9)
-    assert (told.entry.action, told.entry.stack, told.entry.subject) == ("cancel", "", path)
+    assert (told.entry.action, told.entry.stack, told.entry.subject) == ("cancel", "photos", name)
     assert told.entry.parameters == (("operation_id", operation),)
 
 
