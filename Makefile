@@ -28,7 +28,7 @@ check: setup-tests
 # What has a ledger under it, a second time, on a real PostgreSQL.
 on-postgresql: setup-tests
 	GREENROOM_TEST_DATABASE=postgresql .venv/bin/pytest -q -n 3 tests/contract/test_store_schema.py \
-		$$(grep -lE "make_(database|ledger)|_stage import" tests/unit/test_*.py)
+		$$(grep -lE "make_(database|ledger)|(app|jobs)_stage import" tests/unit/test_*.py)
 
 # Everything, also on the real kernel with real servers; needs root.
 test: check on-postgresql
