@@ -21,7 +21,16 @@ import pytest
 from tests.real import host
 from tests.real.inventory_site import lay_out, surroundings
 from tests.real.reboot import machine_pids
-from tests.real.site import PORT, REGION, REPOSITORY, RUN, Site, stop_daemon, wait_until
+from tests.real.site import (
+    PORT,
+    REGION,
+    REPOSITORY,
+    RUN,
+    Site,
+    destroy_all,
+    stop_daemon,
+    wait_until,
+)
 
 ENVIRONMENT = "park/feature-x"
 HOSTS = ["backend1.feature-x.park", "backend2.feature-x.park", "client1.feature-x.park"]
@@ -33,6 +42,8 @@ WEB_PORT = PORT + 10
 @pytest.fixture(scope="module")
 def park(tmp_path_factory: pytest.TempPathFactory, bare_host: host.HostState) -> Iterator[Site]:
     site = lay_out(tmp_path_factory.mktemp("inventory") / "park")
+    # Programs that read the inventory see all that the region has.
+    destroy_all(site)
     site.ok("create", "--branch", "feature_x")
     yield site
     site.ok("destroy", ENVIRONMENT)
