@@ -40,9 +40,11 @@ IMAGE_CACHE = Path("/var/cache/greenroom/images")
 
 KEPT_BY_A_STOPPED_REGION = re.compile(
     r"""
-    /run/REGION( /(start|daemon)\.lock | /haproxy\.(cfg|sock) | /proxy-(addresses|ports)\.map
-               | /(crun|dns|machines) )?
-  | /var/lib/REGION( /agent(/agent-[0-9a-f]{64}\.pyz)? | /pool | /pool\.xfs | /(daemon|dns)\.log
+    /run/REGION( /(start|daemon)\.lock | /haproxy\.(cfg|sock)
+               | /proxy-(addresses|ports|stopped)\.map | /(crun|dns|machines) | /dns-servers
+               | /ssh(/((host|id)_ed25519(\.pub)?|known_hosts|sshd_config))? )?
+  | /var/lib/REGION( /agent(/agent-[0-9a-f]{64}\.pyz)? | /pool | /pool\.xfs
+                   | /(daemon|dns)\.log | /jobs
                    | /ledger(/(engine|ledger)\.db(-shm|-wal)?)? )?
     """.replace("REGION", re.escape(REGION)),
     re.VERBOSE,
@@ -98,7 +100,7 @@ def test_a_stopped_region_leaves_its_own_files_and_nothing_else_that_was_not_the
     files = [line.removeprefix("+ ") for line in changes.pop("files")]
     assert changes == {}
     assert [file for file in files if not KEPT_BY_A_STOPPED_REGION.fullmatch(file)] == []
-    assert [path.read_text() for path in RUN.glob("*.map")] == ["", ""]
+    assert [path.read_text() for path in RUN.glob("*.map")] == ["", "", ""]
 
 
 # A running one
