@@ -26,6 +26,7 @@ from tests.real.site import (
     ENVIRONMENT,
     FREE_NET,
     LABEL,
+    PORT,
     REGION,
     RUN,
     STATE,
@@ -37,6 +38,8 @@ from tests.real.site import (
 
 NOT_A_REGION = f"{LABEL[:6]}no"
 """A region whose daemon refuses to start."""
+ANOTHER = {"GREENROOM_REGION": NOT_A_REGION, "GREENROOM_WEB_PORT": str(PORT + 11)}
+"""The same, beside the tests' own, whose page has the usual port."""
 
 
 def test_the_names_are_those_of_the_environment(feature: Site) -> None:
@@ -583,7 +586,7 @@ def run_without(program: str, site: Site, *words: str) -> subprocess.CompletedPr
     script = 'mount --bind /dev/null "$0" && exec "$@"'
     hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, program]
     command = [*hidden, sys.executable, "-m", "greenroom.cli", *words]
-    environment = {"GREENROOM_REGION": NOT_A_REGION, "GREENROOM_CIDR": f"{FREE_NET}.0.0/16"}
+    environment = {**ANOTHER, "GREENROOM_CIDR": f"{FREE_NET}.0.0/16"}
     return run(site, command, environment)
 
 
@@ -685,7 +688,7 @@ def test_addresses_that_the_host_uses_are_told_by_doctor_and_at_the_door_with_a_
     feature: Site, route: str
 ) -> None:
     region = f"{FREE_NET}.0.0/16"
-    environment = {"GREENROOM_REGION": NOT_A_REGION, "GREENROOM_CIDR": region}
+    environment = {**ANOTHER, "GREENROOM_CIDR": region}
     greenroom = [sys.executable, "-m", "greenroom.cli"]
     ip = ["ip", "route"]
     subprocess.run([*ip, "add", *route.split()], check=True)

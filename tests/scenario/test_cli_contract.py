@@ -35,6 +35,7 @@ EVENT = {
 ENVIRONMENT = {
     *("name", "branch", "status", "production", "shared", "verdict"),
     *("url", "machines", "created_at", "operation"),
+    *("owner", "expires_at", "warned_at", "stopped_at"),
 }
 
 
