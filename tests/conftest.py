@@ -59,6 +59,6 @@ def remove_state() -> None:
 @pytest.fixture
 def feature(site: Site) -> Iterator[Site]:
     """The site with branch feature_x booted."""
-    if not any(environment["branch"] == "feature_x" for environment in site.data("list")):
+    if not any(environment["name"] == "photos/feature-x" for environment in site.data("list")):
         site.ok(SEED_COMMAND)
     yield site

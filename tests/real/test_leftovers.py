@@ -321,7 +321,10 @@ def test_a_killed_daemon_goes_on_with_a_create_and_its_destroy_leaves_nothing(
         os.kill(daemon_pid(), signal.SIGKILL)
         out, err = process.communicate(timeout=120)
         *events, last = map(json.loads, out.splitlines())
-        assert "resumed after a restart of the daemon" in {event["message"] for event in events}
+        told = {event["message"] for event in events}
+        # A create is quick: at the last moment it may have ended before the kill.
+        ended = process.returncode == 0 and moment is has_heard_a_machine
+        assert ended or "resumed after a restart of the daemon" in told
         if process.returncode == 0:
             assert last["environment"]["summary"]["status"] == "ready"
             assert empty.ok("destroy", BRANCH).endswith("0 left over\n")

@@ -62,11 +62,13 @@ def test_a_backend_that_dies_is_left_out_and_found_and_comes_back(cluster: Site)
         # No visitor sees an error, also before the balancer's own check has noticed.
         wait_until(lambda: "backend2" not in answers("feature-x", 12))
         assert set(answers("feature-x", 12)) == {"backend1", "backend3"}
+        # Its own check asks every second, and gives a member up after a few.
+        up = "2 of 3 backends are members and up"
+        wait_until(lambda: up in cluster.greenroom("flows", "feature_x").stdout)
         done = cluster.greenroom("flows", "feature_x")
         assert done.returncode == 3
         assert "backend2: healthy (service nginx is down; " in done.stdout
         assert "balancer1 → backend2:80/tcp is refused, declared" in done.stdout
-        assert "2 of 3 backends are members and up" in done.stdout
     finally:
         assert cluster.inside("feature_x", "backend2", f"s6-svc -u -wu {service}")[0] == 0
     wait_until(lambda: set(answers("feature-x", 12)) == BACKENDS)

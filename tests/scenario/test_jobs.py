@@ -77,17 +77,19 @@ def run(site: Site, *words: str) -> dict[str, Any]:
 
 
 def test_the_examples_jobs_run_in_the_machines_of_their_role(jobs: Site) -> None:
-    done = jobs.greenroom("job", "run", "count-rows", "environment=feature_x", "date=2012-06-01")
+    done = jobs.greenroom(
+        "job", "run", "photos/count-rows", "environment=feature_x", "date=2012-06-01"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = jobs.data("job", "history", "count-rows")[0]
+    found = jobs.data("job", "history", "photos/count-rows")[0]
     assert (found["status"], found["environment"]) == ("succeeded", "photos/feature-x")
     assert dict(found["options"])["limit"] == "10"
 
-    assert jobs.greenroom("job", "run", "nightly-artifacts").returncode == 0
+    assert jobs.greenroom("job", "run", "photos/nightly-artifacts").returncode == 0
 
 
 def test_nobody_approves_their_own_on_the_socket_either(jobs: Site) -> None:
-    execution = run(jobs, "flush-feed", "environment=feature_x", "sure=true")
+    execution = run(jobs, "photos/flush-feed", "environment=feature_x", "sure=true")
     assert execution["status"] == "awaiting approval"
     done = jobs.greenroom("job", "approve", execution["id"])
     assert (done.returncode, "E_OWN_APPROVAL" in done.stderr) == (4, True)
