@@ -6,7 +6,7 @@ import sys
 import time
 
 from .checks import run_checks
-from .config import parse_boot, read_boot
+from .config import account_of, parse_boot, read_boot
 from .errors import AgentError, StoppedError, one_line
 from .facts import Facts, gather_facts, kept_facts, read_facts, write_facts
 from .lean import signal
@@ -20,7 +20,6 @@ from .wait_handle import Outcome, RefusedError, send_signal, signal_body, signal
 if TYPE_CHECKING:
     from types import FrameType
 
-    from .account import Account
     from .config import Boot, Deploy
     from .deploy import Deployed
     from .paths import Paths
@@ -70,7 +69,7 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
     _arm(config.deadline_s, progress)
     report: dict[str, object] | None = None
     deployed: Deployed | None = None
-    account = _account(config, paths)
+    account = account_of(config, paths)
     if config.aws is not None and account is not None:
         from .instance import prepare
 
@@ -112,15 +111,6 @@ def _become(config: Boot, paths: Paths, progress: Progress) -> Outcome:
         with progress.phase("names"):
             write_records(config.aws, config.machine, account, facts, Metadata(paths.metadata_url))
     return _success(config, progress, report, deployed)
-
-
-def _account(config: Boot, paths: Paths) -> Account | None:
-    """What signs requests to AWS; None in a local region."""
-    if config.aws is None:
-        return None
-    from .account import Account
-
-    return Account(config.aws.region, Metadata(paths.metadata_url))
 
 
 def _facts(config: Boot, paths: Paths) -> Facts:
@@ -246,7 +236,7 @@ def _redeploy(paths: Paths, progress: Progress) -> dict[str, object] | None:
     _arm(config.deadline_s, progress)
     watch = Watch(supervisor(paths))
     with progress.phase("deploy"):
-        account = _account(config, paths)
+        account = account_of(config, paths)
         if config.puppet is None:
             deployed = deploy(config.deploy, config.branch, paths, progress, account)
         else:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 
 from .bucket import Bucket, DeniedError
-from .config import Deploy, parse_boot, read_boot
+from .config import Deploy, account_of, parse_boot, read_boot
 from .errors import AgentError
 from .facts import read_file, write_file
 from .quick_json import dumps, loads
 from .value import TYPE_CHECKING, Value
 
 if TYPE_CHECKING:
-    from .account import Account
     from .config import Boot
     from .paths import Paths
 
@@ -38,7 +37,7 @@ def deploy_codebase(bucket: str, filename: str, directory: str, paths: Paths) ->
     config = parse_boot(read_boot(paths.boot))
     progress = Progress(paths.phase, quiet=True)
     target = _target(config, bucket, filename, directory)
-    deployed = deploy(target, config.branch, paths, progress, _account(config, paths))
+    deployed = deploy(target, config.branch, paths, progress, account_of(config, paths))
     if deployed is not None:
         record = {
             "key": deployed.key,
@@ -60,7 +59,7 @@ def is_current(bucket: str, filename: str, directory: str, paths: Paths) -> int:
         return 0
     if found is None or found.release != released(directory, paths):
         return 1
-    store = Bucket(url=target.bucket_url, account=_account(config, paths))
+    store = Bucket(url=target.bucket_url, account=account_of(config, paths))
     for key in target.keys:
         wanted = _checksum(store, key)
         if wanted is not None:
@@ -139,12 +138,3 @@ def _checksum(bucket: Bucket, key: str) -> str | None:
 
 def _record(directory: str, paths: Paths) -> str:
     return paths.at(f"{RECORDS}/{directory.strip('/').replace('/', '_')}.json")
-
-
-def _account(config: Boot, paths: Paths) -> Account | None:
-    if config.aws is None:
-        return None
-    from .account import Account
-    from .metadata import Metadata
-
-    return Account(config.aws.region, Metadata(paths.metadata_url))

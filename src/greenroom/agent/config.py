@@ -78,7 +78,9 @@ class CommandCheck(Value):
 
 
 if TYPE_CHECKING:
+    from .account import Account
     from .aws_config import Aws
+    from .paths import Paths
 
     Check = HttpCheck | TcpCheck | CommandCheck
 
@@ -307,3 +309,13 @@ def _check(fields: Fields) -> Check:
         raise AgentError(f"boot.json: checks: kind is {kind!r}, expected http, tcp or command")
     fields.end()
     return check
+
+
+def account_of(config: Boot, paths: Paths) -> Account | None:
+    """What signs a machine's requests to AWS; None in a local region."""
+    if config.aws is None:
+        return None
+    from .account import Account
+    from .metadata import Metadata
+
+    return Account(config.aws.region, Metadata(paths.metadata_url))
