@@ -74,13 +74,7 @@ def serve(region: Region) -> None:
     Raises HostError if the host cannot run machines, RefusedError (E_DAEMON_RUNS) if another
     daemon has this region.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for talkative in ("alembic", "uvicorn.error"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
-    # Machines cause what it says of the requests that it serves them.
-    logging.getLogger("uvicorn.error").addFilter(LogLimit())
+    _log_to_stderr()
     os.environ["PATH"] = search_path()
     hosts = further_hosts()
     _raise_open_files()
@@ -138,6 +132,16 @@ def serve(region: Region) -> None:
         )
         site = make_site(parts, api, region, hosts)
         asyncio.run(_serve_until_told(region, provider, api, site, inside, listener))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for talkative in ("alembic", "uvicorn.error"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    # Machines cause what it says of the requests that it serves them.
+    logging.getLogger("uvicorn.error").addFilter(LogLimit())
 
 
 def _close_if_empty(control: ControlPlane, provider: LocalProvider) -> None:
