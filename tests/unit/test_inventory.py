@@ -486,6 +486,24 @@ def test_somebody_who_says_that_something_changed_is_believed_soon(stage: Stage)
         inventory.close()
 
 
+def test_who_reads_after_a_change_reads_the_change(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CATCH_UP_S", 60.0)
+    inventory = inventory_of(stage)
+    inventory.start()
+    try:
+        stage.run(request())
+        inventory.nudge()
+        assert {each.health for each in all_of(inventory).values()} == {Health.HEALTHY}
+        # A look has just been: the next one pauses first, and is waited for all the same.
+        stage.run(DestroyRequest(environment=str(NAME)))
+        inventory.nudge()
+        assert all_of(inventory) == {}
+    finally:
+        inventory.close()
+
+
 def test_a_look_that_fails_is_followed_by_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,8 @@ from greenroom.store.operations import OperationRecord, unfinished_operations
 LOOK_EVERY_S = 5.0
 PAUSE_S = 0.2
 """Between two looks: who changes a thousand times a second is written down five times."""
+CATCH_UP_S = 1.0
+"""How long a reader waits for a look that is due."""
 FORGET_EVERY_S = 3600.0
 
 _logger = logging.getLogger(__name__)
@@ -75,8 +77,11 @@ class Inventory:
         self._clock = clock
         self._changed = changed
         self._known: dict[MachineKey, MachineRecord] | None = None
-        self._due = threading.Event()
         self._closing = threading.Event()
+        # Looks that somebody wanted, and how many of them are done.
+        self._looks = threading.Condition()
+        self._wanted = 0
+        self._done = 0
         self._thread: threading.Thread | None = None
         self._forgot_s: float | None = None
         self._lock = threading.Lock()
@@ -90,13 +95,15 @@ class Inventory:
     def close(self) -> None:
         """Look no more. Idempotent."""
         self._closing.set()
-        self._due.set()
+        self.nudge()
         if self._thread is not None:
             self._thread.join()
 
     def nudge(self) -> None:
         """Something may have changed: look soon. Never blocks."""
-        self._due.set()
+        with self._looks:
+            self._wanted += 1
+            self._looks.notify_all()
 
     def ended(self, environment: EnvironmentName, machine: str) -> None:
         """A machine has ended: the next look finds it gone, even if it runs again by then. Never
@@ -109,6 +116,7 @@ class Inventory:
         self, query: MachineQuery, *, after: str | None = None, limit: int | None = None
     ) -> MachinePage:
         """The machines that match; a page of ``limit``, behind the ``next`` of another."""
+        self._catch_up()
         more = None if limit is None else limit + 1
         with self._database.read() as connection:
             found = find_machines(connection, query, after=_key(after), limit=more)
@@ -195,7 +203,7 @@ class Inventory:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._due.clear()
+            wanted = self._wanted
             try:
                 changes = self.look()
                 if changes:
@@ -204,8 +212,21 @@ class Inventory:
                 # The next look begins from the ledger again.
                 self._known = None
                 _logger.exception("the inventory could not look")
+            with self._looks:
+                self._done = wanted
+                self._looks.notify_all()
             self._closing.wait(PAUSE_S)
-            self._due.wait(LOOK_EVERY_S)
+            with self._looks:
+                self._looks.wait_for(lambda: self._wanted > self._done, LOOK_EVERY_S)
+
+    def _catch_up(self) -> None:
+        """Wait for what was due before we were asked: who has just seen an environment proved must
+        not read that its machines are starting."""
+        if self._thread is None:
+            return
+        with self._looks:
+            wanted = self._wanted
+            self._looks.wait_for(lambda: self._done >= wanted, CATCH_UP_S)
 
     def _seen(
         self,
