@@ -1,9 +1,4 @@
-"""The daemon: the one place where everything is wired together and kept running.
-
-It serves three applications on one event loop: the API on a unix socket of the host, API and page
-on a port of its loopback, and the region's services (metadata, bucket, wait handles) on sockets
-inside the region.
-"""
+"""The daemon: the one place where everything is wired together and kept running."""
 
 from __future__ import annotations
 
@@ -13,15 +8,11 @@ import fcntl
 import logging
 import os
 import resource
-import signal
-import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network
-from pathlib import Path
-from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -47,25 +38,46 @@ from greenroom.log_limit import LogLimit
 from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.executions import LocalProcesses
-from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS, Layout
-from greenroom.providers.local.network import open_datagrams, open_listener
+from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.provider import LocalProvider
-from greenroom.providers.local.service_records import ANSWER_ADDRESS, ANSWER_PORT
-from greenroom.providers.local.services import RegionServices
 from greenroom.providers.local.space_watch import SpaceWatch
 from greenroom.providers.local.usage import Tenant
 from greenroom.providers.webhook import WebhookSender
 from greenroom.region import Region
+from greenroom.serving import open_inside, serve_until_told
 from greenroom.store.database import Database
 from greenroom.store.environments import STANDING
 from greenroom.web.api import make_api
 from greenroom.web.environments import log_readers
 from greenroom.web.page.site import make_site
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.peer import PeerProtocol
-from greenroom.web.place import further_hosts, open_web
+from greenroom.web.place import WebPlace, further_hosts, open_web
 
-_SERVICE_PORT = 80
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _House:
+    """The parts of the daemon, wired together; nothing goes on in them before ``begin``."""
+
+    region: Region
+    ledger: Database
+    provider: LocalProvider
+    control: ControlPlane
+    courier: Courier
+    inventory: Inventory
+    jobs: Jobs
+    scheduler: Scheduler
+    reconciler: Reconciler
+
+    def begin(self) -> None:
+        """Go on with what the last daemon left, and attend to what happens from now on."""
+        self.control.recover()
+        self.inventory.start()
+        self.courier.start()
+        self.provider.attend_region(self.control.tell_of_region)
+        self.control.bring_back()
+        self.jobs.recover()
+        self.scheduler.start()
+        self.reconciler.start()
 
 
 def serve(region: Region) -> None:
@@ -80,58 +92,53 @@ def serve(region: Region) -> None:
     _raise_open_files()
     require_ready(region)
     with _only_one(region), contextlib.ExitStack() as undo:
-        # First, and before anything is made on the host: it may be another daemon's.
-        ledger = _ledger(region)
-        provider = LocalProvider(Layout(region))
-        provider.open()
-        # From here on each part's end stands beside it: whichever of them fails, the others are
-        # closed all the same, the last part first.
-        undo.callback(region.socket_path.unlink, missing_ok=True)
-        control = _control_plane(region, ledger, provider)
-        undo.callback(_close_if_empty, control, provider)
-        undo.callback(control.close)
-        courier = Courier(database=ledger, clock=SystemClock(), tell=provider.tell_of_peer)
-        undo.callback(courier.close)
-        inventory = _inventory(control, provider, ledger, courier)
-        undo.callback(inventory.close)
-        undo.callback(provider.stop_care)
-        webhooks = WebhookSender()
-        undo.callback(webhooks.close)
-        jobs = _jobs(region, ledger, control, provider, webhooks)
-        undo.callback(jobs.close)
-        scheduler = Scheduler(jobs, ledger, SystemClock())
-        undo.callback(scheduler.close)
-        reconciler = _reconciler(control, provider, ledger, webhooks)
-        undo.callback(reconciler.close)
-        _admit_again(control, provider)
+        house = _wired(region, undo)
+        _admit_again(house.control, house.provider)
         # Before anything goes on: a proof that a crash interrupted asks for them at once, and
         # whoever connects is served as soon as the loop runs.
-        inside = _inside_listeners(provider)
-        control.recover()
-        inventory.start()
-        courier.start()
-        provider.attend_region(control.tell_of_region)
-        control.bring_back()
-        jobs.recover()
-        scheduler.start()
-        reconciler.start()
-        undo.enter_context(_watch_over_space(control, provider).running())
+        inside = open_inside(house.provider)
+        house.begin()
+        undo.enter_context(_watch_over_space(house.control, house.provider).running())
         listener, place = open_web(region)
-        parts = _parts(ledger, control, provider, jobs, inventory)
-        api = make_api(
-            control,
-            provider,
-            inventory,
-            parts.timings,
-            parts.access,
-            parts.lifetimes,
-            jobs,
-            parts.sessions,
-            place,
-            region,
-        )
-        site = make_site(parts, api, region, hosts)
-        asyncio.run(_serve_until_told(region, provider, api, site, inside, listener))
+        api, site = _applications(house, place, hosts)
+        asyncio.run(serve_until_told(region, house.provider, api, site, inside, listener))
+
+
+def _wired(region: Region, undo: contextlib.ExitStack) -> _House:
+    """Each part's end stands beside it: whichever of them fails, the others are closed all the
+    same, the last part first."""
+    # First, and before anything is made on the host: it may be another daemon's.
+    ledger = _ledger(region)
+    provider = LocalProvider(Layout(region))
+    provider.open()
+    undo.callback(region.socket_path.unlink, missing_ok=True)
+    control = _control_plane(region, ledger, provider)
+    undo.callback(_close_if_empty, control, provider)
+    undo.callback(control.close)
+    courier = Courier(database=ledger, clock=SystemClock(), tell=provider.tell_of_peer)
+    undo.callback(courier.close)
+    inventory = _inventory(control, provider, ledger, courier)
+    undo.callback(inventory.close)
+    undo.callback(provider.stop_care)
+    webhooks = WebhookSender()
+    undo.callback(webhooks.close)
+    jobs = _jobs(region, ledger, control, provider, webhooks)
+    undo.callback(jobs.close)
+    scheduler = Scheduler(jobs, ledger, SystemClock())
+    undo.callback(scheduler.close)
+    reconciler = _reconciler(control, provider, ledger, webhooks)
+    undo.callback(reconciler.close)
+    return _House(
+        region=region,
+        ledger=ledger,
+        provider=provider,
+        control=control,
+        courier=courier,
+        inventory=inventory,
+        jobs=jobs,
+        scheduler=scheduler,
+        reconciler=reconciler,
+    )
 
 
 def _log_to_stderr() -> None:
@@ -217,24 +224,38 @@ def _jobs(
     )
 
 
-def _parts(
-    ledger: Database,
-    control: ControlPlane,
-    provider: LocalProvider,
-    jobs: Jobs,
-    inventory: Inventory,
-) -> Parts:
-    clock, access = SystemClock(), Access.on(ledger)
+def _applications(
+    house: _House, place: WebPlace, hosts: tuple[str, ...]
+) -> tuple[FastAPI, ASGIApp]:
+    """The API, as the unix socket has it, and the site, which is that and the page."""
+    parts = _parts(house)
+    api = make_api(
+        house.control,
+        house.provider,
+        house.inventory,
+        parts.timings,
+        parts.access,
+        parts.lifetimes,
+        house.jobs,
+        parts.sessions,
+        place,
+        house.region,
+    )
+    return api, make_site(parts, api, house.region, hosts)
+
+
+def _parts(house: _House) -> Parts:
+    clock, access = SystemClock(), Access.on(house.ledger)
     return Parts(
-        control=control,
+        control=house.control,
         access=access,
-        sessions=Sessions(database=ledger, access=access, clock=clock),
-        history=History(ledger),
-        timings=Timings(ledger),
-        lifetimes=Lifetimes(database=ledger, clock=clock),
-        jobs=jobs,
-        inventory=inventory,
-        logs=partial(log_readers, provider),
+        sessions=Sessions(database=house.ledger, access=access, clock=clock),
+        history=History(house.ledger),
+        timings=Timings(house.ledger),
+        lifetimes=Lifetimes(database=house.ledger, clock=clock),
+        jobs=house.jobs,
+        inventory=house.inventory,
+        logs=partial(log_readers, house.provider),
     )
 
 
@@ -287,81 +308,3 @@ def _only_one(region: Region) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _inside_listeners(provider: LocalProvider) -> list[socket.socket]:
-    """Where machines find metadata, buckets and wait handles."""
-    return [
-        open_listener(provider.layout, address, _SERVICE_PORT)
-        for address in (METADATA_ADDRESS, SERVICE_ADDRESS)
-    ]
-
-
-async def _serve_until_told(
-    region: Region,
-    provider: LocalProvider,
-    api: FastAPI,
-    site: ASGIApp,
-    inside: list[socket.socket],
-    listener: socket.socket | None,
-) -> None:
-    services = RegionServices(
-        provider.layout, provider.residents, provider.signals, provider.health_words
-    )
-    questions = open_datagrams(provider.layout, ANSWER_ADDRESS, ANSWER_PORT)
-    api_server = _Server(api, http=PeerProtocol)
-    # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
-    region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
-    site_server = _Server(site, http="h11")
-    loop = asyncio.get_running_loop()
-    await loop.create_datagram_endpoint(provider.service_records, sock=questions)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _tell_to_exit, api_server, region_server, site_server)
-    servings = [
-        region_server.serve(sockets=inside),
-        api_server.serve(sockets=[_api_socket(region.socket_path)]),
-    ]
-    if listener is not None:
-        servings.append(site_server.serve(sockets=[listener]))
-    await asyncio.gather(*servings)
-
-
-def _tell_to_exit(*servers: uvicorn.Server) -> None:
-    for server in servers:
-        server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: several servers share this process."""
-
-    def __init__(self, application: Any, **options: Any) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                # Machines are told apart by the address that they really have.
-                proxy_headers=False,
-                **options,
-                timeout_graceful_shutdown=1,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """See the class."""
-        yield
-
-
-def _api_socket(path: Path) -> socket.socket:
-    """Only root may speak to the daemon: whoever can, can run anything on this host."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(128)
-    return listener
