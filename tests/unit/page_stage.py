@@ -36,6 +36,7 @@ from greenroom.web.problems import add_problems
 
 HOST = "127.0.0.1:8090"
 COOKIE = "greenroom-8090"
+ANSWER_S = 60.0
 BLUEPRINT = """\
 stack: photos
 zone: photos.internal
@@ -190,6 +191,49 @@ class Visitor:
         """Any request, with the headers that are given (``_`` for ``-``)."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._send(method, path, named, body)
+
+    def status(self, method: str, path: str, fields: Sequence[tuple[str, str]] = ()) -> int:
+        """The status alone, of a stream too: the browser is gone once it has begun."""
+        content = b""
+        if method == "POST":
+            content = str(httpx.QueryParams([*fields, ("form_token", self.form_token)])).encode()
+        target, _, query = path.partition("?")
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": target,
+            "raw_path": target.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [(b"host", HOST.encode()), (b"cookie", cookies.encode())],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 8090),
+        }
+        return asyncio.run(self._begun(scope, content))
+
+    async def _begun(self, scope: dict[str, Any], content: bytes) -> int:
+        statuses: list[int] = []
+        gone = asyncio.Event()
+        waiting = [content]
+
+        async def receive() -> dict[str, Any]:
+            if waiting:
+                return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+                gone.set()
+
+        await asyncio.wait_for(self.stage.site(scope, receive, send), ANSWER_S)  # type: ignore[arg-type]
+        (status,) = statuses
+        return status
 
     @property
     def form_token(self) -> str:

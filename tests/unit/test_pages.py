@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.unit.page_stage import BlueprintStage, PageStage, Visitor, somebody
+from tests.unit.page_stage import BlueprintStage, PageStage, somebody
 
 from greenroom.app.clock import SystemClock
 from greenroom.drawing.plot import Point, Series, plot
@@ -247,8 +247,10 @@ def test_only_an_operator_of_everything_names_a_file_of_the_host(
     secret = tmp_path / "secret.yaml"
     secret.write_text("password: hunter2")
     answer = page.visitor(role).get(f"/new?blueprint={secret}")
-    assert answer.status_code == 422
-    assert ("is no blueprint that can be chosen here" in answer.text) is (role is not Role.OPERATOR)
+    assert answer.status_code == (403 if role is Role.VIEWER else 422)
+    said = "is no blueprint that can be chosen here"
+    assert (said in answer.text) is (role is Role.DEVELOPER)
+    assert "hunter2" not in answer.text
     other = page.visitor(Role.OPERATOR, "photos").get("/new?blueprint=/etc/shadow")
     assert "is no blueprint that can be chosen here" in other.text
 
@@ -550,11 +552,11 @@ def test_what_somebody_named_a_branch_is_text(fresh: PageStage) -> None:
         assert "<img/src" not in visitor.get(path).text
 
 
-def test_a_visitor_without_a_role_sees_an_empty_list(page: PageStage) -> None:
-    key = page.sessions.by_ticket(page.sessions.ticket(somebody(None)), "here")
-    text = Visitor(page, {"greenroom-8090": key}).get("/").text
-    assert "Nothing runs yet" in text
-    assert 'href="/new"' not in text
+def test_a_visitor_without_a_role_is_told_so(page: PageStage) -> None:
+    answer = page.visitor(None).get("/")
+    assert answer.status_code == 403
+    assert "ann has no role at all" in answer.text
+    assert 'href="/new"' not in answer.text
 
 
 # Colours: WCAG 2.2, 1.4.3 (text 4.5 to 1) and 1.4.11 (what shows a field's bounds 3 to 1).

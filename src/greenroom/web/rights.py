@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -41,6 +41,24 @@ class Scope(Enum):
     SOMEWHERE = "any stack: the route shows or does no more than the caller may"
     EVERYWHERE = "every stack"
     LOGIN = "none: who is known at all may ask"
+
+
+def require_in(
+    scope: Scope, access: Access, caller: Caller, action: Action, place: Mapping[str, str]
+) -> None:
+    """Refuse what the caller may not do there; ``place`` is what the path says. Raises RefusedError
+    E_FORBIDDEN."""
+    match scope:
+        case Scope.PLACE:
+            stack = place["stack"]
+            production = access.is_production(stack, place.get("slug"))
+            require(caller, action, stack, production=production)
+        case Scope.SOMEWHERE:
+            require_somewhere(caller, action)
+        case Scope.EVERYWHERE:
+            require(caller, action, EVERY_STACK)
+        case Scope.LOGIN:
+            return
 
 
 class Right:
@@ -77,19 +95,8 @@ class Right:
             await self._record(access, request, caller, self.recorded, None)
 
     def _require(self, access: Access, request: Request, caller: Caller) -> None:
-        if self.action is None:
-            return
-        match self.scope:
-            case Scope.PLACE:
-                stack = request.path_params["stack"]
-                production = access.is_production(stack, request.path_params.get("slug"))
-                require(caller, self.action, stack, production=production)
-            case Scope.SOMEWHERE:
-                require_somewhere(caller, self.action)
-            case Scope.EVERYWHERE:
-                require(caller, self.action, EVERY_STACK)
-            case Scope.LOGIN:
-                return
+        if self.action is not None:
+            require_in(self.scope, access, caller, self.action, request.path_params)
 
     async def _record(
         self,

@@ -8,7 +8,7 @@ from functools import cache
 from pydantic import TypeAdapter
 
 from greenroom.app.jobs.admission import require_who
-from greenroom.app.rights import require
+from greenroom.app.rights import require, require_somewhere
 from greenroom.errors import RefusedError
 from greenroom.model.access import Action, Caller
 from greenroom.model.jobs import ExecutionView, Job, JobView, ScheduleView
@@ -81,10 +81,11 @@ def view_job(job: Job, last: ExecutionRecord | None, caller: Caller, now: dateti
 
 
 def _may_run(job: Job, caller: Caller) -> bool:
-    if job.built_in:
-        # Its own right is asked for when it begins.
-        return True
     try:
+        if job.built_in:
+            # On which stack, and its own right, is asked for when it begins.
+            require_somewhere(caller, Action.RUN_JOB)
+            return True
         require(caller, Action.RUN_JOB, job.stack)
         if job.run is not None:
             require_who(job.run, caller, job.stack, "")

@@ -24,6 +24,7 @@ from greenroom.model.requests import (
 )
 from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
+from greenroom.web.page.rights import does
 from greenroom.web.page.site_parts import Parts
 
 _Asked = Callable[[str, Form], Request]
@@ -77,7 +78,7 @@ def action_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
 
     def route(action: Action, asked: _Asked) -> None:
-        @routes.post(f"/environments/{{stack}}/{{slug}}/{action}")
+        @routes.post(f"/environments/{{stack}}/{{slug}}/{action}", dependencies=[does(action)])
         def begin(session: LoggedIn, form: Posted, stack: str, slug: str) -> Response:
             name = f"{stack}/{slug}"
             with audited(parts, session.caller, action, name, outcome=None, parameters=_told(form)):
@@ -87,14 +88,14 @@ def action_pages(parts: Parts) -> APIRouter:
     for action, asked in _ACTIONS.items():
         route(action, asked)
 
-    @routes.post("/environments/{stack}/{slug}/prove")
+    @routes.post("/environments/{stack}/{slug}/prove", dependencies=[does(Action.PROVE)])
     def prove(session: LoggedIn, form: Posted, stack: str, slug: str) -> Response:
         name, caller = f"{stack}/{slug}", session.caller
         with audited(parts, caller, Action.PROVE, name, outcome=Outcome.DONE):
             parts.control.prove(exact_name(stack, slug), caller)
         return RedirectResponse(f"/environments/{name}", status_code=303)
 
-    @routes.post("/environments/{stack}/{slug}/extend")
+    @routes.post("/environments/{stack}/{slug}/extend", dependencies=[does(Action.EXTEND)])
     def extend(session: LoggedIn, form: Posted, stack: str, slug: str) -> Response:
         name, caller = f"{stack}/{slug}", session.caller
         told = _told(form)

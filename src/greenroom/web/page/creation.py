@@ -20,6 +20,7 @@ from greenroom.web.page.actions import duration_of
 from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
 from greenroom.web.page.render import page
+from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
 
 _FIELDS = {
@@ -43,7 +44,7 @@ def creation_pages(parts: Parts) -> APIRouter:
     """Choose, and begin."""
     routes = APIRouter()
 
-    @routes.get("/new")
+    @routes.get("/new", dependencies=[shows(Action.CREATE)])
     def new(request: Request, session: LoggedIn, blueprint: str | None = None) -> Response:
         known = _offered(parts, session.caller)
         # An empty one asks for the choice, also where there is only one.
@@ -57,7 +58,7 @@ def creation_pages(parts: Parts) -> APIRouter:
         require(session.caller, Action.CREATE, choices.stack)
         return _fill_in(request, session, known, choices, None, None)
 
-    @routes.post("/new")
+    @routes.post("/new", dependencies=[does(Action.CREATE)])
     def create(request: Request, session: LoggedIn, form: Posted) -> Response:
         known = _offered(parts, session.caller)
         try:

@@ -14,6 +14,7 @@ from greenroom.model.proof import Verdict
 from greenroom.model.timings import TimedKind, Timing
 from greenroom.web.page.asking import LoggedIn
 from greenroom.web.page.render import page
+from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
 
 _ROWS_MAX = 200
@@ -23,7 +24,7 @@ def drill_pages(parts: Parts) -> APIRouter:
     """One page for each stack, or for all."""
     routes = APIRouter()
 
-    @routes.get("/drills")
+    @routes.get("/drills", dependencies=[shows()])
     def drills(request: Request, session: LoggedIn, stack: str = "") -> Response:
         if stack:
             require(session.caller, Action.READ, stack)

@@ -22,6 +22,7 @@ from greenroom.web.page.evidence import evidence_of
 from greenroom.web.page.flows import FlowPicture, flow_picture
 from greenroom.web.page.log_stream import log_pieces
 from greenroom.web.page.render import fragment, page
+from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
 from greenroom.web.page.stream import changed_pieces, event_stream, listen_to
 
@@ -41,7 +42,7 @@ def environment_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     control = parts.control
 
-    @routes.get("/")
+    @routes.get("/", dependencies=[shows()])
     def environments(request: Request, session: LoggedIn) -> Response:
         views = _seen(control.environments(), session.caller)
         return page(
@@ -53,7 +54,7 @@ def environment_pages(parts: Parts) -> APIRouter:
             may_create=may_create_any(parts, session.caller),
         )
 
-    @routes.get("/environments/stream")
+    @routes.get("/environments/stream", dependencies=[shows()])
     def stream(request: Request, session: LoggedIn) -> StreamingResponse:
         still = parts.still_open(key_of(request))
 
@@ -65,7 +66,7 @@ def environment_pages(parts: Parts) -> APIRouter:
 
         return event_stream(changed_pieces(listen_to(control), render))
 
-    @routes.get("/environments/{stack}/{slug}")
+    @routes.get("/environments/{stack}/{slug}", dependencies=[shows()])
     def environment(request: Request, session: LoggedIn, stack: str, slug: str) -> Response:
         require(session.caller, Action.READ, stack)
         detail = control.environment(exact_name(stack, slug), session.caller)
@@ -79,7 +80,7 @@ def environment_pages(parts: Parts) -> APIRouter:
             **_state(detail, session.caller),
         )
 
-    @routes.get("/environments/{stack}/{slug}/stream")
+    @routes.get("/environments/{stack}/{slug}/stream", dependencies=[shows()])
     def marks(
         request: Request, session: LoggedIn, stack: str, slug: str, seen: str
     ) -> StreamingResponse:
@@ -98,7 +99,7 @@ def environment_pages(parts: Parts) -> APIRouter:
         shown = fragment("_mark.html", key=seen, address=address)
         return event_stream(changed_pieces(listen_to(control), render, shown=shown))
 
-    @routes.get("/environments/{stack}/{slug}/log")
+    @routes.get("/environments/{stack}/{slug}/log", dependencies=[shows()])
     def log(
         request: Request, session: LoggedIn, stack: str, slug: str, machine: str | None = None
     ) -> Response:

@@ -13,13 +13,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.jobs.follow import follow_log
-from greenroom.model.access import Caller
+from greenroom.model.access import Action, Caller, allows
 from greenroom.model.audit import Outcome
 from greenroom.model.jobs import ExecutionStatus, ExecutionView
 from greenroom.web.page.asking import LoggedIn, Posted, key_of
 from greenroom.web.page.audited import audited
 from greenroom.web.page.log_stream import LINES_MAX
 from greenroom.web.page.render import fragment, page
+from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
 from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream
 
@@ -32,18 +33,20 @@ def execution_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     jobs = parts.jobs
 
-    @routes.get("/executions/{execution}")
+    @routes.get("/executions/{execution}", dependencies=[shows()])
     def watch(request: Request, session: LoggedIn, execution: str) -> Response:
         view = jobs.execution(execution, session.caller)
-        return page(request, "execution.html", session=session, **_values(view, session.caller))
+        return page(
+            request, "execution.html", session=session, **_values(parts, view, session.caller)
+        )
 
-    @routes.get("/executions/{execution}/stream")
+    @routes.get("/executions/{execution}/stream", dependencies=[shows()])
     def stream(request: Request, session: LoggedIn, execution: str) -> Response:
         jobs.execution(execution, session.caller)
         still = parts.still_open(key_of(request))
         return event_stream(_state_pieces(parts, execution, session.caller, still))
 
-    @routes.get("/executions/{execution}/log")
+    @routes.get("/executions/{execution}/log", dependencies=[shows()])
     def log(request: Request, session: LoggedIn, execution: str) -> Response:
         jobs.execution(execution, session.caller)
         seen = request.headers.get("last-event-id", "")
@@ -52,7 +55,7 @@ def execution_pages(parts: Parts) -> APIRouter:
         return event_stream(_log_pieces(parts, execution, after, still))
 
     def route(verb: str, act: Callable[[str, Caller], ExecutionView]) -> None:
-        @routes.post(f"/executions/{{execution}}/{verb}")
+        @routes.post(f"/executions/{{execution}}/{verb}", dependencies=[does(Action.RUN_JOB)])
         def decide(session: LoggedIn, form: Posted, execution: str) -> Response:
             view = jobs.execution(execution, session.caller)
             action = f"{verb}-job"
@@ -84,7 +87,7 @@ async def _state_pieces(
             return None
         view = parts.jobs.execution(execution, caller)
         ended = view.status.final
-        return fragment("_execution.html", **_values(view, caller))
+        return fragment("_execution.html", **_values(parts, view, caller))
 
     news = partial(parts.jobs.book.listen, execution)
     async for piece in changed_pieces(news, render, look_again_s=_TICK_S):
@@ -115,8 +118,11 @@ def _lines_piece(chunk: bytes) -> Piece:
     return Piece(text, id=str(lines[-1]["seq"]))
 
 
-def _values(view: ExecutionView, caller: Caller) -> dict[str, Any]:
+def _values(parts: Parts, view: ExecutionView, caller: Caller) -> dict[str, Any]:
+    slug = (view.environment or "").partition("/")[2]
+    production = parts.access.is_production(view.stack, slug)
     return {
+        "may_act": allows(caller, Action.RUN_JOB, view.stack, production=production),
         "run": view,
         "final": view.status.final,
         "waits": view.status is ExecutionStatus.AWAITING_APPROVAL,

@@ -13,6 +13,7 @@ from greenroom.model.inventory import MachineChange, MachineQuery, MachineRecord
 from greenroom.web.moments import in_utc
 from greenroom.web.page.asking import LoggedIn
 from greenroom.web.page.render import page
+from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
 
 PAGE_MAX = 100
@@ -24,7 +25,7 @@ def inventory_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     inventory = parts.inventory
 
-    @routes.get("/inventory")
+    @routes.get("/inventory", dependencies=[shows()])
     def machines(
         request: Request,
         session: LoggedIn,

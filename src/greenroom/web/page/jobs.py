@@ -14,6 +14,7 @@ from greenroom.model.jobs import MASK, JobView, OptionKind
 from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
 from greenroom.web.page.render import page
+from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
 
 HISTORY_MAX = 25
@@ -24,7 +25,7 @@ def job_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     jobs = parts.jobs
 
-    @routes.get("/jobs")
+    @routes.get("/jobs", dependencies=[shows()])
     def all_jobs(request: Request, session: LoggedIn, before: str | None = None) -> Response:
         history = jobs.history(session.caller, limit=HISTORY_MAX, before=before)
         return page(
@@ -37,13 +38,13 @@ def job_pages(parts: Parts) -> APIRouter:
             before=before,
         )
 
-    @routes.get("/jobs/run")
+    @routes.get("/jobs/run", dependencies=[shows()])
     def job(request: Request, session: LoggedIn, name: str, environment: str = "") -> Response:
         found = jobs.job(name, session.caller)
         given = Form(((f"option.{found.environment_option}", environment),))
         return _form(parts, request, session, found, given, None)
 
-    @routes.post("/jobs/run")
+    @routes.post("/jobs/run", dependencies=[does(Action.RUN_JOB)])
     def run(request: Request, session: LoggedIn, form: Posted) -> Response:
         caller = session.caller
         found = jobs.job(form.one("job"), caller)

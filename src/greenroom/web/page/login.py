@@ -24,6 +24,7 @@ from greenroom.web.page.asking import (
     session_or_none,
 )
 from greenroom.web.page.render import THEME_COOKIE, THEMES, page
+from greenroom.web.page.rights import takes_login
 
 _THEME_TTL_S = 365 * 86400
 
@@ -52,7 +53,7 @@ def login_pages(sessions: Sessions) -> APIRouter:
             sessions, request, back, partial(sessions.by_token, form.one("token"), origin)
         )
 
-    @routes.post("/logout")
+    @routes.post("/logout", dependencies=[takes_login()])
     def logout(request: Request, session: LoggedIn, form: Posted) -> Response:
         key = key_of(request)
         if key is not None:
@@ -61,7 +62,7 @@ def login_pages(sessions: Sessions) -> APIRouter:
         answer.delete_cookie(request.scope[COOKIE_KEY], path="/")
         return answer
 
-    @routes.post("/theme")
+    @routes.post("/theme", dependencies=[takes_login()])
     def theme(request: Request, session: LoggedIn, form: Posted) -> Response:
         chosen = form.one("theme")
         answer = RedirectResponse(own_path(form.one("back", "/")), status_code=303)

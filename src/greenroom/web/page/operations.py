@@ -18,6 +18,7 @@ from greenroom.web.page.asking import LoggedIn, Posted, key_of
 from greenroom.web.page.audited import audited
 from greenroom.web.page.board import Board, board_of
 from greenroom.web.page.render import fragment, page
+from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
 from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream, listen_to
 
@@ -30,7 +31,7 @@ def operation_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     control = parts.control
 
-    @routes.get("/operations/{operation}")
+    @routes.get("/operations/{operation}", dependencies=[shows()])
     def watch(request: Request, session: LoggedIn, operation: str) -> Response:
         view = _seen(parts, operation, session.caller)
         return page(
@@ -40,13 +41,13 @@ def operation_pages(parts: Parts) -> APIRouter:
             **_values(parts, view, session.caller),
         )
 
-    @routes.get("/operations/{operation}/stream")
+    @routes.get("/operations/{operation}/stream", dependencies=[shows()])
     def stream(request: Request, session: LoggedIn, operation: str) -> Response:
         _seen(parts, operation, session.caller)
         still = parts.still_open(key_of(request))
         return event_stream(_pieces(parts, operation, session.caller, still))
 
-    @routes.post("/operations/{operation}/cancel")
+    @routes.post("/operations/{operation}/cancel", dependencies=[does(Action.CANCEL)])
     def cancel(session: LoggedIn, form: Posted, operation: str) -> Response:
         name = control.operation(operation).environment
         with audited(parts, session.caller, Action.CANCEL, name, outcome=Outcome.ACCEPTED) as told:

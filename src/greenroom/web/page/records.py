@@ -17,6 +17,7 @@ from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
 from greenroom.web.page.inventory import moment_of
 from greenroom.web.page.render import page
+from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
 
 PAGE_MAX = 100
@@ -27,7 +28,7 @@ def record_pages(parts: Parts) -> APIRouter:
     routes = APIRouter()
     tokens = parts.access.tokens
 
-    @routes.get("/audit")
+    @routes.get("/audit", dependencies=[shows(Action.AUDIT)])
     def audit(
         request: Request,
         session: LoggedIn,
@@ -49,11 +50,11 @@ def record_pages(parts: Parts) -> APIRouter:
             until=until,
         )
 
-    @routes.get("/tokens")
+    @routes.get("/tokens", dependencies=[shows(Action.TOKENS)])
     def all_tokens(request: Request, session: LoggedIn) -> Response:
         return _tokens(parts, request, session)
 
-    @routes.post("/tokens")
+    @routes.post("/tokens", dependencies=[does(Action.TOKENS)])
     def create(request: Request, session: LoggedIn, form: Posted) -> Response:
         try:
             grant = _grant(form)
@@ -67,7 +68,7 @@ def record_pages(parts: Parts) -> APIRouter:
             return _tokens(parts, request, session, form=form, error=error)
         return _tokens(parts, request, session, made=text)
 
-    @routes.post("/tokens/{token}/revoke")
+    @routes.post("/tokens/{token}/revoke", dependencies=[does(Action.TOKENS)])
     def revoke(session: LoggedIn, form: Posted, token: str) -> Response:
         asked = shown({"token": token})
         with audited(

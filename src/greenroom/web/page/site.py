@@ -47,7 +47,7 @@ _MISSING = ("E_NO_ENVIRONMENT", "E_NO_OPERATION", "E_NO_MACHINE", "E_NO_JOB", "E
 def make_site(parts: Parts, api: ASGIApp, region: Region, hosts: Iterable[str] = ()) -> ASGIApp:
     """What is served by TCP. ``api`` is the application of the unix socket; here its caller is who
     is logged in. ``hosts`` are names of the page beyond those of the loopback."""
-    pages = _pages(parts)
+    pages = page_app(parts)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         scope[SESSIONS_KEY] = parts.sessions
@@ -63,8 +63,10 @@ def make_site(parts: Parts, api: ASGIApp, region: Region, hosts: Iterable[str] =
     return Guard(by_path, hosts)
 
 
-def _pages(parts: Parts) -> FastAPI:
+def page_app(parts: Parts) -> FastAPI:
+    """The pages alone, without what stands before them."""
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    pages.state.access = parts.access
     pages.add_exception_handler(LoginNeededError, _to_login)
     pages.add_exception_handler(GreenroomError, _refused)
     pages.add_exception_handler(HTTPException, _not_found)
