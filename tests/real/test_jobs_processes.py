@@ -17,7 +17,8 @@ from greenroom.app.clock import SystemClock
 from greenroom.app.jobs.log import LogBook
 from greenroom.app.jobs.run import Assignment, Run, Stop, Why
 from greenroom.errors import OperationError
-from greenroom.model.jobs import Command, ExecutionStatus, Job, JobOption, OptionKind, Trigger
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import Command, ExecutionStatus, Job, JobOption, Trigger
 from greenroom.ports import Program
 from greenroom.providers.local.executions import LocalProcesses
 from greenroom.providers.local.job_users import FIRST_JOB_UID, JOB_UIDS

@@ -15,7 +15,8 @@ from app_stage import TIMEOUT_S, Stage, request
 from greenroom.app.jobs.scheduler import Scheduler
 from greenroom.app.jobs.service import Jobs
 from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
-from greenroom.model.jobs import ExecutionView, Job, JobOption, OptionKind, Webhook
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import ExecutionView, Job, JobOption, Webhook
 from greenroom.providers.memory.processes import MemoryProcesses
 
 START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)

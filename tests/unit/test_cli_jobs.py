@@ -16,7 +16,8 @@ from jobs_stage import START, TOKEN, job, option
 from greenroom.app.jobs.views import execution_json, view_execution, view_job
 from greenroom.cli.main import main
 from greenroom.model.access import EVERY_STACK, Caller, Grant, Role
-from greenroom.model.jobs import ExecutionStatus, OptionKind, Trigger
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import ExecutionStatus, Trigger
 from greenroom.region import Region
 from greenroom.store.executions import ExecutionRecord
 

@@ -12,14 +12,8 @@ from jobs_stage import ANNA, OLGA, ROOT, STRANGER, VERA, JobStage, caller, job
 from greenroom.app.access import Access
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import Caller, Grant, Role
-from greenroom.model.jobs import (
-    Approval,
-    ExecutionStatus,
-    Outcome,
-    Retries,
-    Webhook,
-    Who,
-)
+from greenroom.model.job_words import Outcome
+from greenroom.model.jobs import Approval, ExecutionStatus, Retries, Webhook, Who
 
 APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)
 

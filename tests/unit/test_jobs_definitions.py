@@ -13,15 +13,13 @@ from jobs_stage import ANNA, OLGA, ROOT, JobStage, job
 from greenroom.app.jobs.definitions import read_jobs
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import Role
+from greenroom.model.job_words import Missed, OptionKind, Outcome
 from greenroom.model.jobs import (
     Approval,
     Concurrency,
     Dependence,
     Job,
     MachineTarget,
-    Missed,
-    OptionKind,
-    Outcome,
     Retries,
     Schedule,
     Webhook,

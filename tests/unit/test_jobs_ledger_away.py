@@ -14,15 +14,8 @@ from sqlalchemy import Connection
 from greenroom.app.jobs import queue
 from greenroom.errors import HostError
 from greenroom.model.access import Role
-from greenroom.model.jobs import (
-    Approval,
-    Concurrency,
-    ExecutionStatus,
-    Missed,
-    Schedule,
-    Trigger,
-    Who,
-)
+from greenroom.model.job_words import Missed
+from greenroom.model.jobs import Approval, Concurrency, ExecutionStatus, Schedule, Trigger, Who
 from greenroom.store.executions import set_started
 
 APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)

@@ -8,7 +8,8 @@ import pytest
 from jobs_stage import START, TOKEN, job, option
 
 from greenroom.errors import InputError
-from greenroom.model.jobs import MASK, Dependence, Job, OptionKind
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import MASK, Dependence, Job
 from greenroom.plan.job_options import masked, resolve_options, secrets_of
 
 NOT_A_DATE = "is not a date such as 2026-11-23, today or yesterday"

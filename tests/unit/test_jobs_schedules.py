@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jobs_stage import ENVIRONMENT, ROOT, START, JobStage, job, option
 
-from greenroom.model.jobs import ExecutionStatus, Missed, OptionKind, Schedule, Trigger
+from greenroom.model.job_words import Missed, OptionKind
+from greenroom.model.jobs import ExecutionStatus, Schedule, Trigger
 from greenroom.plan.schedules import due_time, in_zone, looked_at, next_time
 
 BERLIN = "Europe/Berlin"

@@ -13,15 +13,8 @@ from jobs_stage import ANNA, ROOT, TOKEN, JobStage, job, option
 from greenroom.app.jobs.views import execution_json
 from greenroom.errors import InputError
 from greenroom.model.access import Role
-from greenroom.model.jobs import (
-    MASK,
-    Approval,
-    ExecutionStatus,
-    Outcome,
-    Retries,
-    Webhook,
-    Who,
-)
+from greenroom.model.job_words import Outcome
+from greenroom.model.jobs import MASK, Approval, ExecutionStatus, Retries, Webhook, Who
 
 SECRET = "hunter2-geheim"
 HOOK = Webhook(url="http://127.0.0.1:1/hook", on=(Outcome.SUCCESS, Outcome.FAILURE))

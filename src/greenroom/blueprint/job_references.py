@@ -6,6 +6,7 @@ As ``references`` does, it reads the bare tree and passes over what has the wron
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -14,7 +15,10 @@ from greenroom.blueprint.jobs import OptionSpec
 from greenroom.blueprint.nearest import unknown
 from greenroom.blueprint.tree import Path, Tree, list_length, mapping_names
 from greenroom.errors import Fault
-from greenroom.model.jobs import Dependence, JobOption, OptionKind
+from greenroom.model.job_words import OptionKind
+
+if TYPE_CHECKING:
+    from greenroom.model.jobs import JobOption
 
 
 def job_faults(tree: Tree, at: Path, roles: Collection[str]) -> list[Fault]:
@@ -186,6 +190,9 @@ def _read_options(tree: Tree, at: Path) -> dict[str, JobOption]:
 
 def option_of(name: str, spec: OptionSpec) -> JobOption:
     """The option as the model has it."""
+    # Most blueprints have no jobs, and the model of jobs takes a tenth of reading one.
+    from greenroom.model.jobs import Dependence, JobOption
+
     depends = spec.depends_on
     return JobOption(
         name=name,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import TYPE_CHECKING
 
 from greenroom.blueprint.fields import has_control_characters, shown
 from greenroom.blueprint.nearest import unknown
-from greenroom.model.jobs import JobOption, OptionKind
+from greenroom.model.job_words import OptionKind
+
+if TYPE_CHECKING:
+    from greenroom.model.jobs import JobOption
 
 VALUE_BYTES_MAX = 8192
 SECRET_LENGTH_MIN = 4

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from greenroom.blueprint import fields
 from greenroom.blueprint.fields import shown
 from greenroom.blueprint.part import Part, without_repeats
 from greenroom.model.access import Role
-from greenroom.model.jobs import Missed, OptionKind, Outcome
+from greenroom.model.job_words import Missed, OptionKind, Outcome
 
 JOB_TIMEOUT_S = 3600.0
 APPROVAL_EXPIRES_S = 86400.0
@@ -46,6 +45,8 @@ def _pattern(text: str) -> str:
 
 
 def _cron(text: str) -> str:
+    from cronsim import CronSim, CronSimError
+
     try:
         next(CronSim(text, _SOME_TIME))
     except (CronSimError, StopIteration) as error:
@@ -86,6 +87,8 @@ class DependenceSpec(Part):
 
 class OptionSpec(Part):
     """What a job asks for."""
+
+    model_config = ConfigDict(defer_build=False)
 
     type: Annotated[OptionKind, Field(strict=False)] = OptionKind.STRING
     """What the value must be."""
@@ -188,6 +191,8 @@ class NotifySpec(Part):
 
 class JobSpec(Part):
     """Something that people may run."""
+
+    model_config = ConfigDict(defer_build=False)
 
     description: fields.Text = ""
     """What it does, for people."""

@@ -15,6 +15,7 @@ from greenroom.blueprint.files import (
     read_text_inside,
 )
 from greenroom.blueprint.job_files import all_job_faults, read_job_files
+from greenroom.blueprint.jobs import JobSpec
 from greenroom.blueprint.references import reference_faults
 from greenroom.blueprint.schema import Blueprint, BlueprintDocument
 from greenroom.blueprint.tree import Tree, mapping_names, read_tree
@@ -62,27 +63,37 @@ def parse_blueprint(text: str, path: Path) -> Blueprint:
     faults = list(tree.faults)
     contents: dict[str, str] = {}
     files = read_job_files(resolved.parent)
+    document: BlueprintDocument | None = None
     if isinstance(tree.value, dict):
-        faults += _document_faults(tree)
+        document = _document(tree, faults)
         faults += reference_faults(tree)
         faults += all_job_faults(tree, files)
         faults += _bucket_faults(tree, resolved.parent)
         faults += _read_contents(tree, resolved.parent, contents)
     elif not faults:
         faults.append(tree.fault((), "expected a mapping with the keys stack, zone and machines"))
-    if faults:
+    if faults or document is None:
         raise _refusal(path, faults)
-    jobs = {**tree.value.get("jobs", {}), **{name: each.value for name, each in files.items()}}
-    extra = {"path": resolved, "contents": contents, "jobs": jobs}
-    return Blueprint.model_validate({**tree.value, **extra})
+    jobs = {name: JobSpec.model_validate(each.value) for name, each in files.items()}
+    return _with_what_it_names(
+        document, path=resolved, contents=contents, jobs={**document.jobs, **jobs}
+    )
 
 
-def _document_faults(tree: Tree) -> list[Fault]:
+def _document(tree: Tree, faults: list[Fault]) -> BlueprintDocument | None:
+    """What the file says; None if it is at fault, which ``faults`` then says."""
     try:
-        BlueprintDocument.model_validate(tree.value)
+        return BlueprintDocument.model_validate(tree.value)
     except ValidationError as error:
-        return schema_faults(tree, BlueprintDocument, error)
-    return []
+        faults += schema_faults(tree, BlueprintDocument, error)
+    return None
+
+
+def _with_what_it_names(document: BlueprintDocument, **named: object) -> Blueprint:
+    """Put together without another validation: its parts have just had theirs, and to build a
+    second validator of the whole blueprint takes longer than to read one."""
+    given = {**dict(document), **named}
+    return Blueprint.model_construct(document.model_fields_set | named.keys(), **given)
 
 
 def _bucket_faults(tree: Tree, folder: Path) -> list[Fault]:

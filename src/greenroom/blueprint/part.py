@@ -21,6 +21,11 @@ Names = Annotated[tuple[str, ...], AfterValidator(without_repeats)]
 
 
 class Part(BaseModel):
-    """A part never changes, and an unknown key is a fault."""
+    """A part never changes, and an unknown key is a fault.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    Its validator is built when somebody first asks it, which for nearly all is never: they are
+    read as parts of a whole. The few that texts are read into build theirs with the class, under
+    the lock of its import, so that no two threads do it at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

@@ -279,6 +279,8 @@ class MachineTypeSpec(Part):
 class BlueprintDocument(Part):
     """A stack: its machine types, the flows between them, what they deploy, restore and check."""
 
+    model_config = ConfigDict(defer_build=False)
+
     stack: fields.StackName
     """Name of the stack."""
     default_branch: fields.BranchName = "master"
@@ -309,6 +311,8 @@ class Blueprint(BlueprintDocument):
     ``path`` is the file itself, absolute. ``contents`` maps each source file of the images, as
     the blueprint writes it, to its text: a plan needs nothing else and reads nothing.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     path: Path
     contents: Mapping[str, str]

@@ -8,7 +8,8 @@ from datetime import datetime
 from greenroom.blueprint.job_values import value_problem
 from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError
-from greenroom.model.jobs import MASK, Job, JobOption, OptionKind
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import MASK, Job, JobOption
 from greenroom.plan.schedules import spoken_date
 
 TOTAL_BYTES_MAX = 64 * 1024

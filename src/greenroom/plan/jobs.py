@@ -5,13 +5,13 @@ from __future__ import annotations
 from greenroom.blueprint.job_references import option_of
 from greenroom.blueprint.jobs import JobMachinesSpec, JobSpec, RetrySpec, ScheduleSpec
 from greenroom.blueprint.schema import Blueprint
+from greenroom.model.job_words import OptionKind
 from greenroom.model.jobs import (
     Approval,
     Concurrency,
     Job,
     JobOption,
     MachineTarget,
-    OptionKind,
     Retries,
     Schedule,
     Webhook,

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from greenroom.model.jobs import Missed, Schedule
+from greenroom.model.job_words import Missed
+from greenroom.model.jobs import Schedule
 
 LATE_S = 60.0
 """A time that is noticed later than this was missed: nobody was there at it."""

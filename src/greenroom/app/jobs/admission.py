@@ -18,7 +18,8 @@ from greenroom.app.rights import require
 from greenroom.blueprint.nearest import unknown
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, allows
-from greenroom.model.jobs import Job, OptionKind, Who
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import Job, Who
 from greenroom.model.stack import Machine, Stack
 from greenroom.plan.job_options import resolve_options
 from greenroom.store.environments import STANDING, EnvironmentRecord, list_environments

@@ -13,7 +13,8 @@ from greenroom.errors import GreenroomError
 from greenroom.model.access import Caller
 from greenroom.model.durations import PATTERN, parse_duration_s
 from greenroom.model.events import Event, EventKind, OperationStatus
-from greenroom.model.jobs import BUILT_IN, ExecutionStatus, Job, JobOption, OptionKind
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import BUILT_IN, ExecutionStatus, Job, JobOption
 from greenroom.model.requests import (
     CreateRequest,
     DeployRequest,

@@ -36,13 +36,13 @@ from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import EVERY_STACK, ITSELF, Action, Caller, allows
 from greenroom.model.audit import AuditEntry, shown
 from greenroom.model.audit import Outcome as AuditOutcome
+from greenroom.model.job_words import Outcome
 from greenroom.model.jobs import (
     MASK,
     ExecutionStatus,
     ExecutionView,
     Job,
     JobView,
-    Outcome,
     Trigger,
     Webhook,
 )

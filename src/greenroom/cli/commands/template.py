@@ -93,6 +93,8 @@ def _in_haste() -> Iterator[None]:
     try:
         yield
     finally:
+        # Nor at the end, when the interpreter would look through all that was imported.
+        gc.freeze()
         gc.enable()
 
 

@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from greenroom.app.sessions import Session
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Action, Caller
-from greenroom.model.jobs import MASK, JobView, OptionKind
+from greenroom.model.job_words import OptionKind
+from greenroom.model.jobs import MASK, JobView
 from greenroom.web.page.asking import Form, LoggedIn, Posted
 from greenroom.web.page.audited import audited
 from greenroom.web.page.render import page
