@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from app_stage import Stage, make_stack, request
-from test_inventory import NOW, SteppedClock, record
+from inventory_stage import NAME, NOW, SteppedClock, record, until
 
 from greenroom.app.inventory import courier as couriers
 from greenroom.app.inventory import peers
@@ -20,17 +19,14 @@ from greenroom.app.inventory.service import Inventory
 from greenroom.app.planning import Draft
 from greenroom.errors import OperationError
 from greenroom.model.inventory import Health, MachineKey, MachineRecord, PeerEvent, PeerNotice
-from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest, DestroyRequest, ReplaceRequest
 from greenroom.model.stack import Machine, Stack, Subscription
 from greenroom.providers.local.hooks import facts_of
 from greenroom.store import notices as queues
 
-NAME = EnvironmentName("photos", "feature-x")
 SUBSCRIBER = ("photos/feature-x", "backend1")
 PEER = ("photos/feature-x", "db1")
 TO_DB = Subscription(roles=("db",), hook="/hook")
-TIMEOUT_S = 20.0
 
 
 def events(
@@ -325,13 +321,6 @@ def test_the_courier_rests_once_a_machine_whose_hook_failed_is_gone(
     assert courier._pause_s() < couriers.LOOK_EVERY_S
     courier._look()
     assert courier._pause_s() == couriers.LOOK_EVERY_S
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + TIMEOUT_S
-    while not true():
-        assert time.monotonic() < end, "the state did not come"
-        time.sleep(0.002)
 
 
 def test_a_hook_reads_the_peers_facts() -> None:
