@@ -80,10 +80,10 @@ def _filled(folder: Path) -> object:
     for number in range(ENVIRONMENTS):
         stage.create(f"branch_{number}")
     root = somebody(Role.OPERATOR, name="root")
-    stage.jobs.register(stage.blueprint, root)
+    stage.jobs.definitions.register(stage.blueprint, root)
     stage.inventory.look()
-    began = stage.jobs.run("count-rows", {"environment": "photos/branch-7"}, root)
-    record = stage.jobs._find(began.id, root)
+    began = stage.jobs.executions.run("count-rows", {"environment": "photos/branch-7"}, root)
+    record = stage.jobs.history.record(began.id, root)
     now = datetime.now(UTC)
     with stage.stage.database.write() as connection:
         for number in range(EXECUTIONS):
@@ -96,5 +96,5 @@ def _filled(folder: Path) -> object:
                 ended_at=now - timedelta(seconds=number),
             )
             insert_execution(connection, past, "")
-    stage.jobs.abort(began.id, root)
+    stage.jobs.executions.abort(began.id, root)
     return stage

@@ -106,13 +106,13 @@ class JobStage:
 
     def register(self, *definitions: Job) -> None:
         self.definitions = tuple(sorted(definitions, key=lambda each: each.name))
-        self.jobs.register(Path("/srv/photos/greenroom.yaml"), ROOT)
+        self.jobs.definitions.register(Path("/srv/photos/greenroom.yaml"), ROOT)
 
     def create(self, branch: str = "feature_x") -> None:
         self.stage.run(request(branch))
 
     def run(self, name: str = "count", by: Caller = ANNA, **options: str) -> ExecutionView:
-        return self.jobs.run(name, options, by)
+        return self.jobs.executions.run(name, options, by)
 
     def ended(self, execution: ExecutionView | str) -> ExecutionView:
         """Wait for the execution's end."""
@@ -121,7 +121,7 @@ class JobStage:
 
     def until(self, execution: str, holds: Callable[[ExecutionView], bool]) -> ExecutionView:
         end = time.monotonic() + TIMEOUT_S
-        while not holds(view := self.jobs.execution(execution, ROOT)):
+        while not holds(view := self.jobs.history.one(execution, ROOT)):
             assert time.monotonic() < end, view
             time.sleep(0.002)
         return view
@@ -140,7 +140,7 @@ class JobStage:
     def crash(self) -> None:
         """The daemon is gone in the middle of all it did: nobody writes an end."""
         abandoned = self.jobs
-        abandoned._end = lambda *_: None  # type: ignore[method-assign, assignment]
+        abandoned.endings.end = lambda *_: None  # type: ignore[method-assign, assignment]
         abandoned._queue.close()
 
     def close(self) -> None:

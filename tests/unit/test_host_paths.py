@@ -87,19 +87,21 @@ def test_only_an_operator_of_every_stack_mounts_folders_of_the_host(
 
 def test_only_an_operator_of_every_stack_registers_the_jobs_of_any_file(page: PageStage) -> None:
     other = unknown_to(page)
-    refused(lambda: page.jobs.register(other, OPERATOR))
-    refused(lambda: page.jobs.register(page.blueprint, STRANGER))
+    refused(lambda: page.jobs.definitions.register(other, OPERATOR))
+    refused(lambda: page.jobs.definitions.register(page.blueprint, STRANGER))
 
-    assert "photos/count-rows" in {each.name for each in page.jobs.register(other, ROOT)}
-    assert page.jobs.register(page.blueprint, OPERATOR)
+    assert "photos/count-rows" in {
+        each.name for each in page.jobs.definitions.register(other, ROOT)
+    }
+    assert page.jobs.definitions.register(page.blueprint, OPERATOR)
 
 
 def test_the_built_in_create_takes_no_other_files_than_the_operation(page: PageStage) -> None:
     values = {"blueprint": str(unknown_to(page)), "branch": "feature_y"}
 
-    refused(lambda: page.jobs.run("greenroom:create", values, DEVELOPER))
+    refused(lambda: page.jobs.executions.run("greenroom:create", values, DEVELOPER))
 
-    assert page.jobs.history(ROOT) == ()
+    assert page.jobs.history.page(ROOT) == ()
 
 
 def test_a_refused_path_is_not_known_afterwards(page: PageStage) -> None:

@@ -31,7 +31,7 @@ def test_nothing_runs_before_somebody_else_agrees(stage: JobStage) -> None:
     assert execution.status is ExecutionStatus.AWAITING_APPROVAL
     assert stage.processes.started == []
 
-    stage.jobs.approve(execution.id, OLGA)
+    stage.jobs.waiting.approve(execution.id, OLGA)
     stage.processes.wait_for(1, TIMEOUT_S).exit()
     view = stage.ended(execution)
     assert (view.status, view.decided_by) == (ExecutionStatus.SUCCEEDED, "olga")
@@ -40,19 +40,19 @@ def test_nothing_runs_before_somebody_else_agrees(stage: JobStage) -> None:
 def test_nobody_approves_their_own(stage: JobStage) -> None:
     execution = stage.run(by=OLGA)
 
-    for decide in (stage.jobs.approve, stage.jobs.reject):
+    for decide in (stage.jobs.waiting.approve, stage.jobs.waiting.reject):
         with pytest.raises(RefusedError) as told:
             decide(execution.id, OLGA)
         assert told.value.code == "E_OWN_APPROVAL"
         assert told.value.message == (
             f"olga asked for execution {execution.id}; somebody else must decide on it"
         )
-    assert stage.jobs.approve(execution.id, ROOT).decided_by == "root"
+    assert stage.jobs.waiting.approve(execution.id, ROOT).decided_by == "root"
 
 
 def test_a_rejection_ends_it(stage: JobStage) -> None:
     execution = stage.run()
-    view = stage.jobs.reject(execution.id, OLGA)
+    view = stage.jobs.waiting.reject(execution.id, OLGA)
 
     assert (view.status, view.code) == (ExecutionStatus.REJECTED, "E_JOB_REJECTED")
     assert (view.decided_by, view.message) == ("olga", "photos/count was rejected by olga")
@@ -70,10 +70,10 @@ def test_a_rejection_ends_it(stage: JobStage) -> None:
 def test_who_may_not_approve(stage: JobStage, who: object, code: str, message: str) -> None:
     execution = stage.run()
     with pytest.raises(GreenroomError) as told:
-        stage.jobs.approve(execution.id, who)  # type: ignore[arg-type]
+        stage.jobs.waiting.approve(execution.id, who)  # type: ignore[arg-type]
     assert told.value.code == code
     assert message in told.value.message
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
 
 
 def test_named_callers_are_the_only_ones(stage: JobStage) -> None:
@@ -83,8 +83,8 @@ def test_named_callers_are_the_only_ones(stage: JobStage) -> None:
     with pytest.raises(RefusedError) as told:
         stage.run(by=OLGA)
     assert told.value.message == "running photos/count is for anna; olga is not among them"
-    assert not stage.jobs.job("count", OLGA).may_run
-    assert stage.jobs.job("count", ANNA).may_run
+    assert not stage.jobs.definitions.one("count", OLGA).may_run
+    assert stage.jobs.definitions.one("count", ANNA).may_run
     stage.run(by=ANNA)
     stage.processes.wait_for(1, TIMEOUT_S).exit()
 
@@ -93,14 +93,14 @@ def test_what_nobody_decides_on_expires(stage: JobStage) -> None:
     execution = stage.run()
     stage.clock.step(3599)
     stage.tick()
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
     stage.clock.step(1)
     stage.tick()
-    view = stage.jobs.execution(execution.id, ROOT)
+    view = stage.jobs.history.one(execution.id, ROOT)
 
     assert (view.status, view.code) == (ExecutionStatus.EXPIRED, "E_JOB_EXPIRED")
     with pytest.raises(RefusedError) as told:
-        stage.jobs.approve(execution.id, OLGA)
+        stage.jobs.waiting.approve(execution.id, OLGA)
     assert told.value.code == "E_JOB_NOT_WAITING"
 
 
@@ -108,17 +108,17 @@ def test_a_clock_that_jumps_ahead_expires_nothing(stage: JobStage) -> None:
     execution = stage.run()
     stage.clock.jump(86400)
     stage.tick()
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
     stage.clock.step(3600)
     stage.tick()
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.EXPIRED
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.EXPIRED
 
 
 def test_it_waits_on_after_a_restart(stage: JobStage) -> None:
     execution = stage.run()
     stage.crash()
     stage.rise()
-    stage.jobs.approve(execution.id, OLGA)
+    stage.jobs.waiting.approve(execution.id, OLGA)
     stage.processes.wait_for(1, TIMEOUT_S).exit()
 
     assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
@@ -126,7 +126,7 @@ def test_it_waits_on_after_a_restart(stage: JobStage) -> None:
 
 def test_who_asked_may_withdraw_it(stage: JobStage) -> None:
     execution = stage.run()
-    assert stage.jobs.abort(execution.id, ANNA).status is ExecutionStatus.ABORTED
+    assert stage.jobs.executions.abort(execution.id, ANNA).status is ExecutionStatus.ABORTED
 
 
 def test_a_webhook_hears_of_the_ends_it_waits_for(stage: JobStage) -> None:
@@ -162,8 +162,8 @@ def test_nobody_approves_their_own_with_a_token_that_they_made(tmp_path: Path) -
     for asking, deciding in ((mallory, third), (third, mallory), (second, third)):
         run = stage.run(by=asking)
         with pytest.raises(RefusedError) as refused:
-            stage.jobs.approve(run.id, deciding)
+            stage.jobs.waiting.approve(run.id, deciding)
         assert refused.value.code == "E_OWN_APPROVAL"
 
-    assert stage.jobs.approve(stage.run(by=third).id, bob).decided_by == "bob"
+    assert stage.jobs.waiting.approve(stage.run(by=third).id, bob).decided_by == "bob"
     stage.close()

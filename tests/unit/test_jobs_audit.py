@@ -51,7 +51,7 @@ def test_a_schedule_is_told_under_its_own_name(stage: JobStage) -> None:
     stage.clock.step(300)
     stage.tick()
     stage.processes.wait_for(1, 5).exit(0)
-    (run,) = stage.jobs.history(ROOT)
+    (run,) = stage.jobs.history.page(ROOT)
     stage.ended(run)
 
     entries = told(stage, action="run-job")
@@ -63,7 +63,7 @@ def test_a_schedule_is_told_under_its_own_name(stage: JobStage) -> None:
 def test_what_nobody_allowed_is_told_as_cancelled(stage: JobStage) -> None:
     stage.register(job(approval=Approval(who=Who(role=OLGA.grants[0].role), expires_s=60.0)))
     run = stage.run()
-    stage.jobs.reject(run.id, OLGA)
+    stage.jobs.waiting.reject(run.id, OLGA)
 
     assert [each.outcome for each in told(stage, reference=run.id)] == [
         Outcome.ACCEPTED,

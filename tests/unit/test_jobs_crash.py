@@ -28,7 +28,7 @@ def test_what_ran_is_interrupted_and_its_log_stays(stage: JobStage) -> None:
     stage.until(execution.id, lambda _: stage.texts(execution) == ["half way"])
     stage.crash()
     stage.rise()
-    view = stage.jobs.execution(execution.id, ROOT)
+    view = stage.jobs.history.one(execution.id, ROOT)
 
     assert stage.processes.left_over_ended == 1
     assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
@@ -44,7 +44,7 @@ def test_what_ran_is_tried_again_if_its_definition_says_so(stage: JobStage) -> N
     stage.crash()
     stage.rise()
     stage.processes.wait_for(1, TIMEOUT_S).exit()
-    again = stage.jobs.execution(execution.id, ROOT).retried_by
+    again = stage.jobs.history.one(execution.id, ROOT).retried_by
 
     assert again is not None
     assert stage.ended(again).status is ExecutionStatus.SUCCEEDED
@@ -67,7 +67,7 @@ def test_a_daemon_that_ends_in_good_order_interrupts_too(stage: JobStage) -> Non
     program = stage.processes.wait_for(1, TIMEOUT_S)
     stage.jobs.close()
 
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.INTERRUPTED
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.INTERRUPTED
     assert program.is_closed
     stage.rise()
 
@@ -90,7 +90,7 @@ def test_a_built_in_job_takes_the_rights_of_its_operation(stage: JobStage) -> No
     with pytest.raises(RefusedError, match="deploy on production of stack photos takes the role"):
         stage.run("greenroom:deploy", by=ANNA, environment="master")
 
-    assert stage.jobs.history(ROOT) == ()
+    assert stage.jobs.history.page(ROOT) == ()
 
 
 def test_nobody_writes_into_the_history_of_a_stack_that_is_not_theirs(stage: JobStage) -> None:
@@ -99,7 +99,7 @@ def test_nobody_writes_into_the_history_of_a_stack_that_is_not_theirs(stage: Job
         with pytest.raises(RefusedError, match=f"{name} on stack photos takes the role developer"):
             stage.run(f"greenroom:{name}", by=STRANGER, environment="photos/feature-x")
 
-    assert stage.jobs.history(ROOT) == ()
+    assert stage.jobs.history.page(ROOT) == ()
 
 
 def test_a_built_in_job_goes_on_with_its_operation_after_a_crash(stage: JobStage) -> None:
@@ -136,7 +136,7 @@ def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: 
 
 
 def test_every_built_in_job_asks_for_what_its_operation_takes(stage: JobStage) -> None:
-    found = {view.name: view.options for view in stage.jobs.jobs(ROOT) if view.built_in}
+    found = {view.name: view.options for view in stage.jobs.definitions.all(ROOT) if view.built_in}
     names = [
         "create",
         "deploy",

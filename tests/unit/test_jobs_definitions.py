@@ -287,7 +287,7 @@ def test_a_create_registers_the_jobs_of_its_blueprint(tmp_path: Path) -> None:
     names = "photos/new", "photos/newer"
 
     def registered() -> tuple[str, ...]:
-        return tuple(view.name for view in stage.jobs.jobs(ROOT) if not view.built_in)
+        return tuple(view.name for view in stage.jobs.definitions.all(ROOT) if not view.built_in)
 
     # From a blueprint that is known already, and has a job since.
     stage.stage.control.submit(request("known"), ROOT)
@@ -315,10 +315,10 @@ def test_only_an_operator_of_every_stack_says_who_a_job_runs_as(tmp_path: Path, 
     blueprint = Path("/srv/photos/greenroom.yaml")
 
     with pytest.raises(RefusedError) as told:
-        stage.jobs.register(blueprint, OLGA)
+        stage.jobs.definitions.register(blueprint, OLGA)
     stage.stage.control.submit(request("a"), OLGA)
-    mine = [view.name for view in stage.jobs.jobs(ROOT) if not view.built_in]
-    registered = stage.jobs.register(blueprint, ROOT)
+    mine = [view.name for view in stage.jobs.definitions.all(ROOT) if not view.built_in]
+    registered = stage.jobs.definitions.register(blueprint, ROOT)
     stage.close()
 
     assert told.value.code == "E_FORBIDDEN"

@@ -11,7 +11,7 @@ from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, OLGA, ROOT, JobStage, job
 from sqlalchemy import Connection
 
-from greenroom.app.jobs import queue
+from greenroom.app.jobs import ending
 from greenroom.errors import HostError
 from greenroom.model.access import Role
 from greenroom.model.job_words import Missed
@@ -31,7 +31,7 @@ def stage(tmp_path: Path) -> Iterator[JobStage]:
 @pytest.fixture
 def away(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Undone, the ledger is back."""
-    monkeypatch.setattr(queue, "_PASSING_RETRY_S", 0.005)
+    monkeypatch.setattr(ending, "_PASSING_RETRY_S", 0.005)
     return monkeypatch
 
 
@@ -66,7 +66,11 @@ def test_a_decision_that_was_not_written_was_not_made(
     stage.register(job(approval=APPROVAL))
     execution = stage.run()
     take_away(stage, away)
-    for decide in (stage.jobs.approve, stage.jobs.reject, stage.jobs.abort):
+    for decide in (
+        stage.jobs.waiting.approve,
+        stage.jobs.waiting.reject,
+        stage.jobs.executions.abort,
+    ):
         with pytest.raises(HostError):
             decide(execution.id, OLGA)
     stage.clock.step(3600)
@@ -74,9 +78,9 @@ def test_a_decision_that_was_not_written_was_not_made(
         stage.tick()
     away.undo()
 
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.AWAITING_APPROVAL
     stage.tick()
-    assert stage.jobs.execution(execution.id, ROOT).status is ExecutionStatus.EXPIRED
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.EXPIRED
 
 
 def test_what_waits_still_waits_when_its_abort_was_not_written(
@@ -88,7 +92,7 @@ def test_what_waits_still_waits_when_its_abort_was_not_written(
     program = stage.processes.wait_for(1, TIMEOUT_S)
     take_away(stage, away)
     with pytest.raises(HostError):
-        stage.jobs.abort(waiting.id, ANNA)
+        stage.jobs.executions.abort(waiting.id, ANNA)
     away.undo()
     program.exit()
     stage.processes.wait_for(2, TIMEOUT_S).exit()
@@ -111,7 +115,7 @@ def test_a_run_that_is_due_meanwhile_comes_once_the_ledger_is_back(
     stage.tick()
     stage.tick()
 
-    (view,) = stage.jobs.history(ROOT)
+    (view,) = stage.jobs.history.page(ROOT)
     assert view.trigger is Trigger.SCHEDULE
     stage.processes.wait_for(1, TIMEOUT_S).exit()
 
@@ -123,7 +127,7 @@ def test_what_runs_by_the_ledger_only_is_ended(stage: JobStage) -> None:
         set_started(connection, execution.id, stage.clock.now())
     stage.clock.step(31)
     stage.tick()
-    view = stage.jobs.execution(execution.id, ROOT)
+    view = stage.jobs.history.one(execution.id, ROOT)
 
     assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
     assert "could not be written down" in view.message

@@ -10,7 +10,7 @@ import pytest
 from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, job, option
 
-from greenroom.app.jobs import service
+from greenroom.app.jobs import executions
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
     Concurrency,
@@ -42,7 +42,7 @@ def test_a_job_runs_and_its_end_is_kept(stage: JobStage) -> None:
     assert stage.texts(execution) == ["one", "two", "three"]
     assert [line["seq"] for line in stage.lines(execution)] == [1, 2, 3]
     assert view.log_lines == 3
-    assert stage.jobs.history(ANNA) == (view,)
+    assert stage.jobs.history.page(ANNA) == (view,)
     assert program.is_closed
 
 
@@ -89,7 +89,7 @@ def test_an_abort_ends_what_runs(stage: JobStage) -> None:
     execution = stage.run()
     program = stage.processes.wait_for(1, TIMEOUT_S)
     program.write(b"so far\n")
-    stage.jobs.abort(execution.id, ANNA)
+    stage.jobs.executions.abort(execution.id, ANNA)
     view = stage.ended(execution)
 
     assert (view.status, view.code) == (ExecutionStatus.ABORTED, "E_JOB_ABORTED")
@@ -103,7 +103,7 @@ def test_an_abort_of_what_has_ended_changes_nothing(stage: JobStage) -> None:
     stage.processes.wait_for(1, TIMEOUT_S).exit()
     ended = stage.ended(execution)
 
-    assert stage.jobs.abort(execution.id, ANNA) == ended
+    assert stage.jobs.executions.abort(execution.id, ANNA) == ended
 
 
 def test_a_job_is_ended_at_its_time_limit(stage: JobStage) -> None:
@@ -123,7 +123,7 @@ def test_executions_of_one_key_take_turns(stage: JobStage) -> None:
     first, second = stage.run("count"), stage.run("other")
     program = stage.processes.wait_for(1, TIMEOUT_S)
 
-    assert stage.jobs.execution(second.id, ANNA).status is ExecutionStatus.QUEUED
+    assert stage.jobs.history.one(second.id, ANNA).status is ExecutionStatus.QUEUED
     program.exit()
     stage.ended(first)
     stage.processes.wait_for(2, TIMEOUT_S).exit()
@@ -139,14 +139,14 @@ def test_a_limit_per_option_counts_each_value_by_itself(stage: JobStage) -> None
 
     for program in (stage.processes.wait_for(1, TIMEOUT_S), stage.processes.wait_for(2, TIMEOUT_S)):
         assert program.command.environment["OPTION_DATE"] in "12"
-    assert stage.jobs.execution(waiting.id, ANNA).status is ExecutionStatus.QUEUED
+    assert stage.jobs.history.one(waiting.id, ANNA).status is ExecutionStatus.QUEUED
 
 
 def test_what_waits_is_aborted_before_it_begins(stage: JobStage) -> None:
     stage.register(job(concurrency=Concurrency(key="k")))
     stage.run()
     stage.processes.wait_for(1, TIMEOUT_S)
-    view = stage.jobs.abort(stage.run().id, ANNA)
+    view = stage.jobs.executions.abort(stage.run().id, ANNA)
 
     assert view.status is ExecutionStatus.ABORTED
     assert view.message == "photos/count was aborted by anna before it began"
@@ -182,7 +182,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_queue(stage: JobStage) -> No
 
 
 def test_only_so_many_executions_wait(stage: JobStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "WAITING_MAX", 2)
+    monkeypatch.setattr(executions, "WAITING_MAX", 2)
     stage.register(job(concurrency=Concurrency(key="k")))
     running = stage.run()
     program = stage.processes.wait_for(1, TIMEOUT_S)
@@ -192,7 +192,7 @@ def test_only_so_many_executions_wait(stage: JobStage, monkeypatch: pytest.Monke
         stage.run()
     assert told.value.code == "E_JOB_QUEUE_FULL"
 
-    stage.jobs.abort(waiting.id, ANNA)
+    stage.jobs.executions.abort(waiting.id, ANNA)
     last = stage.run()
     program.exit()
     stage.ended(running)
@@ -205,7 +205,7 @@ def test_a_retry_has_the_same_options(stage: JobStage) -> None:
     execution = stage.run(date="2026-01-01")
     stage.processes.wait_for(1, TIMEOUT_S).exit(1)
     stage.ended(execution)
-    again = stage.jobs.retry(execution.id, ROOT)
+    again = stage.jobs.executions.retry(execution.id, ROOT)
     program = stage.processes.wait_for(2, TIMEOUT_S)
 
     assert again.options == execution.options
@@ -217,7 +217,7 @@ def test_a_retry_waits_for_the_end(stage: JobStage) -> None:
     execution = stage.run()
 
     with pytest.raises(RefusedError, match=f"execution {execution.id} of photos/count is ") as told:
-        stage.jobs.retry(execution.id, ANNA)
+        stage.jobs.executions.retry(execution.id, ANNA)
     assert told.value.code == "E_JOB_RUNS"
 
 
@@ -271,9 +271,9 @@ def test_what_runs_on_production_is_ended_by_an_operator_only(stage: JobStage) -
     stage.processes.wait_for(1, TIMEOUT_S)
 
     with pytest.raises(RefusedError, match="run-job on production of stack photos") as told:
-        stage.jobs.abort(execution.id, ANNA)
+        stage.jobs.executions.abort(execution.id, ANNA)
     assert told.value.code == "E_FORBIDDEN"
-    stage.jobs.abort(execution.id, ROOT)
+    stage.jobs.executions.abort(execution.id, ROOT)
     assert stage.ended(execution).status is ExecutionStatus.ABORTED
 
 
@@ -285,7 +285,7 @@ def test_an_operation_on_production_is_ended_by_who_may_cancel_it(stage: JobStag
     stage.until(execution.id, lambda view: view.operation is not None)
 
     with pytest.raises(RefusedError, match="cancel on production of stack photos"):
-        stage.jobs.abort(execution.id, ANNA)
+        stage.jobs.executions.abort(execution.id, ANNA)
     stage.stage.world.release()
     assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
 
@@ -306,7 +306,7 @@ def test_what_is_refused_before_it_exists(
         stage.run(name, **given)
     assert told.value.code == code
     assert message in told.value.message
-    assert stage.jobs.history(ROOT) == ()
+    assert stage.jobs.history.page(ROOT) == ()
 
 
 def test_who_may_not_run_it_is_told_why(stage: JobStage) -> None:
@@ -321,9 +321,9 @@ def test_another_stacks_jobs_and_executions_do_not_exist(stage: JobStage) -> Non
     with pytest.raises(InputError, match="unknown job 'photos/count'"):
         stage.run("photos/count", by=STRANGER)
     with pytest.raises(InputError, match=f"there is no execution '{execution.id}'"):
-        stage.jobs.execution(execution.id, STRANGER)
-    assert stage.jobs.history(STRANGER) == ()
-    assert [view.name for view in stage.jobs.jobs(STRANGER) if not view.built_in] == []
+        stage.jobs.history.one(execution.id, STRANGER)
+    assert stage.jobs.history.page(STRANGER) == ()
+    assert [view.name for view in stage.jobs.definitions.all(STRANGER) if not view.built_in] == []
 
 
 def test_the_history_is_paged_from_the_newest(stage: JobStage) -> None:
@@ -331,6 +331,6 @@ def test_the_history_is_paged_from_the_newest(stage: JobStage) -> None:
     for number in range(5):
         stage.processes.wait_for(number + 1, TIMEOUT_S).exit()
 
-    first = stage.jobs.history(ROOT, job="count", limit=2)
-    second = stage.jobs.history(ROOT, job="count", limit=9, before=first[-1].id)
+    first = stage.jobs.history.page(ROOT, job="count", limit=2)
+    second = stage.jobs.history.page(ROOT, job="count", limit=9, before=first[-1].id)
     assert [view.id for view in (*first, *second)] == made[::-1]

@@ -104,7 +104,7 @@ def nightly(missed: Missed = Missed.SKIP) -> object:
 
 
 def fired(stage: JobStage) -> int:
-    return len(stage.jobs.history(ROOT))
+    return len(stage.jobs.history.page(ROOT))
 
 
 def test_a_schedule_fires_at_its_time_with_its_values(stage: JobStage) -> None:
@@ -116,7 +116,7 @@ def test_a_schedule_fires_at_its_time_with_its_values(stage: JobStage) -> None:
     stage.clock.step(0.25)
     stage.tick()
     stage.tick()
-    (view,) = stage.jobs.history(ROOT)
+    (view,) = stage.jobs.history.page(ROOT)
     assert (view.trigger, view.asked_by) == (Trigger.SCHEDULE, "greenroom:schedule")
     assert view.options == (("day", "2026-11-24"),)
     stage.processes.wait_for(1, TIMEOUT_S).exit()
@@ -183,12 +183,12 @@ def test_a_scheduled_run_that_cannot_begin_stands_in_the_history(stage: JobStage
     )
     stage.clock.step(3600)
     stage.tick()
-    (view,) = stage.jobs.history(ROOT)
+    (view,) = stage.jobs.history.page(ROOT)
 
     assert (view.status, view.code) == (ExecutionStatus.FAILED, "E_NO_ENVIRONMENT")
     assert view.message == "there is no environment 'nowhere'"
 
 
 def test_the_list_of_jobs_tells_the_next_time(stage: JobStage) -> None:
-    view = stage.jobs.job("count", ROOT)
+    view = stage.jobs.definitions.one("count", ROOT)
     assert view.schedules[0].next_at == START + timedelta(hours=1)

@@ -66,12 +66,12 @@ def test_a_retry_asks_for_the_secret_again(stage: JobStage) -> None:
     stage.ended(execution)
 
     with pytest.raises(InputError) as told:
-        stage.jobs.retry(execution.id, ANNA)
+        stage.jobs.executions.retry(execution.id, ANNA)
     assert told.value.code == "E_JOB_SECRET"
     assert told.value.message == (
         f"the secrets of execution {execution.id} were not kept: give token again"
     )
-    stage.jobs.retry(execution.id, ANNA, {"token": SECRET})
+    stage.jobs.executions.retry(execution.id, ANNA, {"token": SECRET})
     program = stage.processes.wait_for(2, TIMEOUT_S)
     assert program.command.environment["OPTION_TOKEN"] == SECRET
     program.exit()
@@ -93,7 +93,7 @@ def test_what_waits_with_a_secret_does_not_outlive_the_daemon(stage: JobStage) -
     execution = stage.run(token=SECRET)
     stage.crash()
     stage.rise()
-    view = stage.jobs.execution(execution.id, ROOT)
+    view = stage.jobs.history.one(execution.id, ROOT)
 
     assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
 

@@ -212,9 +212,11 @@ def test_a_job_that_is_refused_is_in_the_audit_log_without_its_secret(page: Page
 def places(page: PageStage, branch: str) -> dict[str, str]:
     """An environment, an execution of a job on it, and the operation that made it."""
     name = page.create(branch)
-    page.jobs.register(page.blueprint, somebody(Role.OPERATOR, name="root"))
+    page.jobs.definitions.register(page.blueprint, somebody(Role.OPERATOR, name="root"))
     options = {"environment": name}
-    execution = page.jobs.run("photos/count-rows", options, somebody(Role.OPERATOR, name="root"))
+    execution = page.jobs.executions.run(
+        "photos/count-rows", options, somebody(Role.OPERATOR, name="root")
+    )
     stack, _, slug = name.partition("/")
     operation = page.parts.history.create_of(EnvironmentName(stack, slug))
     assert operation is not None
@@ -247,9 +249,9 @@ def is_stream(path: str) -> bool:
 def end(page: PageStage, execution: str) -> None:
     """Have it end, and wait until it has."""
     root = somebody(Role.OPERATOR, name="root")
-    page.jobs.abort(execution, root)
+    page.jobs.executions.abort(execution, root)
     deadline = time.monotonic() + ANSWER_S
-    while not page.jobs.execution(execution, root).status.final:
+    while not page.jobs.history.one(execution, root).status.final:
         assert time.monotonic() < deadline
         time.sleep(0.002)
 

@@ -37,7 +37,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageStage]:
     made = PageStage(BlueprintStage(folder, clock=SystemClock()))
     made.create("feature_x", ttl_s=8 * 3600.0)
     made.create("master")
-    made.jobs.register(made.blueprint, somebody(Role.OPERATOR, name="root"))
+    made.jobs.definitions.register(made.blueprint, somebody(Role.OPERATOR, name="root"))
     made.inventory.look()
     yield made
     made.close()
@@ -346,7 +346,7 @@ def test_a_job_runs_from_its_form_and_shows_no_secret(page: PageStage) -> None:
     for path in (answer.headers["location"], "/jobs", "/audit"):
         assert "hunter2" not in visitor.get(path).text
     execution = answer.headers["location"].split("/")[-1]
-    assert page.jobs.abort(execution, somebody(Role.OPERATOR))
+    assert page.jobs.executions.abort(execution, somebody(Role.OPERATOR))
     accepted = AuditFilter(reference=execution, outcome=Outcome.ACCEPTED)
     (told,) = page.access.audit.newest(somebody(Role.OPERATOR), accepted, before=None, limit=9)
     assert (told.entry.action, told.entry.subject) == ("run-job", "photos/count-rows")

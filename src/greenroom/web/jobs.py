@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.jobs.follow import follow_log
-from greenroom.app.jobs.service import PAGE_MAX, Jobs
+from greenroom.app.jobs.history import PAGE_MAX
+from greenroom.app.jobs.service import Jobs
 from greenroom.model.access import Action
 from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import ExecutionView, JobView
@@ -49,12 +50,12 @@ def job_routes(jobs: Jobs) -> APIRouter:
     @routes.get("/v1/jobs", dependencies=[needs_somewhere(Action.READ)])
     def list_jobs(caller: Asking) -> list[JobView]:
         """The jobs that the caller may see, by name; the built-in ones come last."""
-        return list(jobs.jobs(caller))
+        return list(jobs.definitions.all(caller))
 
     @routes.get("/v1/job", dependencies=[needs_somewhere(Action.READ)])
     def get_job(name: str, caller: Asking) -> JobView:
         """A job by its full name, or its name."""
-        return jobs.job(name, caller)
+        return jobs.definitions.one(name, caller)
 
     @routes.post(
         "/v1/jobs/register",
@@ -62,7 +63,7 @@ def job_routes(jobs: Jobs) -> APIRouter:
     )
     def register_jobs(body: RegisterBody, caller: Asking) -> list[JobView]:
         """Have a stack's jobs be those of this blueprint."""
-        return list(jobs.register(body.blueprint, caller))
+        return list(jobs.definitions.register(body.blueprint, caller))
 
     return routes
 
@@ -78,7 +79,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     )
     def run_job(body: RunBody, caller: Asking) -> ExecutionView:
         """Run a job with values for its options, or ask for its approval."""
-        return jobs.run(body.job, body.options, caller)
+        return jobs.executions.run(body.job, body.options, caller)
 
     @routes.get("/v1/executions", dependencies=[needs_somewhere(Action.READ)])
     def list_executions(
@@ -89,13 +90,15 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         before: str | None = None,
     ) -> list[ExecutionView]:
         """The newest executions first; ``before`` is the last one of the page before."""
-        found = jobs.history(caller, job=job, environment=environment, limit=limit, before=before)
+        found = jobs.history.page(
+            caller, job=job, environment=environment, limit=limit, before=before
+        )
         return list(found)
 
     @routes.get("/v1/executions/{execution_id}", dependencies=[needs_somewhere(Action.READ)])
     def get_execution(execution_id: str, caller: Asking) -> ExecutionView:
         """Where an execution stands."""
-        return jobs.execution(execution_id, caller)
+        return jobs.history.one(execution_id, caller)
 
     @routes.get(
         "/v1/executions/{execution_id}/log",
@@ -109,7 +112,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         follow: bool = False,
     ) -> StreamingResponse:
         """The log as NDJSON past a line; with ``follow`` until the execution has ended."""
-        jobs.execution(execution_id, caller)
+        jobs.history.one(execution_id, caller)
         lines = follow_log(jobs, execution_id, after=after, follow=follow)
         return StreamingResponse(lines, media_type=NDJSON)
 
@@ -120,8 +123,8 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     )
     def abort_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """End an execution and all its processes."""
-        _concerns(request, jobs.execution(execution_id, caller))
-        return jobs.abort(execution_id, caller)
+        _concerns(request, jobs.history.one(execution_id, caller))
+        return jobs.executions.abort(execution_id, caller)
 
     @routes.post(
         "/v1/executions/{execution_id}/approve",
@@ -130,8 +133,8 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     )
     def approve_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """Let an execution begin that somebody else asked for."""
-        _concerns(request, jobs.execution(execution_id, caller))
-        return jobs.approve(execution_id, caller)
+        _concerns(request, jobs.history.one(execution_id, caller))
+        return jobs.waiting.approve(execution_id, caller)
 
     @routes.post(
         "/v1/executions/{execution_id}/reject",
@@ -140,8 +143,8 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     )
     def reject_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
         """End an execution that waits for approval."""
-        _concerns(request, jobs.execution(execution_id, caller))
-        return jobs.reject(execution_id, caller)
+        _concerns(request, jobs.history.one(execution_id, caller))
+        return jobs.waiting.reject(execution_id, caller)
 
     @routes.post(
         "/v1/executions/{execution_id}/retry",
@@ -150,7 +153,7 @@ def execution_routes(jobs: Jobs) -> APIRouter:
     )
     def retry_execution(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
         """Run the job again with the same options."""
-        return jobs.retry(execution_id, caller, body.options)
+        return jobs.executions.retry(execution_id, caller, body.options)
 
     return routes
 

@@ -37,7 +37,7 @@ async def follow_log(
             news.clear()
             is_told = False
             # Asked before the lines: what has ended by now has written all of them.
-            is_over = not follow or not jobs.is_unfinished(execution)
+            is_over = not follow or not jobs.endings.is_unfinished(execution)
             has_lines = False
             while data := jobs.book.read(execution, offset):
                 offset += len(data)

@@ -12,16 +12,13 @@ from datetime import datetime
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.run import Stop, Why
-from greenroom.errors import HostError
 from greenroom.model.access import Caller
-from greenroom.store.database import PASSING
 from greenroom.store.executions import ExecutionRecord
 
 RUNNING_MAX = 32
 """Executions at once, of all jobs."""
 WAITING_MAX = 10_000
 """Executions that wait for their turn or an approval; more are refused."""
-_PASSING_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -158,18 +155,3 @@ def left_until(at: datetime, record: ExecutionRecord, now: datetime) -> float:
     """Seconds until ``at``, at most as many as it was away when the execution was accepted: the
     clock may have been set back since."""
     return max(0.0, min((at - now).total_seconds(), (at - record.created_at).total_seconds()))
-
-
-def when_written(write: Callable[[], None], closing: threading.Event) -> None:
-    """Write to the ledger, also if it is full or away first and is back later: an end that is lost
-    would let its execution stand unfinished."""
-    told = ""
-    while True:
-        try:
-            return write()
-        except HostError as error:
-            if error.code not in PASSING or closing.wait(_PASSING_RETRY_S):
-                raise
-            if error.message != told:
-                _logger.error("%s", error.message)
-            told = error.message

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.admission import SCHEDULER
-from greenroom.app.jobs.service import Jobs, Origin
+from greenroom.app.jobs.executions import Origin
+from greenroom.app.jobs.service import Jobs
 from greenroom.errors import GreenroomError, HostError
 from greenroom.model.jobs import Job, Schedule, Trigger
 from greenroom.plan.schedules import due_time, looked_at, next_time
@@ -45,7 +46,7 @@ class Scheduler:
         self._entries: list[_Entry] | None = None
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        jobs.changed = self.forget
+        jobs.definitions.changed = self.forget
 
     def start(self) -> None:
         """Begin to look."""
@@ -102,11 +103,11 @@ class Scheduler:
 
     def _submit(self, entry: _Entry, origin: Origin) -> None:
         try:
-            self._jobs.submit(entry.job, dict(entry.schedule.options), SCHEDULER, origin)
+            self._jobs.executions.submit(entry.job, dict(entry.schedule.options), SCHEDULER, origin)
         except HostError:
             raise
         except GreenroomError as error:
-            self._jobs.refuse(entry.job, error, SCHEDULER, origin)
+            self._jobs.executions.refuse(entry.job, error, SCHEDULER, origin)
 
     def _move(self, entry: _Entry, now: datetime) -> None:
         entry.seen = now

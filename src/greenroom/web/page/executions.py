@@ -35,20 +35,20 @@ def execution_pages(parts: Parts) -> APIRouter:
 
     @routes.get("/executions/{execution}", dependencies=[shows()])
     def watch(request: Request, session: LoggedIn, execution: str) -> Response:
-        view = jobs.execution(execution, session.caller)
+        view = jobs.history.one(execution, session.caller)
         return page(
             request, "execution.html", session=session, **_values(parts, view, session.caller)
         )
 
     @routes.get("/executions/{execution}/stream", dependencies=[shows()])
     def stream(request: Request, session: LoggedIn, execution: str) -> Response:
-        jobs.execution(execution, session.caller)
+        jobs.history.one(execution, session.caller)
         still = parts.still_open(key_of(request))
         return event_stream(_state_pieces(parts, execution, session.caller, still))
 
     @routes.get("/executions/{execution}/log", dependencies=[shows()])
     def log(request: Request, session: LoggedIn, execution: str) -> Response:
-        jobs.execution(execution, session.caller)
+        jobs.history.one(execution, session.caller)
         seen = request.headers.get("last-event-id", "")
         after = int(seen) if seen.isdecimal() and len(seen) < 12 else 0
         still = parts.still_open(key_of(request))
@@ -57,7 +57,7 @@ def execution_pages(parts: Parts) -> APIRouter:
     def route(verb: str, act: Callable[[str, Caller], ExecutionView]) -> None:
         @routes.post(f"/executions/{{execution}}/{verb}", dependencies=[does(Action.RUN_JOB)])
         def decide(session: LoggedIn, form: Posted, execution: str) -> Response:
-            view = jobs.execution(execution, session.caller)
+            view = jobs.history.one(execution, session.caller)
             action = f"{verb}-job"
             # That it runs again is recorded where it is accepted.
             outcome = None if verb == "retry" else Outcome.DONE
@@ -67,10 +67,10 @@ def execution_pages(parts: Parts) -> APIRouter:
             return RedirectResponse(f"/executions/{after.id}", status_code=303)
 
     for verb, act in (
-        ("abort", jobs.abort),
-        ("approve", jobs.approve),
-        ("reject", jobs.reject),
-        ("retry", partial(jobs.retry, given=None)),
+        ("abort", jobs.executions.abort),
+        ("approve", jobs.waiting.approve),
+        ("reject", jobs.waiting.reject),
+        ("retry", partial(jobs.executions.retry, given=None)),
     ):
         route(verb, act)
     return routes
@@ -85,7 +85,7 @@ async def _state_pieces(
         nonlocal ended
         if ended or not still():
             return None
-        view = parts.jobs.execution(execution, caller)
+        view = parts.jobs.history.one(execution, caller)
         ended = view.status.final
         return fragment("_execution.html", **_values(parts, view, caller))
 

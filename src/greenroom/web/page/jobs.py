@@ -28,12 +28,12 @@ def job_pages(parts: Parts) -> APIRouter:
 
     @routes.get("/jobs", dependencies=[shows()])
     def all_jobs(request: Request, session: LoggedIn, before: str | None = None) -> Response:
-        history = jobs.history(session.caller, limit=HISTORY_MAX, before=before)
+        history = jobs.history.page(session.caller, limit=HISTORY_MAX, before=before)
         return page(
             request,
             "jobs.html",
             session=session,
-            jobs=[] if before else jobs.jobs(session.caller),
+            jobs=[] if before else jobs.definitions.all(session.caller),
             history=history,
             older=history[-1].id if len(history) == HISTORY_MAX else None,
             before=before,
@@ -41,14 +41,14 @@ def job_pages(parts: Parts) -> APIRouter:
 
     @routes.get("/jobs/run", dependencies=[shows()])
     def job(request: Request, session: LoggedIn, name: str, environment: str = "") -> Response:
-        found = jobs.job(name, session.caller)
+        found = jobs.definitions.one(name, session.caller)
         given = Form(((f"option.{found.environment_option}", environment),))
         return _form(parts, request, session, found, given, None)
 
     @routes.post("/jobs/run", dependencies=[does(Action.RUN_JOB)])
     def run(request: Request, session: LoggedIn, form: Posted) -> Response:
         caller = session.caller
-        found = jobs.job(form.one("job"), caller)
+        found = jobs.definitions.one(form.one("job"), caller)
         options = _options(found, form)
         try:
             with audited(
@@ -59,7 +59,7 @@ def job_pages(parts: Parts) -> APIRouter:
                 outcome=None,
                 parameters=_masked(found, options),
             ):
-                begun = jobs.run(found.name, options, caller)
+                begun = jobs.executions.run(found.name, options, caller)
         except GreenroomError as error:
             return _form(parts, request, session, found, form, error)
         return RedirectResponse(f"/executions/{begun.id}", status_code=303)
@@ -94,7 +94,7 @@ def _form(
         job=job,
         given=given,
         error=error,
-        history=parts.jobs.history(session.caller, job=job.name, limit=HISTORY_MAX),
+        history=parts.jobs.history.page(session.caller, job=job.name, limit=HISTORY_MAX),
         **_known(parts, session.caller, job.stack),
     )
 
