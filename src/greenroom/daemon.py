@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,10 +29,10 @@ from greenroom.app.jobs.service import Jobs
 from greenroom.app.jobs.views import execution_json
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.planning import blueprint_planner
-from greenroom.app.reconciler import Reconciler
+from greenroom.app.reconciler import PERIOD_S, PERIOD_S_MAX, PERIOD_S_MIN, Reconciler
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
-from greenroom.errors import GreenroomError, RefusedError
+from greenroom.errors import GreenroomError, RefusedError, UsageError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.log_limit import LogLimit
@@ -52,6 +53,8 @@ from greenroom.web.environments import log_readers
 from greenroom.web.page.site import make_site
 from greenroom.web.page.site_parts import Parts
 from greenroom.web.place import WebPlace, further_hosts, open_web
+
+_PERIOD_VARIABLE = "GREENROOM_RECONCILE_S"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +92,11 @@ def serve(region: Region) -> None:
     _log_to_stderr()
     os.environ["PATH"] = search_path()
     hosts = further_hosts()
+    period_s = reconcile_period_s()
     _raise_open_files()
     require_ready(region)
     with _only_one(region), contextlib.ExitStack() as undo:
-        house = _wired(region, undo)
+        house = _wired(region, period_s, undo)
         _admit_again(house.control, house.provider)
         # Before anything goes on: a proof that a crash interrupted asks for them at once, and
         # whoever connects is served as soon as the loop runs.
@@ -104,9 +108,9 @@ def serve(region: Region) -> None:
         asyncio.run(serve_until_told(region, house.provider, api, site, inside, listener))
 
 
-def _wired(region: Region, undo: contextlib.ExitStack) -> _House:
+def _wired(region: Region, period_s: float, undo: contextlib.ExitStack) -> _House:
     """Each part's end stands beside it: whichever of them fails, the others are closed all the
-    same, the last part first."""
+    same, the last part first. ``period_s`` is the reconciler's."""
     # First, and before anything is made on the host: it may be another daemon's.
     ledger = _ledger(region)
     provider = LocalProvider(Layout(region))
@@ -126,7 +130,7 @@ def _wired(region: Region, undo: contextlib.ExitStack) -> _House:
     undo.callback(jobs.close)
     scheduler = Scheduler(jobs, ledger, SystemClock())
     undo.callback(scheduler.close)
-    reconciler = _reconciler(control, provider, ledger, webhooks)
+    reconciler = _reconciler(control, provider, ledger, webhooks, period_s)
     undo.callback(reconciler.close)
     return _House(
         region=region,
@@ -181,7 +185,11 @@ def _inventory(
 
 
 def _reconciler(
-    control: ControlPlane, provider: LocalProvider, ledger: Database, webhooks: WebhookSender
+    control: ControlPlane,
+    provider: LocalProvider,
+    ledger: Database,
+    webhooks: WebhookSender,
+    period_s: float,
 ) -> Reconciler:
     return Reconciler(
         database=ledger,
@@ -191,7 +199,22 @@ def _reconciler(
         submit=control.submit,
         adopt=control.adopt,
         notify=webhooks.send,
+        period_s=period_s,
     )
+
+
+def reconcile_period_s() -> float:
+    """Read GREENROOM_RECONCILE_S, seconds between two looks; raises UsageError E_RECONCILE_S."""
+    text = os.environ.get(_PERIOD_VARIABLE, f"{PERIOD_S:.0f}")
+    # Bounded first: Python refuses to read a number of thousands of digits.
+    if not re.fullmatch("[0-9]{1,4}", text) or not PERIOD_S_MIN <= int(text) <= PERIOD_S_MAX:
+        raise UsageError(
+            "E_RECONCILE_S",
+            f"{_PERIOD_VARIABLE} is {text[:40]!r}: expected whole seconds, "
+            f"{PERIOD_S_MIN:.0f} to {PERIOD_S_MAX:.0f}",
+            hint=f"leave it out for {PERIOD_S:.0f}",
+        )
+    return float(text)
 
 
 def _control_plane(region: Region, ledger: Database, provider: LocalProvider) -> ControlPlane:

@@ -14,9 +14,10 @@ from app_stage import TIMEOUT_S, Stage, request
 
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.orphans import Orphans
-from greenroom.app.reconciler import Reconciler
+from greenroom.app.reconciler import PERIOD_S, Reconciler
 from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Sleep, Warn
-from greenroom.errors import HostError, InputError, OperationError, RefusedError
+from greenroom.daemon import reconcile_period_s
+from greenroom.errors import HostError, InputError, OperationError, RefusedError, UsageError
 from greenroom.jobs.memory import Crash
 from greenroom.model.access import ITSELF, Caller, Grant, Role
 from greenroom.model.events import OperationStatus
@@ -64,7 +65,7 @@ class Theatre:
         self.stage = Stage(folder, clock=self.clock, lifetime=LIFETIME)
         self.rise_again()
 
-    def rise_again(self) -> None:
+    def rise_again(self, period_s: float = PERIOD_S) -> None:
         """A new reconciler, as a new daemon has."""
         control = self.stage.control
         self.reconciler = Reconciler(
@@ -75,6 +76,7 @@ class Theatre:
             submit=control.submit,
             adopt=control.adopt,
             notify=lambda url, body: self.sent.append((url, json.loads(body))),
+            period_s=period_s,
         )
 
     def look(self, after: timedelta = timedelta()) -> tuple[Action, ...]:
@@ -580,7 +582,7 @@ def test_the_reconciler_looks_by_itself_and_ends_when_it_is_told(theatre: Theatr
 def test_a_look_that_breaks_does_not_end_the_reconciler(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("greenroom.app.reconciler.PERIOD_S", 0.01)
+    theatre.rise_again(period_s=0.01)
     looked: list[int] = []
 
     def broken() -> tuple[Action, ...]:
@@ -591,3 +593,22 @@ def test_a_look_that_breaks_does_not_end_the_reconciler(
     theatre.reconciler.start()
     until(lambda: len(looked) > 2)
     theatre.reconciler.close()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 60.0), ("1", 1.0), ("3600", 3600.0)])
+def test_how_often_it_looks_is_a_setting(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float
+) -> None:
+    monkeypatch.delenv("GREENROOM_RECONCILE_S", raising=False)
+    if text is not None:
+        monkeypatch.setenv("GREENROOM_RECONCILE_S", text)
+    assert reconcile_period_s() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "3601", "1.5", "-1", "1m", "٣", "9" * 5000])
+def test_a_setting_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GREENROOM_RECONCILE_S", text)
+    with pytest.raises(UsageError) as refused:
+        reconcile_period_s()
+    expected = f"GREENROOM_RECONCILE_S is {text[:40]!r}: expected whole seconds, 1 to 3600"
+    assert (refused.value.code, refused.value.message) == ("E_RECONCILE_S", expected)

@@ -1,4 +1,4 @@
-"""Compares the ledger with the world, at the daemon's start and every minute, and acts.
+"""Compares the ledger with the world, at the daemon's start and every so often, and acts.
 
 It ends what has come to its end, stops and starts by working hours, brings back what the host has
 lost, finishes removals, and removes or reports what nobody owns. What it does to an environment is
@@ -54,7 +54,8 @@ from greenroom.store.incidents import record_incident
 from greenroom.store.lifetimes import mark_warned, shift_ends
 from greenroom.store.operations import unfinished_operations
 
-PERIOD_S = 60.0
+PERIOD_S, PERIOD_S_MIN, PERIOD_S_MAX = 60.0, 1.0, 3600.0
+"""Between two looks: unless somebody says otherwise, at the least, at the most."""
 _SUBJECT = "reconciler"
 _LISTED_MAX = 3
 _T = TypeVar("_T")
@@ -84,8 +85,10 @@ class Reconciler:
         submit: Submit,
         adopt: Callable[[EnvironmentName], None],
         notify: Callable[[str, bytes], None],
+        period_s: float = PERIOD_S,
     ) -> None:
-        """``notify`` sends a body to a webhook; it must neither block nor raise."""
+        """``notify`` sends a body to a webhook; it must neither block nor raise. ``period_s`` is
+        how long it rests between two looks."""
         self._database = database
         self._provider = provider
         self._clock = clock
@@ -93,6 +96,7 @@ class Reconciler:
         self._submit = submit
         self._adopt = adopt
         self._notify = notify
+        self._period_s = period_s
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self._last: tuple[datetime, float] | None = None
@@ -101,7 +105,7 @@ class Reconciler:
         self._unseen: set[str] = set()
 
     def start(self) -> None:
-        """Look at once, and every minute from then on."""
+        """Look at once, and after each period from then on."""
         self._thread.start()
 
     def close(self) -> None:
@@ -127,9 +131,9 @@ class Reconciler:
             try:
                 self.look()
             except Exception:
-                # The next look may go well: nothing is lost but a minute.
+                # The next look may go well: nothing is lost but time.
                 _logger.exception("the reconciler's look broke")
-            self._closing.wait(PERIOD_S)
+            self._closing.wait(self._period_s)
 
     def _moment(self, known: tuple[Known, ...]) -> Moment:
         now, monotonic_s = self._clock.now(), self._clock.monotonic_s()
