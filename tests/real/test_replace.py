@@ -10,13 +10,9 @@ from typing import Any
 import pytest
 
 from greenroom.app.visitor import READERS
-from greenroom.model.names import EnvironmentName
-from greenroom.model.receipt import ResourceKind
-from greenroom.providers.local.layout import Layout
-from greenroom.providers.local.observe import observe
-from greenroom.region import Region
+from tests.real.books import held
 from tests.real.reboot import machine_pids
-from tests.real.site import LABEL, NET, PORT, Site, get
+from tests.real.site import Site, get
 
 HOST = "api.feature-x.photos.localhost"
 _COUNT = 'mariadb -N -e "SELECT COUNT(*) FROM likes" photos'
@@ -32,24 +28,21 @@ def rows_of(site: Site, *words: str) -> list[Any]:
     return rows
 
 
-def held() -> set[tuple[str, str]]:
-    """What the host holds of the branch, but for processes, which come and go."""
-    region = Region(label=LABEL, cidr=f"{NET}.0.0/16", proxy_port=PORT)
-    found = observe(Layout(region), EnvironmentName("photos", "feature-x"))
-    return {(r.kind.value, r.name) for r in found if r.kind is not ResourceKind.PROCESS}
-
-
 def test_stateless_machines_boot_anew_and_behave_as_before(feature: Site) -> None:
     mark = "touch /root/by-hand /tmp/by-hand"
     for machine in ("backend1", "feed1", "db1"):
         assert feature.inside("feature_x", machine, mark)[0] == 0
-    database, before, page = machine_pids("photos.feature-x", "db1"), held(), get(HOST)
+    database, before, page = (
+        machine_pids("photos.feature-x", "db1"),
+        held("photos/feature-x"),
+        get(HOST),
+    )
 
     rows = rows_of(feature, "replace", "feature_x", "--stateless")
 
     assert [row["machine"] for row in rows] == ["backend1", "feed1"]
     assert all(0 < row["boot_s"] <= row["total_s"] for row in rows)
-    assert held() == before
+    assert held("photos/feature-x") == before
     assert get(HOST) == page
     assert machine_pids("photos.feature-x", "db1") & database
     for machine, left in (("backend1", "gone"), ("feed1", "gone"), ("db1", "there")):
@@ -102,13 +95,13 @@ def test_of_two_machines_of_a_type_the_other_one_serves(pair: Site) -> None:
 
 
 def test_a_restore_drill_verifies_the_artefact_and_leaves_nothing(feature: Site) -> None:
-    before, likes = held(), _likes(feature)
+    before, likes = held("photos/feature-x"), _likes(feature)
 
     (row,) = rows_of(feature, "drill", "feature_x")
 
     assert (row["kind"], row["machine"]) == ("drill", "db-drill")
     assert 0 < row["restore_s"] <= row["boot_s"] <= row["total_s"]
-    assert held() == before
+    assert held("photos/feature-x") == before
     assert _likes(feature) == likes
 
 

@@ -5,30 +5,20 @@ says, no more and no less."""
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from greenroom.jobs.mortal import VARIABLE
-from greenroom.model.names import EnvironmentName
-from greenroom.model.receipt import ResourceKind
-from greenroom.providers.local.layout import Layout
-from greenroom.providers.local.observe import observe
-from greenroom.region import Region
+from tests.real.books import has_ended, held, journalled
 from tests.real.reboot import kill_and_wait, machine_pids, runs
 from tests.real.site import (
     ENVIRONMENT,
-    LABEL,
-    NET,
-    PORT,
     RUN,
     STATE,
     Site,
@@ -49,7 +39,6 @@ WALKED |= {"replace": range(5, POINTS["replace"] + 2), "start": range(1, 5)}
 AFTER = {"stop": "stopped", "destroy": None}
 """How an environment stands then; after all others it is ready."""
 TIMEOUT_S = 300.0
-Held = set[tuple[str, str]]
 
 
 class Walk:
@@ -77,7 +66,7 @@ class Walk:
             self.deaths[kind] += 1
             self._run(["list"], then)
             self._armed = then
-        wait_until(lambda: has_ended(kind, branch), TIMEOUT_S)
+        wait_until(lambda: has_ended(f"walk/{branch}", kind), TIMEOUT_S)
         self.site.ok("list")
         assert runs(doomed) != dies, f"{kind} at point {point}"
 
@@ -141,8 +130,9 @@ def test_a_crash_at_any_point_of_any_operation_is_made_good(walk: Walk) -> None:
             walk.site.ok("create", "--branch", branch)
         walk.perform(kind, branch, point, then, dies=point <= POINTS[kind])
         assert walk.status(branch) == AFTER.get(kind, "ready"), (kind, point)
-        assert held(branch) == journalled(branch), f"{kind}, after a death at point {point}"
-        assert bool(held(branch)) == (kind != "destroy")
+        name = f"walk/{branch}"
+        assert held(name) == journalled(name), f"{kind}, after a death at point {point}"
+        assert bool(held(name)) == (kind != "destroy")
         if next_point != point and kind != "destroy":
             walk.site.ok("destroy", branch)
     assert walk.deaths == {
@@ -159,33 +149,7 @@ def test_a_crash_at_any_point_of_a_create_that_fails_leaves_nothing(walk: Walk) 
         branch = f"fails-{point}"
         walk.perform("create", branch, point, "", dies=point <= points)
         assert walk.status(branch) is None
-        assert held(branch) == journalled(branch) == set()
-
-
-def held(branch: str) -> Held:
-    """What the host holds of the environment; processes come and go, and are in no journal."""
-    region = Region(label=LABEL, cidr=f"{NET}.0.0/16", proxy_port=PORT)
-    found = observe(Layout(region), EnvironmentName("walk", branch))
-    return {(r.kind.value, r.name) for r in found if r.kind is not ResourceKind.PROCESS}
-
-
-def journalled(branch: str) -> Held:
-    """What the ledger says that the host holds of it."""
-    query = "SELECT kind, name FROM intents WHERE environment = ? AND undone_at IS NULL"
-    return set(_rows(query, f"walk/{branch}"))
-
-
-def has_ended(kind: str, branch: str) -> bool:
-    """Whether an operation of that kind on it has come to its end, by the ledger: asking the
-    daemon would start another one."""
-    query = "SELECT ended_at FROM operations WHERE environment = ? AND kind = ?"
-    found = _rows(query, f"walk/{branch}", kind)
-    return bool(found) and all(ended_at is not None for (ended_at,) in found)
-
-
-def _rows(query: str, *values: str) -> list[Any]:
-    with closing(sqlite3.connect(f"file:{STATE}/ledger/ledger.db?mode=ro", uri=True)) as ledger:
-        return list(ledger.execute(query, values))
+        assert held(f"walk/{branch}") == journalled(f"walk/{branch}") == set()
 
 
 def _words(kind: str, branch: str) -> list[str]:

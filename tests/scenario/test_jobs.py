@@ -19,7 +19,7 @@ options: {environment: {type: environment, required: true}}
 machines: {role: feed}
 retry: {times: 1, interrupted: false}
 script: |
-  sleep 7771 & setsid sh -c 'sleep 7772 & sleep 7773' &
+  sleep 7771 & setsid sh -c 'sleep 7772 & sleep 7773' & (setsid sleep 7776 &)
   echo ready
   wait
 """
@@ -37,7 +37,8 @@ script: |
 HOST = """\
 retry: {times: 1, interrupted: true}
 script: |
-  setsid sleep 7774 & echo begun; sleep 1; [ "$(ls marks | wc -l)" -ge 1 ] || sleep 7775
+  setsid sleep 7774 & (setsid sleep 7777 &)
+  echo begun; sleep 1; [ "$(ls marks | wc -l)" -ge 1 ] || sleep 7775
 """
 
 
@@ -110,7 +111,7 @@ def test_a_secret_comes_from_a_file_and_is_seen_nowhere(jobs: Site, tmp_path: Pa
 
 def test_an_abort_ends_the_processes_inside_the_machine(jobs: Site) -> None:
     execution = run(jobs, "breeds", "environment=feature_x")
-    wait_until(lambda: len(sleepers()) == 3 and log(jobs, execution["id"]) == ["ready"])
+    wait_until(lambda: len(sleepers()) == 4 and log(jobs, execution["id"]) == ["ready"])
     ended = jobs.data("job", "abort", execution["id"])
 
     assert sleepers() == []
@@ -123,7 +124,7 @@ def test_an_abort_ends_the_processes_inside_the_machine(jobs: Site) -> None:
 def test_a_kill_of_the_daemon_orphans_nothing_and_every_execution_ends(jobs: Site) -> None:
     (jobs.folder / "marks").mkdir(exist_ok=True)
     inside, host = run(jobs, "breeds", "environment=feature_x"), run(jobs, "host")
-    wait_until(lambda: len(sleepers()) == 5 and log(jobs, inside["id"]) == ["ready"])
+    wait_until(lambda: len(sleepers()) == 7 and log(jobs, inside["id"]) == ["ready"])
     (jobs.folder / "marks" / "one").touch()
     os.kill(daemon_pid(), signal.SIGKILL)
 
