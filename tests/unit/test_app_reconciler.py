@@ -509,6 +509,19 @@ def test_what_may_be_somebody_s_is_told_once_and_left(theatre: Theatre, running:
     )
 
 
+def test_processes_that_come_and_go_in_an_orphan_are_told_once(theatre: Theatre) -> None:
+    held = theatre.stage.world.held(OLD).resources
+    leave(theatre)
+    for pid in range(3):
+        held.add(Resource(kind=ResourceKind.PROCESS, name=f"{pid} cron"))
+        theatre.look(timedelta(minutes=1))
+        held.discard(Resource(kind=ResourceKind.PROCESS, name=f"{pid} cron"))
+    assert len(theatre.told(OLD)) == 1
+    held.add(Resource(kind=ResourceKind.LINK, name="veth-10.0.0.9"))
+    theatre.look(timedelta(minutes=1))
+    assert len(theatre.told(OLD)) == 2
+
+
 def test_strangers_are_told_and_never_touched(theatre: Theatre) -> None:
     theatre.stage.world.strangers = (Resource(kind=ResourceKind.CGROUP, name="/greenroom/x"),)
     (action,) = theatre.look()

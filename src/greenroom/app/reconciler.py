@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar, assert_never
@@ -46,6 +47,7 @@ from greenroom.model.durations import duration_words
 from greenroom.model.incidents import Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.orphans import Orphan
+from greenroom.model.receipt import ResourceKind
 from greenroom.model.requests import DestroyRequest, Request, StartRequest, StopRequest
 from greenroom.ports import Provider
 from greenroom.store.database import Database
@@ -241,10 +243,13 @@ class Reconciler:
                 self._tell(connection, None, _SUBJECT, message)
 
     def _report(self, orphan: Orphan) -> None:
-        """Once for each daemon, unless it changes."""
-        if orphan in self._told:
+        """Once for each daemon, unless it changes; that processes in it come and go is no change,
+        else what runs would fill the list of incidents."""
+        lasting = tuple(r for r in orphan.resources if r.kind is not ResourceKind.PROCESS)
+        what = replace(orphan, resources=lasting)
+        if what in self._told:
             return
-        self._told.add(orphan)
+        self._told.add(what)
         whose = orphan.environment or "no environment"
         message = f"the host holds {_listed(orphan)} of {whose}, which the ledger does not have"
         with self._database.write() as connection:
