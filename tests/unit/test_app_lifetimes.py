@@ -14,6 +14,7 @@ from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import ITSELF, Caller, Grant, Role
 from greenroom.model.lifetimes import Lifetime, WorkingHours
+from greenroom.model.requests import DestroyRequest
 
 EIGHT_HOURS = Lifetime(ttl_s=28800.0, max_s=7 * 86400.0, warn_before_s=3600.0)
 OFFICE = WorkingHours(days=(0, 1, 2, 3, 4), start=time(9), end=time(17), time_zone="UTC")
@@ -108,6 +109,20 @@ def test_production_is_not_extended(stage: Stage, ttl_s: float | None) -> None:
     assert (error.code, error.message) == (
         "E_NEVER_EXPIRES",
         "extend of photos/master refused: it is production, which never expires",
+    )
+
+
+def test_what_is_to_be_destroyed_is_not_extended_however_early(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.run(request())
+    # Accepted, and not begun: a daemon that is killed here leaves it so until the next one.
+    monkeypatch.setattr(stage.engine, "start", lambda *_: None)
+    stage.control.submit(DestroyRequest(environment="feature-x"))
+    error = refused(stage, RefusedError, "feature-x", None, ITSELF)
+    assert (error.code, error.message) == (
+        "E_NOT_READY",
+        "extend of photos/feature-x refused: it is being destroyed",
     )
 
 

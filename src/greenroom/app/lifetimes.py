@@ -12,11 +12,11 @@ from greenroom.model.access import Action, Caller
 from greenroom.model.lifetimes import Extension, Lifetime
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
-from greenroom.model.views import EnvironmentStatus
 from greenroom.plan.lifetimes import refuse_ttl
 from greenroom.store.database import Database
 from greenroom.store.environments import EnvironmentRecord, list_environments
 from greenroom.store.lifetimes import extend_environment
+from greenroom.store.operations import OperationRecord, unfinished_on
 
 OWNER_MAX = 64
 
@@ -39,7 +39,7 @@ class Lifetimes:
             record = pick(list_environments(connection), text, caller)
             stack, now = record.stack, self._clock.now()
             require(caller, Action.EXTEND, record.name.stack, production=stack.production)
-            lifetime = _extensible(record, ttl_s)
+            lifetime = _extensible(record, ttl_s, unfinished_on(connection, record.name))
             expires_at = _extended(record, lifetime, ttl_s, now)
             hours = lifetime.working_hours
             awake_until = None if hours is None else hours.next_start(now)
@@ -62,8 +62,11 @@ def owner_of(request: CreateRequest, caller: Caller) -> str:
     return owner
 
 
-def _extensible(record: EnvironmentRecord, ttl_s: float | None) -> Lifetime:
-    if record.status is EnvironmentStatus.DESTROYING:
+def _extensible(
+    record: EnvironmentRecord, ttl_s: float | None, at_work: OperationRecord | None
+) -> Lifetime:
+    # One that is accepted and has not begun is not told by the status.
+    if at_work is not None and at_work.kind == "destroy":
         raise RefusedError(
             "E_NOT_READY",
             f"extend of {record.name} refused: it is being destroyed",
