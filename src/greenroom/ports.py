@@ -114,8 +114,9 @@ class Provider(Protocol):
         self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
     ) -> MachineReport:
         """Restore what ``drill`` (of ``stack.drills``) restores, cold and for real, in a machine
-        of its own that nobody can reach; verify it, and remove the machine whatever happens. The
-        report's ``restore`` is set.
+        of its own that nobody can reach; verify it, and remove the machine whatever happens, also
+        one that is there from an earlier try and if it is cancelled at once. The report's
+        ``restore`` is set.
 
         Raises OperationError as ``boot`` does, or E_DRILL if the result is not what the manifest
         says.

@@ -21,6 +21,7 @@ from greenroom.model.timings import TimedKind
 from greenroom.model.views import EnvironmentStatus
 from greenroom.model.visits import Answer
 from greenroom.providers.memory.provider import MemoryProvider
+from greenroom.store.operations import request_cancel
 
 RESTORE = DrillRequest(environment="feature-x")
 THROW_AWAY = DrillRequest(environment="feature-x", throw_away=True)
@@ -234,3 +235,19 @@ def test_a_drill_that_is_cut_in_half_is_run_again(stage: Stage) -> None:
     stage.rise()
     assert stage.finish(operation)[0].status is OperationStatus.SUCCEEDED
     assert stage.observe() == stage.intents()
+
+
+def test_a_drill_that_is_cancelled_as_its_daemon_dies_leaves_no_machine(stage: Stage) -> None:
+    before = stage.observe()
+    stage.world.faults.fail_at, stage.world.faults.error = "drill", Crash("drill")
+    operation = stage.control.submit(RESTORE).id
+    stage.control.close()
+    assert stage.observe() != before
+    with stage.database.write() as connection:
+        request_cancel(connection, operation)
+    stage.world.faults.fail_at = None
+
+    stage.rise()
+
+    assert stage.finish(operation)[0].status is OperationStatus.CANCELLED
+    assert stage.observe() == before

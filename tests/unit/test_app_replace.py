@@ -21,6 +21,7 @@ from greenroom.model.timings import TimedKind
 from greenroom.model.views import EnvironmentStatus, MachineReport
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.memory.provider import MemoryProvider
+from greenroom.store.operations import request_cancel
 
 NAME = EnvironmentName("photos", "feature-x")
 STATELESS = ReplaceRequest(environment="feature-x", stateless=True)
@@ -185,6 +186,61 @@ def test_what_fails_once_is_booted_once_more_and_the_operation_still_fails(
         "backend1: the simulated fault; backend1 was booted once more, and runs",
     )
     assert status(stage) is EnvironmentStatus.READY
+    assert stage.observe() == stage.intents() != ()
+
+
+def test_what_fails_while_it_is_thrown_away_is_booted_once_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throws = MemoryProvider.throw_away
+    tries: list[str] = []
+
+    def fails_half_way(provider: MemoryProvider, stack: Stack, machine: Machine) -> None:
+        tries.append(machine.name)
+        stage.world.faults.fail_at = "throw-away" if len(tries) == 1 else None
+        throws(provider, stack, machine)
+
+    monkeypatch.setattr(MemoryProvider, "throw_away", fails_half_way)
+
+    operation, result = stage.run(BOTH)
+
+    assert operation.status is OperationStatus.FAILED
+    assert (result.code, result.message) == (
+        "E_SIMULATED",
+        "backend1: the simulated fault; backend1 was booted once more, and runs",
+    )
+    assert tries == ["backend1", "backend1"]
+    assert status(stage) is EnvironmentStatus.READY
+    assert stage.observe() == stage.intents() != ()
+
+
+def test_what_cannot_be_thrown_away_at_all_fails_the_environment(stage: Stage) -> None:
+    stage.world.faults.fail_at = "throw-away"
+    operation, result = stage.run(STATELESS)
+    assert operation.status is OperationStatus.FAILED
+    assert "booting it once more failed too: backend1: the simulated fault" in result.message
+    assert status(stage) is EnvironmentStatus.FAILED
+    (timed,) = Timings(stage.database).of_operation(operation.id)
+    assert (timed.machine, timed.verdict, timed.boot_s) == ("backend1", Verdict.FAILED, None)
+
+
+def test_a_cancel_of_what_a_crash_left_half_thrown_away_boots_it(stage: Stage) -> None:
+    stage.world.faults.fail_at, stage.world.faults.error = "throw-away", Crash("throw-away")
+    operation = stage.control.submit(BOTH).id
+    stage.control.close()
+    with stage.database.write() as connection:
+        request_cancel(connection, operation)
+    stage.world.faults.fail_at = None
+
+    stage.rise()
+    ended, result = stage.finish(operation)
+
+    assert ended.status is OperationStatus.CANCELLED
+    assert result.message == (
+        "replace of photos/feature-x was cancelled; backend1 was booted once more, and runs"
+    )
+    assert status(stage) is EnvironmentStatus.READY
+    assert phases_of(stage.control.events(operation), "db1") == []
     assert stage.observe() == stage.intents() != ()
 
 

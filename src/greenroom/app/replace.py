@@ -25,7 +25,7 @@ from greenroom.app.replaceable import chosen
 from greenroom.app.timings import longest_boot_s, seconds_between, timing
 from greenroom.app.verdict import keep_proof, look_again
 from greenroom.app.visitor import Visitor
-from greenroom.errors import BugError, GreenroomError
+from greenroom.errors import BugError, CancelledError, GreenroomError
 from greenroom.model.incidents import Incident
 from greenroom.model.proof import Proof, Verdict, differences
 from greenroom.model.requests import DrillRequest, ReplaceRequest
@@ -128,7 +128,7 @@ class _Run:
         step, name = self._operation.step, machine.name
         with ExitStack() as undo:
             visitor = self._visitor(undo) if self._kind is TimedKind.DRILL else None
-            thrown_at = step(f"throw away {name}", partial(self._throw_away, machine))
+            thrown_at = self._away(machine)
             self._boot(machine, datetime.fromisoformat(thrown_at))
             proved = step(f"proof {name}", partial(self._prove_again, machine, thrown_at))
             at, proof = _unstamped(proved)
@@ -138,9 +138,25 @@ class _Run:
         self._rows.append(replace(row, boot_s=boot_s, seen=seen))
         return proof
 
+    def _away(self, machine: Machine) -> str:
+        """Throw it away, and say when. A cancel finds it whole; what prevents it else is raised
+        when it has been booted once more, or is lost."""
+        began = self._operation.ports.clock.now()
+        try:
+            return self._operation.step(
+                f"throw away {machine.name}", partial(self._throw_away, machine)
+            )
+        except CancelledError:
+            raise
+        except GreenroomError as error:
+            self._boot_once_more(machine, began, error)
+            raise
+
     def _throw_away(self, machine: Machine) -> str:
         operation = self._operation
-        operation.cancel.check()
+        if machine.name not in operation.ports.provider.lost(self._stack):
+            # Else a crash has left it half thrown away, and only the way forward leads back.
+            operation.cancel.check()
         at = operation.ports.clock.now()
         if machine.mount is not None:
             message = f"its code stays mounted from {machine.mount}"
@@ -161,16 +177,23 @@ class _Run:
         try:
             self._keep(operation.step(f"boot {machine.name}", boot))
         except GreenroomError as error:
-            again = partial(self._throw_away_and_boot, machine)
-            try:
-                self._keep(operation.step(f"compensate {machine.name}", again))
-            except GreenroomError as second:
-                now = operation.ports.clock.now()
-                self._rows.append(self._row(machine, thrown_at, now, Verdict.FAILED))
-                self._lost = second
-                raise error from second
-            self._booted_again = f"; {machine.name} was booted once more, and runs"
+            self._boot_once_more(machine, thrown_at, error)
             raise
+
+    def _boot_once_more(
+        self, machine: Machine, away_since: datetime, error: GreenroomError
+    ) -> None:
+        """Bring back what ``error`` has left away; raises it if even that fails."""
+        operation = self._operation
+        again = partial(self._throw_away_and_boot, machine)
+        try:
+            self._keep(operation.step(f"compensate {machine.name}", again))
+        except GreenroomError as second:
+            now = operation.ports.clock.now()
+            self._rows.append(self._row(machine, away_since, now, Verdict.FAILED))
+            self._lost = second
+            raise error from second
+        self._booted_again = f"; {machine.name} was booted once more, and runs"
 
     def _boot_anew(self, machine: Machine, cancel: Cancellation) -> str:
         operation = self._operation

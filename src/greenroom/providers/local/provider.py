@@ -289,6 +289,7 @@ class LocalProvider:
     ) -> MachineReport:
         """See the port."""
         try:
+            cancel.check()
             return self._restore_cold(stack, drill, progress, cancel)[0]
         finally:
             self._remove_drill(stack, drill)

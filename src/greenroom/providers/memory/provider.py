@@ -171,13 +171,18 @@ class MemoryProvider:
     def drill(
         self, stack: Stack, drill: Machine, progress: Progress, cancel: Cancellation
     ) -> MachineReport:
-        """A restore that goes well, unless the world is to fail there."""
+        """A restore that goes well, unless the world is to fail there. What stops the whole
+        process leaves its machine, as it would on a host."""
         held = self._world.held(stack.environment).resources
-        made = machine_parts(stack, drill) - held
+        made = machine_parts(stack, drill) - set(self.resources_of(stack))
         try:
-            self._make_around_fault("drill", stack, made, cancel)
-        finally:
+            cancel.check()
             held -= made
+            self._make_around_fault("drill", stack, made, cancel)
+        except Exception:
+            held -= made
+            raise
+        held -= made
         report = report_of(drill)
         if report.restore is None:
             raise OperationError("E_DRILL", f"{drill.name} reported no restore")
