@@ -74,6 +74,23 @@ CASES = [
         "sign in again: aws sso login, or whatever gave you the session's keys",
     ),
     (
+        # AWS goes on with the request as it has read it; the session's token is a part of it.
+        answer(
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.\n\n"
+            "The Canonical String for this request should have been\n'POST\n/\n\n"
+            "host:cloudformation.eu-west-1.amazonaws.com\nx-amz-security-token:FwoGZXIvYXdzEXAMPLE",
+            403,
+        ),
+        ASKED,
+        HostError,
+        "E_AWS_CREDENTIALS",
+        "AWS does not accept the credentials for cloudformation:CreateChangeSet: The request "
+        "signature we calculated does not match the signature you provided. "
+        "(SignatureDoesNotMatch)",
+        f"{CREDENTIALS_HINT}; the clock of this host must be right, too",
+    ),
+    (
         answer("InvalidClientTokenId", "The security token is invalid.", 403),
         ASKED,
         HostError,

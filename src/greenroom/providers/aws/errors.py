@@ -187,9 +187,11 @@ def _from_answer(error: exceptions.ClientError, asked: Asked) -> GreenroomError:
     if code in _EXPIRED or "Signature expired" in message:
         return _expired(message or code)
     if code in _NOT_ACCEPTED:
+        # What follows is the request as AWS has read it, with the session's token.
+        first = message.partition("\n")[0]
         return HostError(
             "E_AWS_CREDENTIALS",
-            f"AWS does not accept the credentials for {asked.action}: {message} ({code})",
+            f"AWS does not accept the credentials for {asked.action}: {first} ({code})",
             hint=f"{CREDENTIALS_HINT}; the clock of this host must be right, too",
         )
     if code in _DENIED:
