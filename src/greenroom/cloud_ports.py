@@ -129,8 +129,8 @@ class CloudAccount(CloudReadings, Protocol):
     def execute(self, proposed: ProposedChanges, *, keep_failed: bool) -> None:
         """Let CloudFormation do it."""
 
-    def cancel_update(self, stack_id: str) -> None:
-        """Begin to take back the update that runs."""
+    def cancel_update(self, stack_id: str) -> bool:
+        """Begin to take back the update that runs; False if none does, or not any more."""
 
     def protect(self, stack_id: str) -> None:
         """Forbid the stack's deletion."""

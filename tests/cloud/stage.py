@@ -108,6 +108,15 @@ class Stage:
 
         self.on_event = on_event
 
+    def press_at_notice(self, words: str) -> None:
+        """Press Ctrl-C as soon as a notice has these words."""
+
+        def on_event(event: Event) -> None:
+            if event.kind == "notice" and words in event.message:
+                self.person.presses += 1
+
+        self.on_event = on_event
+
     def told(self, kind: str) -> list[str]:
         return [event.message for event in self.events if event.kind == kind]
 

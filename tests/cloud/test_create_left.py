@@ -156,6 +156,23 @@ def test_a_connection_that_breaks_for_a_while_changes_nothing(account: Account, 
 
 
 @pytest.mark.parametrize("late", [True, False])
+def test_ctrl_c_while_nobody_knows_whether_it_began_leaves_nothing(
+    account: Account, late: bool
+) -> None:
+    booting(account)
+    account.faults.cut("cloudformation:ExecuteChangeSet", times=3, late=late)
+    stage = Stage(EXAMPLE)
+    stage.press_at_notice("cloudformation:ExecuteChangeSet")
+    with pytest.raises(CancelledError) as caught:
+        stage.create()
+    assert (caught.value.code, caught.value.message) == (
+        "E_CANCELLED",
+        f"create of {ENVIRONMENT} was cancelled; nothing of it is left",
+    )
+    assert live(account) == []
+
+
+@pytest.mark.parametrize("late", [True, False])
 def test_what_failed_is_told_and_removed_through_a_broken_connection(
     account: Account, late: bool
 ) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.errors import CancelledError, GreenroomError
+from greenroom.errors import CancelledError, GreenroomError, RefusedError
+from greenroom.model.events import Event
 from tests.cloud.fake.account import Account
 from tests.cloud.machines import Machines, booting
 from tests.cloud.stage import EXAMPLE, Stage
@@ -300,6 +301,58 @@ def test_ctrl_c_too_late_leaves_the_update_done(
     assert caught.value.message == ("update of photos/feature-x was cancelled too late: it is done")
     assert account.stack(NAME).status == "UPDATE_COMPLETE"
     assert account.log.counts()["cloudformation:CancelUpdateStack"] == 1
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_ctrl_c_while_nobody_knows_whether_the_update_began_ends_it(
+    account: Account, machines: Machines, folder: Path, late: bool
+) -> None:
+    """Nor is the end of an earlier operation taken for the end of this one."""
+    machines.silent.add("db1")
+    stage = Stage(edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}"))
+    account.faults.cut("cloudformation:ExecuteChangeSet", times=3, late=late)
+    stage.press_at_notice("cloudformation:ExecuteChangeSet")
+    press = stage.on_event
+
+    def on_event(event: Event) -> None:
+        press(event)
+        if stage.person.presses == 1 and not stage.person.left:
+            account.faults.cut("cloudformation:DescribeStackEvents", times=3, late=False)
+
+    stage.on_event = on_event
+    with pytest.raises(CancelledError) as caught:
+        stage.update()
+    ending = "; photos/feature-x is as it was before" if late else " before it began"
+    assert caught.value.message == f"update of photos/feature-x was cancelled{ending}"
+    status = "UPDATE_ROLLBACK_COMPLETE" if late else "CREATE_COMPLETE"
+    assert account.stack(NAME).status == status
+    assert account.log.counts()["cloudformation:DeleteChangeSet"] == int(not late)
+
+
+def test_an_update_that_cannot_be_followed_leaves_no_change_set(
+    account: Account, machines: Machines, folder: Path
+) -> None:
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    account.faults.deny("cloudformation:DescribeStackEvents")
+    with pytest.raises(RefusedError) as caught:
+        Stage(path).update()
+    assert caught.value.code == "E_AWS_DENIED"
+    assert account.log.counts()["cloudformation:DeleteChangeSet"] == 1
+    assert account.stack(NAME).status == "CREATE_COMPLETE"
+
+
+def test_a_refusal_is_told_also_where_its_change_set_cannot_be_taken_back(
+    account: Account, folder: Path
+) -> None:
+    booting(account)
+    Stage(folder / EXAMPLE.name).create(branch="master")
+    path = edit(folder, "{tcp: 3306, deadline_s: 60}", "{tcp: 3306, deadline_s: 61}")
+    account.faults.deny("cloudformation:DeleteChangeSet")
+    stage = Stage(path)
+    with pytest.raises(GreenroomError) as caught:
+        stage.update(branch="master", confirm="photos/master")
+    assert caught.value.code == "E_AWS_KEPT_DATA"
+    assert stage.told("notice")[-1].startswith("the change set stays: AWS denies")
 
 
 def names_running(account: Account) -> list[str]:

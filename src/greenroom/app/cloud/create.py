@@ -116,6 +116,10 @@ def execute(ports: CloudPorts, draft: Draft, changes: ChangeSet, *, keep_failed:
         raise
     try:
         patiently(ports, lambda: ports.account.execute(changes.proposed, keep_failed=keep_failed))
+    except CancelledError:
+        # Given up while AWS did not answer: it may have begun. Whoever follows it hears of the
+        # Ctrl-C at once, and takes back what there is.
+        return
     except GreenroomError as error:
         if error.code in ("E_AWS_UNREACHABLE", "E_AWS_UNAVAILABLE", "E_AWS_EXPIRED"):
             stack_id = changes.proposed.stack_id

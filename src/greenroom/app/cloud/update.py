@@ -78,8 +78,7 @@ def update(ports: CloudPorts, wish: Wish) -> Updated:
     _refuse_another_machine(ports, draft, changes)
     _refuse_another_shape(ports, draft, changes)
     _refuse_unconfirmed(ports, draft, changes, wish)
-    _refuse_without_inputs(ports, draft, changes)
-    after = patiently(ports, lambda: ports.account.last_event(found.id))
+    after = _event_before(ports, draft, changes)
     execute(ports, draft, changes, keep_failed=wish.keep_failed)
     _follow(ports, draft, changes, after, wish)
     return Updated(booted=prove(ports, draft, found.id), changes=changes.changes)
@@ -97,7 +96,7 @@ def _refuse_another_machine(ports: CloudPorts, draft: Draft, changes: ChangeSet)
     moved = [c for c in changes.changes if c.type == ATTACHMENT and c.destructive]
     if not moved:
         return
-    ports.account.withdraw(changes.proposed)
+    withdraw(ports, changes.proposed)
     machines = dict.fromkeys(draft.template.machine_of(c.logical_id) or "" for c in moved)
     what = ", ".join(machines)
     raise RefusedError(
@@ -119,7 +118,7 @@ def _refuse_another_shape(ports: CloudPorts, draft: Draft, changes: ChangeSet) -
     both = sorted(filter(None, shapes[ChangeKind.ADD] & shapes[ChangeKind.REMOVE]))
     if not both:
         return
-    ports.account.withdraw(changes.proposed)
+    withdraw(ports, changes.proposed)
     raise RefusedError(
         "E_AWS_SCALING",
         f"this update of {draft.environment} would put {', '.join(both)} into an Auto Scaling "
@@ -148,10 +147,12 @@ def _refuse_unconfirmed(ports: CloudPorts, draft: Draft, changes: ChangeSet, wis
     )
 
 
-def _refuse_without_inputs(ports: CloudPorts, draft: Draft, changes: ChangeSet) -> None:
-    """Machines that boot anew fetch again what they fetched at first."""
+def _event_before(ports: CloudPorts, draft: Draft, changes: ChangeSet) -> str | None:
+    """The stack's last event before the update, if nothing is missing for it: machines that boot
+    anew fetch again what they fetched at first."""
     try:
         look_for_inputs(ports, draft, booting_anew(draft.template, changes.changes))
+        return patiently(ports, lambda: ports.account.last_event(changes.proposed.stack_id))
     except GreenroomError:
         withdraw(ports, changes.proposed)
         raise
@@ -166,7 +167,7 @@ def _follow(
     try:
         status = follow(ports, draft.environment, stack_id, after, tale)
     except CancelledError as error:
-        raise _take_back(ports, draft, stack_id, tale) from error
+        raise _take_back(ports, draft, changes, after, tale) from error
     if status == "UPDATE_COMPLETE":
         return
     failure = tale.failure
@@ -194,21 +195,28 @@ def _kept(
     )
 
 
-def _take_back(ports: CloudPorts, draft: Draft, stack_id: str, tale: Tale) -> GreenroomError:
-    """Ask CloudFormation to undo the update, and wait until it has."""
-    name = draft.environment
+def _take_back(
+    ports: CloudPorts, draft: Draft, changes: ChangeSet, after: str | None, tale: Tale
+) -> GreenroomError:
+    """Ask CloudFormation to undo the update, and wait until it has; ``after`` is the last event
+    before it."""
+    name, stack_id = draft.environment, changes.proposed.stack_id
     ports.attention.obey(
         f"CloudFormation goes on taking back the update of {name} ({stack_id})",
         f"greenroom show --provider aws {name} tells where it stands",
     )
     try:
-        patiently(ports, lambda: ports.account.cancel_update(stack_id))
+        runs = patiently(ports, lambda: ports.account.cancel_update(stack_id))
+        begun = runs or patiently(ports, lambda: ports.account.last_event(stack_id)) != after
     except CancelledError:
         raise
     except GreenroomError as lost:
         raise left_to_cloudformation(lost, name, stack_id) from lost
-    status = follow(ports, name, stack_id, tale.last.get(stack_id), tale)
     error = CancelledError("E_CANCELLED", f"update of {name} was cancelled")
+    if not begun:
+        withdraw(ports, changes.proposed)
+        return CancelledError("E_CANCELLED", f"{error.message} before it began")
+    status = follow(ports, name, stack_id, tale.last.get(stack_id, after), tale)
     if status == "UPDATE_COMPLETE":
         return CancelledError("E_CANCELLED", f"{error.message} too late: it is done")
     return _after(error, draft, status)

@@ -106,15 +106,16 @@ class AwsDriver(AwsReadings):
         """See CloudAccount."""
         change_sets.execute(self._account, proposed, keep_failed=keep_failed)
 
-    def cancel_update(self, stack_id: str) -> None:
+    def cancel_update(self, stack_id: str) -> bool:
         """See CloudAccount."""
         about = f"stack {change_sets.stack_name_of(stack_id)}"
         try:
             self._account.call(stacks.SERVICE, "CancelUpdateStack", about=about, StackName=stack_id)
         except AnswerError as error:
-            # It has ended meanwhile; how, its events tell.
             if "cannot be called" not in error.aws_message:
                 raise
+            return False
+        return True
 
     def protect(self, stack_id: str) -> None:
         """See CloudAccount."""
