@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.real.site import RUN, Site
 
@@ -44,9 +44,20 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+NARROW = 360
+"""CSS pixels: what most telephones have."""
+NARROWEST = 320
 PATIENCE_MS = 180_000
 """CI's machine is loaded; a state is waited for as long as a boot may take."""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+TABS_MAX = 150
+FOCUS_SEEN = """() => {
+  const focused = document.activeElement;
+  if (focused === document.body) return true;
+  const { outlineStyle, outlineWidth } = getComputedStyle(focused);
+  return focused.matches(":focus-visible") && outlineStyle !== "none" && outlineWidth !== "0px";
+}"""
+"""Past the last link the focus is the browser's own, and comes back to the first."""
 JOB = """
 jobs:
   count-photos:
@@ -107,32 +118,43 @@ class Visit:
         return self.page
 
     def examine(self, name: str) -> None:
-        """Hold the page to WCAG in both schemes, and take its pictures."""
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            # The page's own policy forbids scripts of others; this one comes through the debugger.
-            self.page.evaluate(f"() => {{ {AXE.read_text()} }}")
-            found = self.page.evaluate(
-                "(tags) => axe.run({runOnly: {type: 'tag', values: tags}})", WCAG
-            )
-            faults = [
-                (fault["id"], [node["html"][:160] for node in fault["nodes"]])
-                for fault in found["violations"]
-            ]
-            assert faults == [], f"{name}, {scheme}"
-            self._photograph(f"{name}-{scheme}")
-        self.page.emulate_media(color_scheme="light")
-
-    def examine_narrow(self, name: str) -> None:
-        """As ``examine``, as wide as the narrowest screens; nothing may need scrolling sideways."""
+        """Hold the page to WCAG in both schemes, wide and narrow, and take its pictures; nothing
+        may need scrolling sideways, also where screens are narrowest (WCAG 2.2, 1.4.10)."""
         before = self.page.viewport_size
         assert before is not None
-        self.page.set_viewport_size({"width": 320, "height": 700})
-        wide = self.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 320, f"{name} is {wide} px wide"
-        self.page.set_viewport_size({"width": 375, "height": 780})
+        for width in (before["width"], NARROW):
+            self._resize(width, before["height"])
+            for scheme in ("light", "dark"):
+                self.page.emulate_media(color_scheme=scheme)
+                self._check_rules(f"{name}, {scheme}, {width} px")
+                if width != NARROW:
+                    self._photograph(f"{name}-{scheme}")
+            self.page.emulate_media(color_scheme="light")
+            self._check_width(name)
         self._photograph(f"{name}-narrow")
-        self.page.set_viewport_size(before)  # type: ignore[arg-type]
+        self._resize(NARROWEST, before["height"])
+        self._check_width(name)
+        self._resize(before["width"], before["height"])
+
+    def _resize(self, width: int, height: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": height})
+
+    def _check_rules(self, where: str) -> None:
+        # The page's own policy forbids scripts of others; this one comes through the debugger.
+        self.page.evaluate(f"() => {{ {AXE.read_text()} }}")
+        found = self.page.evaluate(
+            "(tags) => axe.run({runOnly: {type: 'tag', values: tags}})", WCAG
+        )
+        faults = [
+            (fault["id"], [node["html"][:160] for node in fault["nodes"]])
+            for fault in found["violations"]
+        ]
+        assert faults == [], where
+
+    def _check_width(self, name: str) -> None:
+        widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        shown, has = self.page.evaluate(widths)
+        assert shown <= has, f"{name} is {shown} px wide where there are {has}"
 
     def _photograph(self, name: str) -> None:
         if PICTURES and name in PICTURED:
@@ -167,7 +189,6 @@ def test_a_branch_lives_its_whole_life_on_the_page(
     page.get_by_label("Branch", exact=True).fill("feature_page")
     page.get_by_label("How long").select_option("8h")
     visit.examine("create")
-    visit.examine_narrow("create")
     page.get_by_role("button", name="Boot it").click()
     expect(page).to_have_url(re.compile("/operations/"))
     # Gone with the page: what comes from now on comes into the page that is open.
@@ -196,7 +217,6 @@ def test_a_branch_lives_its_whole_life_on_the_page(
         flows = page.locator("section:has(> #flows)")
         flows.screenshot(path=str(Path(PICTURES) / "flows-light.png"))
     visit.examine("environment")
-    visit.examine_narrow("environment")
 
     # A job on it.
     page.get_by_role("link", name="Jobs").click()
@@ -220,14 +240,11 @@ def test_a_branch_lives_its_whole_life_on_the_page(
     expect(page.locator(".plot .series circle").first).to_be_attached()
     expect(page.get_by_role("cell", name="photos/feature-page").first).to_be_visible()
     visit.examine("drills")
-    visit.examine_narrow("drills")
 
     # Everything else that can be looked at.
     for path in ("/inventory", "/tokens", "/environments/photos/nowhere", "/"):
         visit.open(path)
-        name = path.split("/")[-1] or "environments"
-        visit.examine(name)
-        visit.examine_narrow(name)
+        visit.examine(path.split("/")[-1] or "environments")
 
     # Extend it, and destroy it.
     page.get_by_role("link", name="feature-page", exact=True).click()
@@ -247,7 +264,6 @@ def test_a_branch_lives_its_whole_life_on_the_page(
         row = page.get_by_role("row").filter(has_text=f"{action} photos/feature-page")
         expect(row.first).to_be_visible()
     visit.examine("audit")
-    visit.examine_narrow("audit")
     visit.open("/audit?on=photos/count-photos")
     rows = page.get_by_role("row").filter(has_text="run-job photos/count-photos")
     # Accepted, and ended.
@@ -269,6 +285,63 @@ def test_the_page_is_left_by_keyboard_alone(visit: Visit) -> None:
     visit.examine("login")
     visit.open("/")
     expect(page).to_have_url(re.compile("/login"))
+
+
+def test_a_branch_is_booted_by_keyboard_alone(visit: Visit, site: Site) -> None:
+    page = visit.page
+    tab_to(page.get_by_role("link", name="New environment"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile("^New environment"))).to_be_visible()
+    visit.open("/new?blueprint=")
+    tab_to(page.get_by_label(re.compile("blueprint", re.IGNORECASE)))
+    page.keyboard.type(str(site.folder / "greenroom.yaml"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Branch", exact=True)).to_be_focused()
+    page.keyboard.type("feature_keys")
+    press_space_on_database(page)
+    tab_to(page.get_by_label("How long"))
+    page.keyboard.type("8 h")
+    expect(page.get_by_label("How long")).to_have_value("8h")
+    tab_to(page.get_by_role("button", name="Boot it"))
+    page.keyboard.press("Enter")
+
+    # Without its database the backend cannot be; what was said before is still there.
+    expect(page.get_by_role("alert")).to_contain_text("E_NEEDS")
+    visit.examine("create-refused")
+    expect(page.get_by_label("Branch", exact=True)).to_have_value("feature_keys")
+    expect(page.get_by_label("How long")).to_have_value("8h")
+    press_space_on_database(page)
+    tab_to(page.get_by_role("button", name="Boot it"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Up, and proved")).to_be_visible()
+
+    tab_to(page.get_by_role("link", name="See everything about it"))
+    page.keyboard.press("Enter")
+    tab_to(page.locator("summary", has_text="Destroy this environment"))
+    page.keyboard.press("Enter")
+    tab_to(page.get_by_role("button", name="Destroy photos/feature-keys"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Gone, with nothing left over")).to_be_visible()
+    assert visit.complaints == []
+
+
+def press_space_on_database(page: Page) -> None:
+    tick = page.get_by_role("checkbox", name=re.compile("^db "))
+    was = tick.is_checked()
+    tab_to(tick)
+    page.keyboard.press("Space")
+    expect(tick).to_be_checked(checked=not was)
+
+
+def tab_to(target: Locator) -> None:
+    """Press Tab until it has the focus, which must be seen wherever it goes."""
+    page = target.page
+    for _ in range(TABS_MAX):
+        if target.evaluate("each => each === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+        assert page.evaluate(FOCUS_SEEN), page.evaluate("document.activeElement.outerHTML")
+    raise AssertionError(f"{TABS_MAX} times Tab do not lead to {target}")
 
 
 def test_without_scripts_forms_and_pages_still_serve(browser: Browser, site: Site) -> None:
