@@ -11,7 +11,7 @@ import re
 import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from ipaddress import IPv4Network
 
 from fastapi import FastAPI
@@ -36,6 +36,7 @@ from greenroom.errors import GreenroomError, RefusedError, UsageError
 from greenroom.jobs.engine import DbosEngine
 from greenroom.jobs.mortal import VARIABLE, mortal
 from greenroom.log_limit import LogLimit
+from greenroom.model.costs import PriceTable
 from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.executions import LocalProcesses
@@ -279,7 +280,16 @@ def _parts(house: _House) -> Parts:
         jobs=house.jobs,
         inventory=house.inventory,
         logs=partial(log_readers, house.provider),
+        prices=_prices,
     )
+
+
+@cache
+def _prices() -> PriceTable:
+    # Imported at the first page: a daemon that is only driven by the CLI does not pay for it.
+    from greenroom.providers.aws.price_table import shipped_table
+
+    return shipped_table()
 
 
 def _ledger(region: Region) -> Database:

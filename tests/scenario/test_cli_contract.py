@@ -34,7 +34,7 @@ EVENT = {
 }
 ENVIRONMENT = {
     *("name", "branch", "status", "production", "shared", "verdict"),
-    *("url", "machines", "created_at", "operation"),
+    *("url", "machines", "instance_types", "created_at", "operation"),
     *("owner", "expires_at", "warned_at", "stopped_at"),
 }
 

@@ -48,6 +48,7 @@ def environment(slug: str = "feature-x", **more: Any) -> EnvironmentView:
         "verdict": Verdict.PROVED,
         "url": URL,
         "machines": ("backend1", "db1"),
+        "instance_types": ("t3.small", "t3.small"),
         "created_at": NOW - timedelta(hours=3),
         "operation": None,
         "owner": "claudia",

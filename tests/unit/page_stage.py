@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from tests.unit.app_stage import Stage
+from tests.unit.cost_values import PRICES
 
 from greenroom.app.access import Access
 from greenroom.app.history import History
@@ -122,6 +123,7 @@ class PageStage:
             jobs=self.jobs,
             inventory=self.inventory,
             logs=lambda stack, machine: self.logs,
+            prices=lambda: PRICES,
         )
         self.site = make_site(self.parts, self._api(), Region(label=""), ("room.example",))
 

@@ -9,7 +9,6 @@ from cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
 
 from greenroom.cli.cloud.costs import (
     actual_line,
-    amount_words,
     cost_json,
     cost_line,
     cost_lines,
@@ -18,6 +17,7 @@ from greenroom.cli.cloud.costs import (
 from greenroom.errors import RefusedError
 from greenroom.model.cloud import DataVolume
 from greenroom.model.costs import Amount, Cost, PriceTable, Span
+from greenroom.money import amount_words
 from greenroom.plan.costs import check_limit, costs_of
 
 

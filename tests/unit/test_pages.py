@@ -6,21 +6,28 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from tests.unit.cli_values import environment
+from tests.unit.cost_values import PRICES
 from tests.unit.page_stage import BlueprintStage, PageStage, somebody
 
 from greenroom.app.clock import SystemClock
+from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE
 from greenroom.drawing.plot import Point, Series, plot
 from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.events import Event, EventKind, OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
+from greenroom.model.views import EnvironmentStatus
+from greenroom.providers.aws.price_table import shipped_table
 from greenroom.web.page.board import board_of
+from greenroom.web.page.costs import PRICED_IN, estimate_of
 from greenroom.web.page.log_stream import log_pieces
 from greenroom.web.page.render import STATIC
 from greenroom.web.page.stream import Piece, changed_pieces, listen_to
@@ -420,6 +427,45 @@ def test_a_plot_says_its_values_in_words() -> None:
     for tick in ("1 ms", "1 s", "100 s", "1000 s"):
         assert f">{tick}</text>" in drawn
     assert plot((Series(name="restore", points=()),), "Times") is None
+
+
+# What it would cost.
+
+
+def test_the_list_and_the_page_say_what_it_would_cost_on_aws(page: PageStage) -> None:
+    listed = page.visitor().get("/").text
+    assert listed.count("$0.0400 an hour on AWS") == 2
+    assert "on demand in eu-west-1, by prices of 2026-01-02" in listed
+    text = page.visitor().get(FEATURE).text
+    assert "On AWS these machines would cost $0.0400 an hour, $0.32 a workday of 8 hours" in text
+    assert "Nobody charges for what runs on this host" in text
+
+
+@pytest.mark.parametrize(
+    ("types", "hour", "unknown"),
+    [
+        (("t3.small", "t3.micro"), "$0.0300", ()),
+        (("t3.small", "m5.large"), "at least $0.0200", ("m5.large",)),
+    ],
+)
+def test_a_price_that_is_not_known_is_said(
+    types: tuple[str, ...], hour: str, unknown: tuple[str, ...]
+) -> None:
+    estimate = estimate_of(environment(machines=types, instance_types=types), PRICES)
+    assert estimate is not None
+    assert (estimate.hour, estimate.unknown) == (hour, unknown)
+
+
+def test_nothing_is_told_of_what_costs_nothing_or_has_no_price() -> None:
+    stopped = environment(status=EnvironmentStatus.STOPPED)
+    assert estimate_of(stopped, PRICES) is None
+    assert estimate_of(environment(instance_types=("m5.large",)), PRICES) is None
+    nowhere = replace(PRICES, regions={})
+    assert estimate_of(environment(), nowhere) is None
+
+
+def test_the_region_that_is_told_has_prices_in_the_package() -> None:
+    assert shipped_table().regions[PRICED_IN].instances[DEFAULT_INSTANCE_TYPE] > 0
 
 
 # The board.

@@ -48,6 +48,7 @@ def view_environment(
         verdict=record.verdict,
         url=urls[0] if urls and record.status in STANDING else None,
         machines=tuple(machine.name for machine in record.stack.machines),
+        instance_types=tuple(machine.instance_type for machine in record.stack.machines),
         created_at=record.created_at,
         operation=operation,
         owner=record.owner,

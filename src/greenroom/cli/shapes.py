@@ -119,6 +119,7 @@ class EnvironmentReply(TypedDict):
     verdict: str
     url: str | None
     machines: list[str]
+    instance_types: list[str]
     created_at: str
     operation: str | None
     owner: str

@@ -60,8 +60,9 @@ class MachineReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentView:
     """One line of ``greenroom list``. ``name`` is ``photos/feature-x``; a ``shared`` environment
-    belongs to no branch. ``expires_at`` None: it never expires; ``warned_at`` is when its owner
-    was told that it soon does, ``stopped_at`` since when its machines are stopped."""
+    belongs to no branch. ``instance_types`` are those of ``machines``, in their order.
+    ``expires_at`` None: it never expires; ``warned_at`` is when its owner was told that it soon
+    does, ``stopped_at`` since when its machines are stopped."""
 
     name: str
     branch: str
@@ -71,6 +72,7 @@ class EnvironmentView:
     verdict: Verdict
     url: str | None
     machines: tuple[str, ...]
+    instance_types: tuple[str, ...]
     created_at: datetime
     operation: str | None
     owner: str

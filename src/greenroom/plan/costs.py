@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -50,6 +50,29 @@ def costs_of(cloud: CloudStack, prices: PriceTable) -> Cost:
         source=region.source if region else "",
         items=tuple(items),
         not_counted=NOT_COUNTED,
+    )
+
+
+def instances_cost(instance_types: Iterable[str], region: str, prices: PriceTable) -> Cost:
+    """What machines of these types would cost in a region by their instances alone, which is all
+    that is known of an environment that was not planned for AWS. Pure."""
+    known = prices.regions.get(region)
+    items = tuple(
+        CostItem(
+            machine=None,
+            part=Part.INSTANCE,
+            what=each,
+            per=Per.HOUR,
+            usd=(known or _NO_PRICES).instances.get(each),
+        )
+        for each in instance_types
+    )
+    return Cost(
+        region=region,
+        as_of=known.as_of if known else None,
+        source=known.source if known else "",
+        items=items,
+        not_counted=("volumes", "public addresses", *NOT_COUNTED),
     )
 
 

@@ -1,22 +1,17 @@
-"""Costs for a person, and for a program.
-
-Rounded half up, an hour to a hundredth of a cent, everything else to the cent; what is more than
-nothing is never shown as $0.00.
-"""
+"""Costs for a person, and for a program."""
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from greenroom.cli.text import duration, table
 from greenroom.model.costs import WORKDAY_H, Amount, Cost, CostItem, Per, Span
+from greenroom.money import CENT, HUNDREDTH_OF_A_CENT, amount_words, dollars
 
 RUN_MINUTES = 30
 """How long a run is taken to be where nobody says."""
 
-_CENT = Decimal("0.01")
-_HUNDREDTH_OF_A_CENT = Decimal("0.0001")
 _HEAD = ("MACHINE", "PART", "WHAT", "PRICE")
 
 
@@ -28,7 +23,7 @@ def cost_line(cost: Cost, run_minutes: int = RUN_MINUTES) -> str:
             f"(greenroom prices refresh --region {cost.region})"
         )
     parts = (
-        f"{amount_words(cost.per_hour(), _HUNDREDTH_OF_A_CENT)} an hour",
+        f"{amount_words(cost.per_hour(), HUNDREDTH_OF_A_CENT)} an hour",
         f"{amount_words(cost.of_run(run_minutes * 60))} for a run of {run_minutes} min",
         f"{amount_words(cost.per_workday())} a workday of {WORKDAY_H} h",
         f"{amount_words(cost.per_day())} a day always on",
@@ -53,13 +48,6 @@ def actual_line(amount: Amount, span: Span) -> str:
     """What it has cost, for a receipt: ``$0.06 for 10 min 00 s, by the second``."""
     line = f"{amount_words(amount)} for {duration(span.seconds)}, by the second"
     return f"{line}; unknown: {', '.join(amount.unknown)}" if amount.unknown else line
-
-
-def amount_words(amount: Amount, unit: Decimal = _CENT) -> str:
-    """``$0.53``, ``under $0.01``, ``at least $0.53`` or ``unknown``."""
-    if amount.unknown:
-        return f"at least {_dollars(amount.usd, unit)}" if amount.usd else "unknown"
-    return _dollars(amount.usd, unit)
 
 
 def cost_json(cost: Cost, run_minutes: int = RUN_MINUTES) -> dict[str, Any]:
@@ -101,16 +89,11 @@ def _price(item: CostItem) -> str:
         return "unknown"
     match item.per:
         case Per.HOUR:
-            return f"{_dollars(item.usd, _HUNDREDTH_OF_A_CENT)} an hour"
+            return f"{dollars(item.usd, HUNDREDTH_OF_A_CENT)} an hour"
         case Per.MONTH:
-            return f"{_dollars(item.usd, _CENT)} a month, free for 12 hours"
+            return f"{dollars(item.usd, CENT)} a month, free for 12 hours"
         case Per.ONCE:
-            return f"{_dollars(item.usd, _CENT)} once"
-
-
-def _dollars(usd: Decimal, unit: Decimal) -> str:
-    rounded = usd.quantize(unit, ROUND_HALF_UP)
-    return f"under ${unit}" if usd > 0 and rounded == 0 else f"${rounded}"
+            return f"{dollars(item.usd, CENT)} once"
 
 
 def _plain(usd: Decimal) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from greenroom.cli.cloud.costs import amount_words, cost_json, cost_line, day_words
+from greenroom.cli.cloud.costs import cost_json, cost_line, day_words
 from greenroom.cli.commands.show import (
     RESTORES,
     TABLES,
@@ -22,6 +22,7 @@ from greenroom.cli.terminal import Paint
 from greenroom.cli.text import age, clean, count, duration, table
 from greenroom.model.cloud_views import CloudDetail, CloudEnvironment, SeenResource
 from greenroom.model.costs import Amount
+from greenroom.money import amount_words
 
 _LIST = (
     "ENVIRONMENT",

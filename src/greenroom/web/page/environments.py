@@ -18,6 +18,7 @@ from greenroom.model.views import EnvironmentDetail, EnvironmentView
 from greenroom.store.environments import STANDING
 from greenroom.web.page.asking import LoggedIn, key_of
 from greenroom.web.page.board import board_of
+from greenroom.web.page.costs import estimate_of
 from greenroom.web.page.evidence import evidence_of
 from greenroom.web.page.flows import FlowPicture, flow_picture
 from greenroom.web.page.log_stream import log_pieces
@@ -44,15 +45,7 @@ def environment_pages(parts: Parts) -> APIRouter:
 
     @routes.get("/", dependencies=[shows()])
     def environments(request: Request, session: LoggedIn) -> Response:
-        views = _seen(control.environments(), session.caller)
-        return page(
-            request,
-            "environments.html",
-            session=session,
-            stacks=_by_stack(views),
-            total=len(views),
-            may_create=may_create_any(parts, session.caller),
-        )
+        return page(request, "environments.html", session=session, **_listed(parts, session.caller))
 
     @routes.get("/environments/stream", dependencies=[shows()])
     def stream(request: Request, session: LoggedIn) -> StreamingResponse:
@@ -61,8 +54,7 @@ def environment_pages(parts: Parts) -> APIRouter:
         def render() -> str | None:
             if not still():
                 return None
-            views = _seen(control.environments(), session.caller)
-            return fragment("_environments.html", stacks=_by_stack(views), total=len(views))
+            return fragment("_environments.html", **_listed(parts, session.caller))
 
         return event_stream(changed_pieces(listen_to(control), render))
 
@@ -77,6 +69,7 @@ def environment_pages(parts: Parts) -> APIRouter:
             history=parts.history.of(EnvironmentName(stack, slug), _HISTORY_MAX),
             board=_board_of_create(parts, detail),
             flows=_flows(detail),
+            cost=estimate_of(detail.summary, parts.prices()),
             **_state(detail, session.caller),
         )
 
@@ -111,7 +104,20 @@ def environment_pages(parts: Parts) -> APIRouter:
     return routes
 
 
-def may_create_any(parts: Parts, caller: Caller) -> bool:
+def _listed(parts: Parts, caller: Caller) -> dict[str, Any]:
+    views = _seen(parts.control.environments(), caller)
+    prices = parts.prices()
+    costs = {view.name: cost for view in views if (cost := estimate_of(view, prices))}
+    return {
+        "stacks": _by_stack(views),
+        "total": len(views),
+        "costs": costs,
+        "priced": next(iter(costs.values()), None),
+        "may_create": may_create_any(caller),
+    }
+
+
+def may_create_any(caller: Caller) -> bool:
     """Whether there is any stack in which the caller may create a branch."""
     stacks = {grant.stack for grant in caller.grants}
     return any(allows(caller, Action.CREATE, stack, production=False) for stack in stacks)

@@ -14,6 +14,7 @@ from greenroom.app.jobs.service import Jobs
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.app.sessions import Sessions
 from greenroom.app.timings import Timings
+from greenroom.model.costs import PriceTable
 from greenroom.model.stack import Stack
 from greenroom.web.page.log_stream import Reader
 
@@ -36,6 +37,7 @@ class Parts:
     jobs: Jobs
     inventory: Inventory
     logs: LogSource
+    prices: Callable[[], PriceTable]
 
     def still_open(self, key: str | None) -> Callable[[], bool]:
         """Whether the login of a stream that goes on for hours still holds; it is looked up now
