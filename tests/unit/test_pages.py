@@ -31,6 +31,7 @@ from greenroom.web.page.costs import PRICED_IN, estimate_of
 from greenroom.web.page.log_stream import log_pieces
 from greenroom.web.page.render import STATIC
 from greenroom.web.page.stream import Piece, changed_pieces, listen_to
+from greenroom.web.page.words import clock
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 NAME = EnvironmentName("photos", "feature-x")
@@ -190,6 +191,29 @@ def test_production_asks_for_its_name(page: PageStage) -> None:
     answer = visitor.post("/environments/photos/master/destroy", [("confirm", "feature-x")])
     assert answer.status_code == 409
     assert "E_PRODUCTION" in answer.text
+
+
+def test_what_is_stopped_shows_its_last_proof_as_one_of_before(fresh: PageStage) -> None:
+    fresh.create("feature_x")
+    visitor = fresh.visitor()
+    running = visitor.get(FEATURE).text
+    assert "<h2>Proved</h2>" in running
+    assert "before the stop" not in running
+    stop = visitor.post(f"{FEATURE}/stop").headers["location"].removeprefix("/operations/")
+    assert fresh.stage.finish(stop)[1].code is None
+
+    text = visitor.get(FEATURE).text
+
+    proof = fresh.stage.control.environment("photos/feature-x").proof
+    assert proof is not None
+    assert "<h2>Stopped, so nothing is proved now</h2>" in text
+    assert f"<strong>Proved before the stop</strong>, on {clock(proof.at)} UTC:" in text
+    assert "<strong>As it was before the stop</strong>" in text
+    assert "<dt>seen</dt>" not in text
+    for name in ("backend1", "db1"):
+        heading = re.findall(rf"<h3>{name} .*?</h3>", text, re.DOTALL)[0]
+        assert "stopped" in heading
+        assert "proved" not in heading
 
 
 # The form that creates.

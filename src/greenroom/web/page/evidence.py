@@ -12,9 +12,10 @@ from greenroom.plain_text import count
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """``sentences`` say what was found; ``open_claims`` and ``open_flows`` are those at fault or
-    not verified."""
+    not verified. ``before`` is the proof's own verdict, which held when it was made."""
 
     verdict: Verdict
+    before: Verdict
     sentences: tuple[str, ...]
     open_claims: tuple[Claim, ...]
     open_flows: tuple[Flow, ...]
@@ -26,12 +27,14 @@ def evidence_of(detail: EnvironmentDetail) -> Evidence:
     if proof is None:
         return Evidence(
             verdict=detail.summary.verdict,
+            before=detail.summary.verdict,
             sentences=("Nothing was proved yet.",),
             open_claims=(),
             open_flows=(),
         )
     return Evidence(
         verdict=detail.summary.verdict,
+        before=proof.verdict,
         sentences=tuple(_sentences(detail, proof)),
         open_claims=tuple(c for c in proof.claims if c.verdict is not Verdict.PROVED),
         open_flows=tuple(f for f in proof.flows if f.verdict is not Verdict.PROVED),
