@@ -233,7 +233,7 @@ def test_a_branch_lives_its_whole_life_on_the_page(
     # A drill, and what it took.
     visit.open("/environments/photos/feature-page")
     page.get_by_text("Drill for an emergency").click()
-    page.get_by_role("button", name="Restore cold").click()
+    page.get_by_role("button", name="Restore from scratch").click()
     expect(page.get_by_role("heading", name="Drill succeeded")).to_be_visible()
     page.get_by_role("link", name="Drills").click()
     expect(page.locator(".plot svg")).to_be_visible()

@@ -23,7 +23,7 @@ _WORDS = {
     "volumes": "data volumes",
     "machines": "machines",
     "proof": "proof",
-    "publish": "endpoints",
+    "publish": "addresses",
     "boot": "boot",
     "restore": "restore",
     "deploy": "deploy",

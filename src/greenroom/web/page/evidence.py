@@ -61,8 +61,8 @@ def _sentences(detail: EnvironmentDetail, proof: Proof) -> list[str]:
     if proof.flows:
         opened = sum(flow.verdict is Verdict.PROVED for flow in declared)
         closed = sum(f.verdict is Verdict.PROVED for f in proof.flows if not f.declared)
-        said.append(f"{opened} of {count(len(declared), 'declared flow')} open")
-        said.append(f"{count(closed, 'other')} probed and closed")
+        said.append(f"{opened} of {count(len(declared), 'allowed connection')} open")
+        said.append(f"{count(closed, 'other')} tried and closed")
     return said
 
 

@@ -18,6 +18,7 @@ from greenroom.model.access import Action, Caller, allows
 from greenroom.plain_text import clean, count, duration
 from greenroom.web.page import words
 from greenroom.web.page.evidence import health_of
+from greenroom.web.page.hints import as_buttons
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -92,6 +93,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "as_buttons": as_buttons,
         "clean": clean,
         "duration": duration,
         "ago": words.ago,
