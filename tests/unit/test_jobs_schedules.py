@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,12 +12,19 @@ from app_stage import TIMEOUT_S
 from hypothesis import given
 from hypothesis import strategies as st
 from jobs_stage import ENVIRONMENT, ROOT, START, JobStage, job, option
+from sqlalchemy import Connection
 
+from greenroom.app.jobs import scheduler
+from greenroom.errors import HostError
+from greenroom.model.access import Role
 from greenroom.model.job_words import Missed, OptionKind
-from greenroom.model.jobs import ExecutionStatus, Schedule, Trigger
+from greenroom.model.jobs import Approval, ExecutionStatus, Schedule, Trigger, Who
 from greenroom.plan.schedules import due_time, in_zone, looked_at, next_time
+from greenroom.store.jobs import JobRecord, list_jobs
 
 BERLIN = "Europe/Berlin"
+APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=86400.0)
+"""What waits for it does not write into the ledger beside the schedule."""
 
 
 def schedule(cron: str = "0 * * * *", zone: str = "UTC", **values: object) -> Schedule:
@@ -192,3 +200,105 @@ def test_a_scheduled_run_that_cannot_begin_stands_in_the_history(stage: JobStage
 def test_the_list_of_jobs_tells_the_next_time(stage: JobStage) -> None:
     view = stage.jobs.definitions.one("count", ROOT)
     assert view.schedules[0].next_at == START + timedelta(hours=1)
+
+
+def refuse_after(stage: JobStage, writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the ledger take so many writes and then no more, as before a crash."""
+    write, left = stage.stage.database.write, writes
+
+    @contextmanager
+    def counted() -> Iterator[Connection]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise HostError("E_LEDGER_AWAY", "the ledger does not answer")
+        with write() as connection:
+            yield connection
+
+    monkeypatch.setattr(stage.stage.database, "write", counted)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_what_is_due_of_two_schedules_comes_once_each_wherever_a_crash_falls(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """All that stays due after it, and all that came, is told by one note in the ledger."""
+    options = (option("of"),)
+    pair = schedule(options=(("of", "hour"),)), schedule("*/30 * * * *", options=(("of", "half"),))
+    stage.register(job(options=options, schedules=pair, approval=APPROVAL))
+    stage.clock.step(3599)
+    stage.tick()
+    before = fired(stage)
+    stage.clock.step(1)
+    refuse_after(stage, writes, monkeypatch)
+    with suppress(HostError):
+        stage.scheduler.tick()
+    monkeypatch.undo()
+    stage.rise()
+    stage.tick()
+    stage.tick()
+
+    came = [dict(view.options)["of"] for view in stage.jobs.history.page(ROOT)]
+    assert sorted(came[: len(came) - before]) == ["half", "hour"]
+
+
+def test_a_schedule_that_is_not_due_does_not_pass_over_one_that_is(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = schedule("0 0 * * *"), schedule()
+    stage.register(job(schedules=pair, approval=APPROVAL))
+    stage.clock.step(3600)
+    refuse_after(stage, 0, monkeypatch)
+    with pytest.raises(HostError):
+        stage.scheduler.tick()
+    monkeypatch.undo()
+    stage.rise()
+    stage.tick()
+
+    assert fired(stage) == 1
+
+
+def test_a_clock_that_is_set_back_fires_nothing_again_after_a_restart(stage: JobStage) -> None:
+    stage.register(job(schedules=(schedule(),), approval=APPROVAL))
+    stage.clock.step(3600)
+    stage.tick()
+    stage.clock.step(300)
+    stage.tick()
+    stage.clock.jump(-3600)
+    stage.tick()
+    stage.rise()
+    stage.clock.step(55 * 60)
+    stage.tick()
+    assert fired(stage) == 1
+    stage.clock.step(3600)
+    stage.tick()
+    assert fired(stage) == 2
+
+
+def test_a_definition_that_comes_while_the_old_ones_are_read_is_not_missed(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_before(connection: Connection) -> tuple[JobRecord, ...]:
+        monkeypatch.undo()
+        found = list_jobs(connection)
+        stage.register(job("other", schedules=(schedule(),), approval=APPROVAL))
+        return found
+
+    stage.register(job(schedules=(schedule(),)))
+    monkeypatch.setattr(scheduler, "list_jobs", read_before)
+    stage.tick()
+    stage.clock.step(3600)
+    stage.tick()
+
+    assert [view.job for view in stage.jobs.history.page(ROOT)] == ["photos/other"]
+
+
+def test_a_job_that_changes_loses_no_time_of_its_schedules(
+    stage: JobStage,
+) -> None:
+    stage.register(job(schedules=(schedule(),), approval=APPROVAL))
+    stage.clock.step(3600)
+    stage.register(job(description="More", schedules=(schedule(),), approval=APPROVAL))
+    stage.tick()
+
+    assert fired(stage) == 1

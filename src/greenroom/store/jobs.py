@@ -35,9 +35,10 @@ def replace_jobs(
     by: str,
     now: datetime,
 ) -> None:
-    """Have the stack's jobs be these. A job whose definition is the same keeps what was seen of
-    its schedules."""
-    kept = {record.job: record.looked_at for record in list_jobs(connection, stack)}
+    """Have the stack's jobs be these. A job whose schedules are the same keeps what was seen of
+    them: a time that has come and waits for the next look is not lost."""
+    known = [(record.job, record.looked_at) for record in list_jobs(connection, stack)]
+    kept = {(job.name, job.schedules): looked_at for job, looked_at in known}
     connection.execute(delete(jobs).where(jobs.c.stack == stack))
     for job in found:
         values = {
@@ -47,7 +48,7 @@ def replace_jobs(
             "blueprint": blueprint,
             "registered_by": by,
             "registered_at": now,
-            "looked_at": kept.get(job, now),
+            "looked_at": kept.get((job.name, job.schedules), now),
         }
         connection.execute(insert(jobs).values(values))
 
@@ -61,7 +62,7 @@ def list_jobs(connection: Connection, stack: str | None = None) -> tuple[JobReco
 
 
 def set_looked_at(connection: Connection, job: Job, at: datetime) -> None:
-    """The job's schedules were looked at up to then."""
+    """All of the job's schedules were looked at up to then."""
     is_job = (jobs.c.stack == job.stack) & (jobs.c.name == job.name)
     connection.execute(update(jobs).where(is_job).values(looked_at=at))
 

@@ -1,8 +1,8 @@
-"""Executions on request: run, abort, retry."""
+"""Executions as they are asked for, by somebody or by a schedule: run, abort, retry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.admission import (
+    SCHEDULER,
     Admitted,
     admit_run,
     find_job,
@@ -22,9 +23,9 @@ from greenroom.app.jobs.queue import WAITING_MAX, Queue, Ticket
 from greenroom.app.jobs.views import view_execution
 from greenroom.app.jobs.waiting import Waiting
 from greenroom.app.rights import require
-from greenroom.errors import GreenroomError, InputError, RefusedError
+from greenroom.errors import GreenroomError, HostError, InputError, RefusedError
 from greenroom.model.access import Action, Caller
-from greenroom.model.jobs import MASK, ExecutionStatus, ExecutionView, Job, Trigger
+from greenroom.model.jobs import MASK, ExecutionStatus, ExecutionView, Job, Schedule, Trigger
 from greenroom.plan.job_options import masked
 from greenroom.store.database import Database
 from greenroom.store.executions import ExecutionRecord, end_execution, insert_execution
@@ -38,7 +39,6 @@ class Origin:
     attempt: int = 1
     retry_of: str | None = None
     zone: str = "UTC"
-    also: Callable[[Connection], None] | None = None
 
 
 class Executions:
@@ -63,34 +63,58 @@ class Executions:
         """Run the job called ``text`` with these values; raises InputError or RefusedError."""
         with self._database.read() as connection:
             job = find_job(connection, text, caller)
-        return self.submit(job, given, caller, Origin())
+        return self._submit(job, given, caller, Origin())
 
-    def submit(
+    def fire(self, job: Job, due: Sequence[Schedule], also: Callable[[Connection], None]) -> None:
+        """Run ``job`` for each of its schedules that is ``due``, in one transaction with what
+        ``also`` writes: after a crash all of that has happened, or nothing. What cannot begin
+        stands in the history with the reason, as nobody is told directly. Raises HostError."""
+        with self._database.write() as connection:
+            fired = [self._fire(connection, job, each) for each in due]
+            also(connection)
+        for ticket in fired:
+            if ticket is not None:
+                self._waiting.accept(ticket)
+
+    def _fire(self, connection: Connection, job: Job, schedule: Schedule) -> Ticket | None:
+        origin = Origin(trigger=Trigger.SCHEDULE, zone=schedule.zone)
+        try:
+            return self._admit(connection, job, dict(schedule.options), SCHEDULER, origin)
+        except HostError:
+            raise
+        except GreenroomError as error:
+            now = self._clock.now()
+            admitted = Admitted(values={}, environment=None, stack=job.stack)
+            record = _record(job, admitted, SCHEDULER, origin, now)
+            record = replace(record, status=ExecutionStatus.QUEUED)
+            insert_execution(connection, record, SCHEDULER.origin)
+            end_execution(connection, record.id, failure(error), now)
+            return None
+
+    def _submit(
         self, job: Job, given: Mapping[str, str], caller: Caller, origin: Origin
     ) -> ExecutionView:
-        """As ``run``, for a job that is known and any reason; RefusedError E_JOB_QUEUE_FULL once
-        ``WAITING_MAX`` wait."""
-        now = self._clock.now()
-        self._require_room(job)
         with self._database.write() as connection:
-            admitted = admit_run(connection, job, given, caller, now, origin.zone)
-            record = _record(job, admitted, caller, origin, now)
-            insert_execution(connection, record, caller.origin)
-            if origin.also is not None:
-                origin.also(connection)
-        self._waiting.accept(Ticket(record=record, values=admitted.values, caller=caller))
-        return view_execution(record)
+            ticket = self._admit(connection, job, given, caller, origin)
+        self._waiting.accept(ticket)
+        return view_execution(ticket.record)
 
-    def refuse(self, job: Job, error: GreenroomError, caller: Caller, origin: Origin) -> None:
-        """Keep in the history that a run could not even begin, where nobody is told directly."""
+    def _admit(
+        self,
+        connection: Connection,
+        job: Job,
+        given: Mapping[str, str],
+        caller: Caller,
+        origin: Origin,
+    ) -> Ticket:
+        """Write down an execution. Raises InputError or RefusedError, before anything is written;
+        E_JOB_QUEUE_FULL once ``WAITING_MAX`` wait."""
+        self._require_room(job)
         now = self._clock.now()
-        admitted = Admitted(values={}, environment=None, stack=job.stack)
-        record = replace(_record(job, admitted, caller, origin, now), status=ExecutionStatus.QUEUED)
-        with self._database.write() as connection:
-            insert_execution(connection, record, caller.origin)
-            end_execution(connection, record.id, failure(error), now)
-            if origin.also is not None:
-                origin.also(connection)
+        admitted = admit_run(connection, job, given, caller, now, origin.zone)
+        record = _record(job, admitted, caller, origin, now)
+        insert_execution(connection, record, caller.origin)
+        return Ticket(record=record, values=admitted.values, caller=caller)
 
     def abort(self, execution: str, caller: Caller) -> ExecutionView:
         """End an execution and all its processes; one that has ended stays as it is."""
@@ -118,7 +142,7 @@ class Executions:
             job = find_job(connection, record.job.full_name, caller)
         values = _values_again(record, given or {})
         origin = Origin(trigger=Trigger.RETRY, attempt=record.attempt + 1, retry_of=record.id)
-        return self.submit(job, values, caller, origin)
+        return self._submit(job, values, caller, origin)
 
     def _require_room(self, job: Job) -> None:
         if (waiting := self._waiting.count) >= WAITING_MAX:

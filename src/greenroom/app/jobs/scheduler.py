@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from greenroom.app.clock import Clock
-from greenroom.app.jobs.admission import SCHEDULER
-from greenroom.app.jobs.executions import Origin
 from greenroom.app.jobs.service import Jobs
-from greenroom.errors import GreenroomError, HostError
-from greenroom.model.jobs import Job, Schedule, Trigger
+from greenroom.errors import HostError
+from greenroom.model.jobs import Job, Schedule
 from greenroom.plan.schedules import due_time, looked_at, next_time
 from greenroom.store.database import Database
 from greenroom.store.jobs import list_jobs, set_looked_at
@@ -27,13 +25,19 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Entry:
-    """A schedule and up to where it was looked at, in memory and in the ledger."""
+    """A job, and up to where its schedules were looked at, in memory and in the ledger: one note
+    for all of them, as they are looked at together and what is due of them comes together."""
 
     job: Job
-    schedule: Schedule
     seen: datetime
     kept: datetime
-    next_at: datetime | None
+    next_at: datetime | None = None
+
+    def move(self, seen: datetime) -> None:
+        """Everything up to ``seen`` was looked at."""
+        times = [next_time(each, seen) for each in self.job.schedules]
+        self.seen = seen
+        self.next_at = min((each for each in times if each is not None), default=None)
 
 
 class Scheduler:
@@ -43,7 +47,9 @@ class Scheduler:
         self._jobs = jobs
         self._database = database
         self._clock = clock
-        self._entries: list[_Entry] | None = None
+        self._entries: list[_Entry] = []
+        self._is_stale = threading.Event()
+        self._is_stale.set()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         jobs.definitions.changed = self.forget
@@ -61,79 +67,79 @@ class Scheduler:
 
     def forget(self) -> None:
         """The definitions changed: read them again at the next look."""
-        self._entries = None
+        self._is_stale.set()
 
     def tick(self) -> None:
         """Fire what is due now."""
         now = self._clock.now()
-        entries = self._entries
-        if entries is None:
-            entries = self._entries = self._read()
-        for entry in entries:
-            if looked_at(entry.seen, now) < entry.seen:
-                # The clock was set far back: go on from here.
-                self._move(entry, now)
-            elif entry.next_at is not None and now >= entry.next_at:
-                self._fire(entry, now)
-            if now - entry.kept > _KEEP_EVERY or entry.kept > now:
-                self._keep(entry, now)
+        for entry in self._known():
+            self._look_at(entry, now)
+
+    def _look_at(self, entry: _Entry, now: datetime) -> None:
+        if looked_at(entry.seen, now) < entry.seen:
+            # The clock was set far back: go on from here.
+            entry.move(now)
+        elif entry.next_at is not None and now >= entry.next_at:
+            self._fire(entry, now)
+        # What was fired stays seen, also if the clock was set back a little since.
+        seen = looked_at(entry.seen, now)
+        if abs(seen - entry.kept) > _KEEP_EVERY:
+            self._keep(entry, seen)
 
     def _fire(self, entry: _Entry, now: datetime) -> None:
-        """Moves on only when the run is in the ledger, or refused for good: what is due while the
+        """Moves on only when the runs are in the ledger, or refused for good: what is due while the
         ledger is away stays due."""
-        if due_time(entry.schedule, entry.seen, now) is None:
-            self._move(entry, now)
-            _logger.info("%s: a time of %s was missed", entry.job.full_name, entry.schedule.cron)
-            return
-        # In one transaction with the execution: a crash fires it twice as little as never.
-        origin = Origin(
-            trigger=Trigger.SCHEDULE,
-            zone=entry.schedule.zone,
-            also=lambda connection: set_looked_at(connection, entry.job, now),
-        )
+        came = [each for each in entry.job.schedules if _came(each, entry.seen, now)]
+        due = [each for each in came if due_time(each, entry.seen, now) is not None]
+        if due:
+            self._run(entry, due, now)
+        for each in came:
+            if each not in due:
+                _logger.info("%s: a time of %s was missed", entry.job.full_name, each.cron)
+        entry.move(now)
+
+    def _run(self, entry: _Entry, due: Sequence[Schedule], now: datetime) -> None:
+        job = entry.job
         try:
-            self._submit(entry, origin)
+            self._jobs.executions.fire(
+                job, due, lambda connection: set_looked_at(connection, job, now)
+            )
         except HostError:
             raise
         except Exception:
-            self._move(entry, now)
+            entry.move(now)
             raise
-        self._move(entry, now)
         entry.kept = now
 
-    def _submit(self, entry: _Entry, origin: Origin) -> None:
-        try:
-            self._jobs.executions.submit(entry.job, dict(entry.schedule.options), SCHEDULER, origin)
-        except HostError:
-            raise
-        except GreenroomError as error:
-            self._jobs.executions.refuse(entry.job, error, SCHEDULER, origin)
-
-    def _move(self, entry: _Entry, now: datetime) -> None:
-        entry.seen = now
-        entry.next_at = next_time(entry.schedule, now)
-
-    def _keep(self, entry: _Entry, now: datetime) -> None:
+    def _keep(self, entry: _Entry, seen: datetime) -> None:
         """Remember in the ledger too how far it was looked, so that a restart knows what it
         missed."""
         with self._database.write_deferred() as connection:
-            set_looked_at(connection, entry.job, now)
-        entry.kept = now
+            set_looked_at(connection, entry.job, seen)
+        entry.kept = seen
+
+    def _known(self) -> list[_Entry]:
+        if self._is_stale.is_set():
+            # Before they are read: what changes meanwhile is read at the next look.
+            self._is_stale.clear()
+            try:
+                self._entries = self._read()
+            except BaseException:
+                self._is_stale.set()
+                raise
+        return self._entries
 
     def _read(self) -> list[_Entry]:
         with self._database.read() as connection:
             records = list_jobs(connection)
-        return [
-            _Entry(
-                job=record.job,
-                schedule=schedule,
-                seen=record.looked_at,
-                kept=record.looked_at,
-                next_at=next_time(schedule, record.looked_at),
-            )
+        entries = [
+            _Entry(job=record.job, seen=record.looked_at, kept=record.looked_at)
             for record in records
-            for schedule in record.job.schedules
+            if record.job.schedules
         ]
+        for entry in entries:
+            entry.move(entry.seen)
+        return entries
 
     def _look(self) -> None:
         wait_s, told = _LOOK_EVERY_S, ""
@@ -143,6 +149,11 @@ class Scheduler:
                 fault = _fault_of(look, told) or fault
             wait_s = min(2 * wait_s, _BACK_OFF_MAX_S) if fault else _LOOK_EVERY_S
             told = fault
+
+
+def _came(schedule: Schedule, seen: datetime, now: datetime) -> bool:
+    at = next_time(schedule, seen)
+    return at is not None and at <= now
 
 
 def _fault_of(look: Callable[[], None], told: str) -> str:
