@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, OLGA, ROOT, STRANGER, VERA, JobStage, caller, job
 
 from greenroom.app.access import Access
+from greenroom.app.jobs.queue import Ticket
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import Caller, Grant, Role
 from greenroom.model.job_words import Outcome
@@ -35,6 +37,27 @@ def test_nothing_runs_before_somebody_else_agrees(stage: JobStage) -> None:
     stage.processes.wait_for(1, TIMEOUT_S).exit()
     view = stage.ended(execution)
     assert (view.status, view.decided_by) == (ExecutionStatus.SUCCEEDED, "olga")
+
+
+def test_an_abort_in_the_moment_of_the_approval_is_not_lost(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = stage.run()
+    queue = stage.jobs._queue
+    add = queue.add
+    aborting = threading.Thread(target=stage.jobs.executions.abort, args=(execution.id, ANNA))
+
+    def add_late(ticket: Ticket) -> None:
+        aborting.start()
+        # If nothing holds it back, the abort finds nothing that waits and is over by then.
+        aborting.join(0.2)
+        add(ticket)
+
+    monkeypatch.setattr(queue, "add", add_late)
+    stage.jobs.waiting.approve(execution.id, OLGA)
+    aborting.join(TIMEOUT_S)
+
+    assert stage.ended(execution).status is ExecutionStatus.ABORTED
 
 
 def test_nobody_approves_their_own(stage: JobStage) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, JobStage, job
 
+from greenroom.app.jobs.built_in import BUILT_IN_JOBS, follow_to_end
+from greenroom.app.jobs.run import Stop, Why
 from greenroom.errors import InputError, RefusedError
+from greenroom.model.access import Caller
+from greenroom.model.events import Event
 from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries
 from greenroom.model.requests import DestroyRequest
 
@@ -117,6 +122,54 @@ def test_a_built_in_job_goes_on_with_its_operation_after_a_crash(stage: JobStage
     assert view.operation is not None
     # As many lines as events: what the first daemon wrote is not written twice.
     assert len(stage.texts(view)) == len(stage.stage.control.wait(view.operation, 0, 0.0))
+
+
+def test_a_built_in_job_goes_on_with_its_operation_after_an_end_in_good_order(
+    stage: JobStage,
+) -> None:
+    stage.create()
+    stage.stage.world.faults.hang_at = "deploy"
+    execution = stage.run("greenroom:deploy", environment="feature_x")
+    assert stage.stage.world.wait_until_hanging(TIMEOUT_S)
+    stage.until(execution.id, lambda view: view.operation is not None)
+    stage.jobs.close()
+    stage.rise()
+    running = stage.jobs.history.one(execution.id, ROOT)
+    stage.stage.world.release()
+    view = stage.ended(execution)
+
+    assert (running.status, running.code) == (ExecutionStatus.RUNNING, None)
+    assert view.operation is not None
+    assert view.status is ExecutionStatus.SUCCEEDED
+    assert len(stage.texts(view)) == len(stage.stage.control.wait(view.operation, 0, 0.0))
+
+
+def test_the_end_of_the_daemon_does_not_wait_until_an_aborted_operation_is_undone(
+    stage: JobStage,
+) -> None:
+    class Undoing:
+        cancelled = 0
+        waited = 0
+
+        def cancel(self, operation: str, caller: Caller) -> None:
+            self.cancelled += 1
+
+        def wait(self, operation: str, after: int, timeout_s: float) -> tuple[Event, ...]:
+            # Two of the daemon's threads, in the order in which it matters.
+            stop.ask(Why.CLOSING)
+            self.waited += 1
+            assert self.waited == 1
+            return ()
+
+    control: Any = Undoing()
+    stop = Stop()
+    stop.ask(Why.ABORT, "anna")
+    writer = stage.jobs.book.writer("ex1")
+    end = follow_to_end(control, BUILT_IN_JOBS[1], "op1", writer, stop, ANNA)
+    writer.close()
+
+    assert end is None
+    assert control.cancelled >= 1
 
 
 def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: JobStage) -> None:

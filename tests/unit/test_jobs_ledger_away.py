@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,15 @@ from greenroom.app.jobs import ending
 from greenroom.errors import HostError
 from greenroom.model.access import Role
 from greenroom.model.job_words import Missed
-from greenroom.model.jobs import Approval, Concurrency, ExecutionStatus, Schedule, Trigger, Who
+from greenroom.model.jobs import (
+    Approval,
+    Concurrency,
+    ExecutionStatus,
+    Retries,
+    Schedule,
+    Trigger,
+    Who,
+)
 from greenroom.store.executions import set_started
 
 APPROVAL = Approval(who=Who(role=Role.OPERATOR), expires_s=3600.0)
@@ -58,6 +67,42 @@ def test_an_end_waits_for_the_ledger(stage: JobStage, away: pytest.MonkeyPatch) 
     away.undo()
 
     assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
+
+
+def test_what_is_aborted_before_its_end_is_written_is_not_tried_again(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(retries=Retries(times=1)))
+    execution = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    refused = take_away(stage, away)
+    program.exit(1)
+    stage.until(execution.id, lambda _: len(refused) > 1)
+    stage.jobs.executions.abort(execution.id, ANNA)
+    away.undo()
+    view = stage.ended(execution)
+
+    assert (view.exit_code, view.retried_by) == (1, None)
+    assert stage.jobs.waiting.count == 0
+
+
+def test_what_is_to_begin_meanwhile_waits_for_the_ledger(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(retries=Retries(times=1, delay_s=5.0)))
+    first = stage.run()
+    stage.processes.wait_for(1, TIMEOUT_S).exit(1)
+    again = stage.ended(first).retried_by
+    assert again is not None
+    stage.until(again, lambda _: stage.jobs.waiting.count == 1)
+    refused = take_away(stage, away)
+    stage.clock.step(5)
+    stage.jobs.tick()
+    stage.until(again, lambda _: len(refused) > 1)
+    away.undo()
+    stage.processes.wait_for(2, TIMEOUT_S).exit()
+
+    assert stage.ended(again).status is ExecutionStatus.SUCCEEDED
 
 
 def test_a_decision_that_was_not_written_was_not_made(
@@ -131,3 +176,30 @@ def test_what_runs_by_the_ledger_only_is_ended(stage: JobStage) -> None:
 
     assert (view.status, view.code) == (ExecutionStatus.INTERRUPTED, "E_JOB_INTERRUPTED")
     assert "could not be written down" in view.message
+
+
+def test_the_schedules_do_not_stand_still_for_an_end_that_cannot_be_written(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.register(job(approval=APPROVAL))
+    execution = stage.run()
+    with stage.stage.database.write() as connection:
+        set_started(connection, execution.id, stage.clock.now())
+    take_away(stage, away)
+    stage.clock.step(31)
+    told: list[HostError] = []
+
+    def look() -> None:
+        with pytest.raises(HostError) as raised:
+            stage.jobs.tick()
+        told.append(raised.value)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    looking.join(TIMEOUT_S)
+    away.undo()
+    looking.join(TIMEOUT_S)
+
+    assert [error.code for error in told] == ["E_LEDGER_AWAY"]
+    stage.tick()
+    assert stage.jobs.history.one(execution.id, ROOT).status is ExecutionStatus.INTERRUPTED

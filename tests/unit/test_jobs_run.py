@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, job, option
 
 from greenroom.app.jobs import executions
+from greenroom.app.jobs.run import Assignment, Run, Stop
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
     Concurrency,
@@ -262,6 +264,36 @@ def test_what_cannot_run_in_a_machine_for_any_reason_has_failed(stage: JobStage)
         "photos/count did not run to its end on backend1: No space left on device"
     )
     assert stage.texts(view) == [view.message]
+
+
+def test_a_machine_for_which_there_is_no_thread_fails_and_leaves_the_others_to_their_end(
+    stage: JobStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.create()
+    stack = stage.stage.control.stack_of("photos/feature-x")
+    machines = stack.machines[:2]
+    record = stage.jobs.history.record(stage.run().id, ROOT)
+    stage.processes.wait_for(1, TIMEOUT_S).exit()
+    stage.ended(record.id)
+
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            if self._args == (machines[1],):  # type: ignore[attr-defined]
+                stage.processes.wait_for(2, TIMEOUT_S).exit()
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", Scarce)
+    assignment = Assignment(record=record, values={}, stack=stack, machines=machines)
+    writer = stage.jobs.book.writer("ex1")
+    end = Run(assignment, stage.processes, writer, Stop(), stage.clock).run()
+    writer.close()
+
+    assert stage.processes.started[1].is_closed
+    assert (end.status, end.code) == (ExecutionStatus.FAILED, "E_JOB_START")
+    assert end.message == (
+        f"photos/count did not run to its end on {machines[1].name}: RuntimeError"
+    )
 
 
 def test_what_runs_on_production_is_ended_by_an_operator_only(stage: JobStage) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.jobs.log import LogWriter
-from greenroom.app.jobs.run import Stop, stopped
+from greenroom.app.jobs.run import Stop, Why
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Caller
@@ -220,14 +220,15 @@ def follow_to_end(
     writer: LogWriter,
     stop: Stop,
     caller: Caller | None,
-) -> ExecutionEnd:
-    """Write the operation's events into the log until it has ended; a stop cancels it.
+) -> ExecutionEnd | None:
+    """Write the operation's events into the log until it has ended; an abort cancels it.
 
-    When the daemon ends, the execution is left as it runs: the operation goes on with the next.
+    None when the daemon ends before it: the operation goes on with the next one, which follows it
+    again.
     """
 
     def cancel() -> None:
-        if stop.by and caller is not None:
+        if stop.was_asked(Why.ABORT) and caller is not None:
             try:
                 control.cancel(operation, caller)
             except GreenroomError as error:
@@ -245,8 +246,8 @@ def follow_to_end(
                 writer.write([_line(event).encode()], event.machine)
             if event.kind is EventKind.RESULT:
                 return _end(job, event)
-        if stop.why is not None and not stop.by:
-            return stopped(job, stop)
+        if stop.was_asked(Why.CLOSING):
+            return None
 
 
 def _line(event: Event) -> str:

@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.log import LogBook
 from greenroom.app.jobs.queue import Ticket
+from greenroom.app.jobs.run import Stop, Why
 from greenroom.app.jobs.views import view_execution
 from greenroom.errors import GreenroomError, HostError
 from greenroom.model.job_words import Outcome
@@ -32,6 +34,7 @@ from greenroom.store.executions import (
 _PASSING_RETRY_S = 1.0
 
 _logger = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 
 Notify = Callable[[Webhook, ExecutionView], None]
 """Tells a webhook of an end; must not block."""
@@ -65,21 +68,30 @@ class Endings:
         """Whether more may come of it; from memory, as each follower asks at each line."""
         return execution in self._unfinished
 
-    def end(self, execution: str, end: ExecutionEnd, ticket: Ticket | None = None) -> None:
-        """Write the end, and what it brings: another try, notifications.
-        Waits for a ledger that is full or away."""
-        retry = None if ticket is None else _next_try(ticket, end, self._clock.now())
+    def end(self, ticket: Ticket, end: ExecutionEnd, stop: Stop | None = None) -> None:
+        """Write the end, and what it brings: notifications, and another try, unless ``stop`` was
+        asked by somebody. Waits for a ledger that is full or away."""
+        retry = self.patiently(lambda: self._write_with_retry(ticket, end, stop))
+        if retry is not None:
+            self.expect(retry.record.id)
+            self._again(retry)
+        self.patiently(lambda: self.announce(ticket.record.id))
+
+    def _write_with_retry(
+        self, ticket: Ticket, end: ExecutionEnd, stop: Stop | None
+    ) -> Ticket | None:
+        # Asked now: an abort may have come while the ledger was away.
+        is_aborted = stop is not None and stop.was_asked(Why.ABORT)
+        retry = None if is_aborted else _next_try(ticket, end, self._clock.now())
+        execution = ticket.record.id
 
         def try_again(connection: Connection) -> None:
             if retry is not None:
                 asked_from = origin_of(connection, execution)
                 insert_execution(connection, retry.record, asked_from)
 
-        self.when_written(lambda: self.write(execution, end, try_again))
-        if retry is not None:
-            self.expect(retry.record.id)
-            self._again(retry)
-        self.when_written(lambda: self.announce(execution))
+        self.write(execution, end, try_again)
+        return retry
 
     def write(
         self,
@@ -106,13 +118,13 @@ class Endings:
             if outcome in webhook.on:
                 self._notify(webhook, view_execution(record))
 
-    def when_written(self, write: Callable[[], None]) -> None:
-        """Write to the ledger, also if it is full or away first and is back later: an end that is
-        lost would let its execution stand unfinished."""
+    def patiently(self, act: Callable[[], _Found]) -> _Found:
+        """Do what needs the ledger, also if that is full or away first and is back later: an end
+        that is lost would let its execution stand unfinished."""
         told = ""
         while True:
             try:
-                return write()
+                return act()
             except HostError as error:
                 if error.code not in PASSING or self._closing.wait(_PASSING_RETRY_S):
                     raise

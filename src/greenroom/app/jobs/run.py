@@ -43,6 +43,7 @@ class Stop:
         self._lock = threading.Lock()
         self._enders: list[Callable[[], None]] = []
         self._asked = threading.Event()
+        self._reasons: set[Why] = set()
         self.why: Why | None = None
         self.by = ""
 
@@ -51,10 +52,15 @@ class Stop:
         with self._lock:
             if self.why is None:
                 self.why, self.by = why, by
+            self._reasons.add(why)
             enders = tuple(self._enders)
         self._asked.set()
         for end in enders:
             end()
+
+    def was_asked(self, why: Why) -> bool:
+        """Whether the wish came for that reason, as the first or later."""
+        return why in self._reasons
 
     def attach(self, end: Callable[[], None]) -> None:
         """Call ``end`` when the wish comes; at once if it is there."""
@@ -112,12 +118,21 @@ class Run:
             self._one(None)
         else:
             # A thread for each: whoever starts a program must live as long as it does.
-            threads = [threading.Thread(target=self._one, args=(each,)) for each in machines]
+            threads = [self._begin(each) for each in machines]
             for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+                if thread is not None:
+                    thread.join()
         return self._judged()
+
+    def _begin(self, machine: Machine) -> threading.Thread | None:
+        thread = threading.Thread(target=self._one, args=(machine,))
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The host has no thread left; those that began are waited for all the same.
+            self._keep(_broken(self._assignment.job, error, machine.name), machine.name)
+            return None
+        return thread
 
     def _one(self, machine: Machine | None) -> None:
         """Its faults are kept, whatever they are: a machine's thread has nobody to raise them to,

@@ -73,7 +73,7 @@ class Jobs:
             self.endings.expect(record.id)
             self._queue.add(ticket)
         elif is_running or not _can_go_on(record):
-            self.endings.end(record.id, interrupted(record.job), ticket)
+            self.endings.end(ticket, interrupted(record.job))
         else:
             self.waiting.accept(ticket)
 
@@ -87,7 +87,8 @@ class Jobs:
             self._sweep_s = self._clock.monotonic_s() + _SWEEP_EVERY_S
 
     def _end_lost(self) -> None:
-        """End what runs by the ledger and not here: its end could not be written."""
+        """End what runs by the ledger and not here: its end could not be written. Does not wait for
+        the ledger: the next sweep comes, and schedules must not stand still meanwhile."""
         with self._database.read() as connection:
             unfinished = unfinished_executions(connection)
         for record in unfinished:
@@ -97,7 +98,8 @@ class Jobs:
             with self._database.read() as connection:
                 now = find_execution(connection, record.id)
             if now is not None and now.status is ExecutionStatus.RUNNING:
-                self.endings.end(record.id, lost(record.job))
+                self.endings.write(record.id, lost(record.job))
+                self.endings.announce(record.id)
 
     def close(self) -> None:
         """Interrupt what runs; what waits goes on with the next daemon."""

@@ -67,8 +67,8 @@ class Waiting:
             with self._database.write() as connection:
                 set_approved(connection, execution, caller.name)
             del self._awaiting[execution]
-        approved = replace(ticket.record, status=ExecutionStatus.QUEUED, decided_by=caller.name)
-        self._queue.add(replace(ticket, record=approved))
+            approved = replace(ticket.record, status=ExecutionStatus.QUEUED, decided_by=caller.name)
+            self._queue.add(replace(ticket, record=approved))
         self._book.tell(execution)
         return self._history.one(execution, caller)
 

@@ -18,10 +18,11 @@ from greenroom.errors import GreenroomError
 from greenroom.model.access import ITSELF
 from greenroom.model.jobs import ExecutionStatus
 from greenroom.model.names import EnvironmentName
+from greenroom.model.stack import Machine, Stack
 from greenroom.model.views import OperationView
 from greenroom.ports import Processes
 from greenroom.store.database import Database
-from greenroom.store.executions import ExecutionEnd, set_operation, set_started
+from greenroom.store.executions import ExecutionEnd, ExecutionRecord, set_operation, set_started
 
 _logger = logging.getLogger(__name__)
 
@@ -46,9 +47,11 @@ class Work:
         self._clock = clock
 
     def do(self, ticket: Ticket, stop: Stop) -> None:
-        """Run an execution to its end, which is written whatever it is."""
+        """Run an execution to its end, which is written whatever it is; an operation that outlives
+        the daemon has none yet."""
         record = ticket.record
         writer = self._book.writer(record.id)
+        end: ExecutionEnd | None
         try:
             end = self._run(ticket, stop, writer)
         except GreenroomError as error:
@@ -59,22 +62,29 @@ class Work:
             end = _bug(error)
         finally:
             writer.close()
-        self._endings.end(record.id, _with_log(end, writer), ticket)
+        if end is not None:
+            self._endings.end(ticket, _with_log(end, writer), stop)
 
-    def _run(self, ticket: Ticket, stop: Stop, writer: LogWriter) -> ExecutionEnd:
+    def _run(self, ticket: Ticket, stop: Stop, writer: LogWriter) -> ExecutionEnd | None:
         record = ticket.record
         if record.status is not ExecutionStatus.RUNNING:
-            with self._database.write() as connection:
-                set_started(connection, record.id, self._clock.now())
-            self._book.tell(record.id)
+            self._endings.patiently(lambda: self._start(record.id))
         if record.job.built_in:
             return self._run_operation(ticket, stop, writer)
-        with self._database.read() as connection:
-            stack, machines = targets(connection, record.job, record.environment)
+        stack, machines = self._endings.patiently(lambda: self._targets(record))
         assignment = Assignment(record=record, values=ticket.values, stack=stack, machines=machines)
         return Run(assignment, self._processes, writer, stop, self._clock).run()
 
-    def _run_operation(self, ticket: Ticket, stop: Stop, writer: LogWriter) -> ExecutionEnd:
+    def _start(self, execution: str) -> None:
+        with self._database.write() as connection:
+            set_started(connection, execution, self._clock.now())
+        self._book.tell(execution)
+
+    def _targets(self, record: ExecutionRecord) -> tuple[Stack | None, tuple[Machine, ...]]:
+        with self._database.read() as connection:
+            return targets(connection, record.job, record.environment)
+
+    def _run_operation(self, ticket: Ticket, stop: Stop, writer: LogWriter) -> ExecutionEnd | None:
         record, operation = ticket.record, ticket.record.operation
         if operation is None:
             assert ticket.caller is not None
@@ -83,7 +93,7 @@ class Work:
                 return built_in.extend(lifetimes, ticket.values, writer, ticket.caller)
             begun = built_in.begin(self._control, record.job, ticket.values, ticket.caller)
             operation = begun.id
-            self._endings.when_written(lambda: self._link(record.id, begun))
+            self._endings.patiently(lambda: self._link(record.id, begun))
         return built_in.follow_to_end(
             self._control, record.job, operation, writer, stop, ticket.caller or ITSELF
         )
