@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,10 +36,12 @@ def make_database(folder: Path) -> Database:
 
 
 def make_ledger(folder: Path) -> Database:
-    """The ledger of ``folder``, migrated. A SQLite file begins as a copy of one that was migrated
-    already: the migrations have tests of their own, and each of them waits for the disk."""
+    """The ledger of ``folder``, migrated. It begins as a copy of one that was migrated already: the
+    migrations have tests of their own, and cost more than most of what is tried on a ledger."""
     path = folder / "ledger.db"
-    if os.environ.get("GREENROOM_TEST_DATABASE") != "postgresql" and not path.exists():
+    if os.environ.get("GREENROOM_TEST_DATABASE") == "postgresql":
+        server().url_of(folder, template=server().empty_ledger)
+    elif not path.exists():
         path.write_bytes(_empty_ledger())
     database = make_database(folder)
     database.migrate()
@@ -83,8 +85,11 @@ class PostgresServer:
             [
                 *as_postgres("postgres"),
                 *("-D", str(self.folder / "data"), "-k", str(self.folder)),
+                *("-c", "listen_addresses=", "-c", "max_connections=200"),
                 # What a test writes need not survive a power failure.
-                *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"),
+                *("-c", "fsync=off", "-c", "full_page_writes=off"),
+                # With a database for each test it would never rest.
+                *("-c", "autovacuum=off"),
             ],
             stdout=log,
             stderr=log,
@@ -108,12 +113,31 @@ class PostgresServer:
             self.stop()
         shutil.rmtree(self.folder)
 
-    def url_of(self, folder: Path) -> str:
+    def url_of(self, folder: Path, template: str = "template1") -> str:
+        """The database of ``folder``; if it is not there yet, it begins as ``template`` is."""
         name = "t" + sha256(str(folder).encode()).hexdigest()[:16]
         if name not in self.made:
-            with self._connected("postgres") as connection:
-                connection.execute(f"CREATE DATABASE {name}")
+            self._create(name, template)
             self.made.add(name)
+        return self._url(name)
+
+    @cached_property
+    def empty_ledger(self) -> str:
+        """The name of a database that was migrated, and that nobody is connected to."""
+        name = "empty_ledger"
+        self._create(name, "template1")
+        database = Database(self._url(name))
+        database.migrate()
+        database.close()
+        return name
+
+    def _create(self, name: str, template: str) -> None:
+        # As files: otherwise the whole copy goes through the server's log as well.
+        how = f"TEMPLATE {template} STRATEGY FILE_COPY"
+        with self._connected("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} {how}")
+
+    def _url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
     def _answers(self) -> bool:
@@ -125,8 +149,7 @@ class PostgresServer:
 
     @contextmanager
     def _connected(self, name: str) -> Iterator[psycopg.Connection]:
-        url = f"postgresql://postgres@/{name}?host={self.folder}"
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(self._url(name), autocommit=True) as connection:
             yield connection
 
 
