@@ -126,6 +126,13 @@ class JobStage:
             time.sleep(0.002)
         return view
 
+    def queued(self, execution: str) -> None:
+        """Wait until its turn is all that it waits for."""
+        end = time.monotonic() + TIMEOUT_S
+        while not self.jobs._queue.holds(execution):
+            assert time.monotonic() < end, execution
+            time.sleep(0.002)
+
     def tick(self) -> None:
         self.scheduler.tick()
         self.jobs.tick()
