@@ -9,6 +9,7 @@ from greenroom.app.rights import require
 from greenroom.errors import GreenroomError
 from greenroom.model.access import EVERY_STACK, Action, Caller, allows
 from greenroom.model.audit import AuditEntry, AuditFilter, AuditView, Outcome, Parameters
+from greenroom.model.tokens import without_tokens
 from greenroom.store.audit import audit_after, audit_before, insert_audit
 from greenroom.store.database import Database
 
@@ -31,10 +32,10 @@ def entry_of(
         action=action,
         outcome=outcome,
         stack=stack,
-        subject=subject,
+        subject=without_tokens(subject),
         parameters=parameters,
         code=None if error is None else error.code,
-        message="" if error is None else error.message,
+        message="" if error is None else without_tokens(error.message),
         reference=reference,
     )
 

@@ -409,7 +409,7 @@ class ControlPlane:
         with self._database.read() as connection:
             record = find_operation(connection, operation)
         if record is None:
-            raise InputError("E_NO_OPERATION", f"there is no operation {operation!r}")
+            raise no_operation(operation)
         return record
 
     def _require(self, caller: Caller, action: Action, name: EnvironmentName) -> None:
@@ -420,6 +420,15 @@ class ControlPlane:
 
     def _view(self, record: EnvironmentRecord, running: dict[str, str]) -> EnvironmentView:
         return view_environment(record, running.get(str(record.name)), self._proxy_port)
+
+
+def no_operation(operation: str) -> InputError:
+    """There is none of that id, or none that the caller may know of."""
+    return InputError(
+        "E_NO_OPERATION",
+        f"there is no operation {operation!r}",
+        hint="its id begins with op- and is in greenroom audit, and in the answer that began it",
+    )
 
 
 def _doubt_standing(connection: Connection, only: EnvironmentName | None = None) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from greenroom.model.tokens import without_tokens
+
 MASK = "********"
 """What stands in an entry for a secret."""
 
@@ -88,7 +90,7 @@ def _words(value: object) -> str:
         return ", ".join(f"{key}={_words(each)}" for key, each in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_words, value))
-    return str(value)
+    return without_tokens(str(value))
 
 
 def _max(value: object) -> int:

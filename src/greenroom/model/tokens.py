@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from greenroom.model.access import Grant
+
+_TEXT = re.compile(r"grt_[0-9a-f]{8}_[0-9A-Za-z_-]+")
+
+
+def without_tokens(text: str) -> str:
+    """``text`` without the tokens in it, whole or cut short: people put theirs where a name
+    belongs, and then it must neither come back nor be kept."""
+    return _TEXT.sub("grt_…", text)
 
 
 class TokenStatus(StrEnum):

@@ -44,7 +44,8 @@ class Idempotency:
             return
         if not 1 <= len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
             words = f"Idempotency-Key: expected 1 to {KEY_MAX} printable characters of ASCII"
-            await answer_of(UsageError("E_REQUEST", words))(scope, receive, send)
+            refused = UsageError("E_REQUEST", words, hint="a random UUID for each thing to do")
+            await answer_of(refused)(scope, receive, send)
             return
         try:
             # Before a kept answer is looked for: a token that was revoked gets none.

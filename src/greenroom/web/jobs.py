@@ -19,6 +19,9 @@ from greenroom.web.access import Asking
 from greenroom.web.event_stream import NDJSON, ndjson
 from greenroom.web.rights import concerns, needs_somewhere
 
+# Write-only, as the document says: some of them are secrets, and no answer repeats any.
+_Options = Annotated[dict[str, str], Field(repr=False, json_schema_extra={"writeOnly": True})]
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -34,13 +37,13 @@ class RunBody(_Body):
     """``greenroom job run``: the job's full name, or its name; the options' values as text."""
 
     job: str
-    options: dict[str, str] = Field(default={}, repr=False)
+    options: _Options = {}
 
 
 class RetryBody(_Body):
     """``greenroom job retry``: the secrets, which were not kept."""
 
-    options: dict[str, str] = Field(default={}, repr=False)
+    options: _Options = {}
 
 
 def job_routes(jobs: Jobs) -> APIRouter:

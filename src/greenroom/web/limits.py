@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from greenroom.errors import GreenroomError, InputError, UsageError
-from greenroom.web.problems import TooLargeError, answer_of
+from greenroom.web.problems import SEND_LESS, TooLargeError, answer_of
 
 BODY_MAX_BYTES = 1024 * 1024
 """A blueprint is named, not sent: nothing that the API takes comes near this."""
@@ -36,7 +36,7 @@ class RequestLimits:
             received += len(message.get("body", b""))
             if received > self._max:
                 # This kind alone passes through FastAPI's reading of a body as it is.
-                raise HTTPException(413)
+                raise HTTPException(413, too_large(self._max).message)
             return message
 
         await self._app(scope, counted, send)
@@ -45,17 +45,27 @@ class RequestLimits:
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 18:
-            return UsageError("E_REQUEST", f"Content-Length is {length[:40]!r}: expected a number")
+            return UsageError(
+                "E_REQUEST",
+                f"Content-Length is {length[:40].decode('latin-1')!r}; expected a number",
+                hint="say how many bytes the body has, or leave the header out",
+            )
         if int(length) > self._max:
             return too_large(self._max)
         # PostgreSQL has no NUL in text, and no name here has one.
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return InputError("E_NUL", "the address of the request holds a NUL, and no name does")
+            return InputError(
+                "E_NUL",
+                "the address of the request holds a NUL, and no name does",
+                hint="leave out %00",
+            )
         return None
 
 
 def too_large(max_bytes: int = BODY_MAX_BYTES) -> TooLargeError:
     """The refusal of a body."""
     return TooLargeError(
-        "E_BODY_SIZE", f"the body of the request has more than {max_bytes // 1024} KiB"
+        "E_BODY_SIZE",
+        f"the body of the request has more than {max_bytes // 1024} KiB",
+        hint=SEND_LESS,
     )

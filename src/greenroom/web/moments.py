@@ -16,7 +16,11 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError as error:
         # Year 1 begins an hour later in Greenwich than in Berlin.
-        raise InputError("E_TIME", f"{moment.isoformat()} is no time in UTC") from error
+        raise InputError(
+            "E_TIME",
+            f"{moment.isoformat()} is no time in UTC",
+            hint="give one of the years 1 to 9999, as they are in UTC",
+        ) from error
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]

@@ -14,7 +14,8 @@ Environments of branches, what runs on them, and who may do what.
 
 On the daemon's unix socket the process at the other end is who asks; over TCP every request
 brings a token: `Authorization: Bearer grt_…`. Every error is a problem (RFC 9457) with a stable
-`code`, the next step in `hint`, and the exit code that the command line would end with.
+`code`, the next step in `hint`, and the exit code that the command line would end with; where the
+request itself is malformed, `faults` has each fault with its JSON pointer in `path`.
 """
 
 _ANYWHERE = {
@@ -25,6 +26,7 @@ _ANYWHERE = {
     "404": "There is none of that name: `E_NO_…`.",
     "409": "Not as things stand: `E_BUSY`, `E_…_EXISTS`, `E_IDEMPOTENCY_KEY`, and the like.",
     "413": "The body is too large: `E_BODY_SIZE`.",
+    "415": "The body is not said to be JSON: `E_CONTENT_TYPE`.",
     "422": "The request is well-formed, but what it names cannot be: a blueprint's faults, "
     "a cursor that is none (`E_CURSOR`), a name with a NUL (`E_NUL`).",
     "429": "Too much at once: `E_LOGIN_RATE`, `E_RATE`; see `Retry-After`.",

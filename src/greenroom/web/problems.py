@@ -26,8 +26,13 @@ from greenroom.errors import (
     RefusedError,
     UsageError,
 )
+from greenroom.model.tokens import without_tokens
+from greenroom.web.malformed import ContentTypeError, malformed, unreadable
 
 PROBLEM_JSON = "application/problem+json"
+
+SEND_LESS = "files are named by their path, never sent; leave out what the request does not need"
+_DOCUMENT = "GET /v1/openapi.json lists what there is"
 
 _logger = logging.getLogger(__name__)
 
@@ -56,6 +61,7 @@ _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
     BusyError: 429,
     TooLargeError: 413,
     HeadTooLargeError: 431,
+    ContentTypeError: 415,
     NoRouteError: 404,
     InputError: 422,
     UsageError: 400,
@@ -65,7 +71,9 @@ _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
 
 
 class FaultReply(BaseModel):
-    """One thing wrong with an input, with the place where it stands."""
+    """One thing wrong with an input, with the place where it stands: ``file`` is a blueprint, or
+    ``body`` with a JSON pointer as ``path``, or a parameter of the request. ``line`` and ``column``
+    are 0 where they are not known."""
 
     file: str
     line: int
@@ -76,7 +84,8 @@ class FaultReply(BaseModel):
 
 class Problem(BaseModel):
     """RFC 9457, with ``code`` (stable), the next step in ``hint``, the exit code that the CLI ends
-    with, and the faults of a blueprint. ``message`` is ``detail``, as events have it too."""
+    with, and the faults of a blueprint or of the request itself. ``message`` is ``detail``, as
+    events have it too."""
 
     type: Literal["about:blank"]
     title: str
@@ -136,9 +145,7 @@ async def problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return answer_of(UsageError("E_REQUEST", f"{where}: {first['msg']}"))
+    return answer_of(malformed(request, error))
 
 
 async def _framework(request: Request, error: Exception) -> JSONResponse:
@@ -147,22 +154,24 @@ async def _framework(request: Request, error: Exception) -> JSONResponse:
     asked = f"{request.method} {request.url.path}"
     match error.status_code:
         case 404:
-            return answer_of(NoRouteError("E_NO_ROUTE", f"there is no {request.url.path} here"))
+            missing = f"there is no {request.url.path} here"
+            return answer_of(NoRouteError("E_NO_ROUTE", missing, hint=_DOCUMENT))
         case 405:
             # Starlette names the methods of the first route of that path alone.
             allowed = ", ".join(sorted(_methods_at(request.app, request.url.path)))
-            refused = NoRouteError("E_METHOD", f"{asked}: expected {allowed}")
+            refused = NoRouteError("E_METHOD", f"{asked}: expected {allowed}", hint=_DOCUMENT)
             return answer_of(refused, {"Allow": allowed})
         case 413:
-            return answer_of(TooLargeError("E_BODY_SIZE", "the body of the request is too large"))
+            return answer_of(TooLargeError("E_BODY_SIZE", error.detail, hint=SEND_LESS))
         case _:
-            return answer_of(UsageError("E_REQUEST", f"{asked}: {error.detail}"))
+            return answer_of(unreadable(asked, error))
 
 
 async def _not_text(request: Request, error: Exception) -> JSONResponse:
     """JSON can spell half a surrogate pair, which is no character and cannot be kept."""
     _logger.info("%s %s: %s", request.method, request.url.path, error)
-    return answer_of(UsageError("E_NOT_UTF8", "the request holds half a surrogate pair"))
+    message = "the request holds half a surrogate pair, which is no character"
+    return answer_of(UsageError("E_NOT_UTF8", message, hint="send whole characters, in UTF-8"))
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
@@ -200,5 +209,6 @@ def _fault(fault: Fault) -> dict[str, Any]:
 
 
 def _sendable(text: str) -> str:
-    """``text`` as UTF-8 can say it: a message repeats what somebody sent."""
-    return text.encode("utf-8", "replace").decode()
+    """``text`` as UTF-8 can say it, and without a token in it: a message repeats what somebody
+    sent, and they may have sent their token where a name belongs."""
+    return without_tokens(text.encode("utf-8", "replace").decode())

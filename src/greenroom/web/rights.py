@@ -28,6 +28,7 @@ from greenroom.errors import GreenroomError, InputError, UsageError
 from greenroom.model.access import EVERY_STACK, Action, Caller
 from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.web.access import Asking
+from greenroom.web.malformed import too_deep
 from greenroom.web.openapi import GreenroomApi
 
 _LOOKS = (Action.READ, Action.AUDIT)
@@ -223,7 +224,8 @@ def _refuse_unknown_query(request: Request) -> None:
             message = unknown("parameter", name, set(known))
             raise UsageError("E_REQUEST", f"query: {message}", hint=_list_of(known))
         if times > 1 and not known[name]:
-            raise UsageError("E_REQUEST", f"query: {name} is there {times} times")
+            message = f"query: {name} is there {times} times"
+            raise UsageError("E_REQUEST", message, hint=f"give {name} once")
 
 
 def _refuse_nul(body: bytes) -> None:
@@ -233,14 +235,15 @@ def _refuse_nul(body: bytes) -> None:
     try:
         waiting = [json.loads(body)]
     except RecursionError as error:
-        raise UsageError("E_REQUEST", "the body is nested deeper than any request is") from error
+        raise too_deep() from error
     except ValueError:
         # Whoever wants JSON refuses it.
         return
     while waiting:
         each = waiting.pop()
         if isinstance(each, str) and "\0" in each:
-            raise InputError("E_NUL", "a text of the body holds a NUL, and no name does")
+            message = "a text of the body holds a NUL, and no name does"
+            raise InputError("E_NUL", message, hint="leave out \\u0000")
         if isinstance(each, dict):
             waiting += [*each, *each.values()]
         if isinstance(each, list):
