@@ -73,6 +73,50 @@ def test_nobody_approves_their_own(stage: JobStage) -> None:
     assert stage.jobs.waiting.approve(execution.id, ROOT).decided_by == "root"
 
 
+def own(stage: JobStage, asked_by: Caller) -> tuple[str, str]:
+    """Message and hint for who would decide on their own, without the execution's id."""
+    execution = stage.run(by=asked_by).id
+    with pytest.raises(RefusedError) as told:
+        stage.jobs.waiting.approve(execution, asked_by)
+    assert told.value.code == "E_OWN_APPROVAL"
+    return told.value.message.replace(execution, "EX"), told.value.hint.replace(execution, "EX")
+
+
+def test_whoever_asked_is_told_who_else_may_decide(stage: JobStage) -> None:
+    tokens = Access.on(stage.stage.database, stage.clock).tokens
+    for name, role, of in (
+        ("bob", Role.OPERATOR, "photos"),
+        ("dora", Role.DEVELOPER, "photos"),
+        ("sam", Role.OPERATOR, "shop"),
+        ("gone", Role.OPERATOR, "photos"),
+    ):
+        tokens.create(ROOT, name, [Grant(stack=of, role=role)])
+    tokens.revoke(ROOT, "gone")
+
+    assert own(stage, OLGA) == (
+        "olga asked for execution EX; somebody else must decide on it",
+        "who may: root, bob\ngreenroom job abort EX withdraws it",
+    )
+
+
+def test_the_only_one_who_might_is_told_how_to_get_somebody(stage: JobStage) -> None:
+    assert own(stage, ROOT)[1] == (
+        "nobody else may yet, as it takes the role operator on stack photos: greenroom token "
+        "create NAME --role operator --stack photos makes a token for somebody else\n"
+        "greenroom job abort EX withdraws it"
+    )
+
+
+def test_the_only_one_whom_a_definition_names_is_told_where(stage: JobStage) -> None:
+    only_olga = Who(role=Role.OPERATOR, callers=("olga",))
+    stage.register(job(approval=Approval(who=only_olga, expires_s=3600.0)))
+    assert own(stage, OLGA)[1] == (
+        "nobody else may: the definition of photos/count names olga; name somebody else there who "
+        "is operator of stack photos, and register it again\n"
+        "greenroom job abort EX withdraws it"
+    )
+
+
 def test_a_rejection_ends_it(stage: JobStage) -> None:
     execution = stage.run()
     view = stage.jobs.waiting.reject(execution.id, OLGA)

@@ -119,8 +119,17 @@ def _require_built_in(
         require_blueprint(connection, caller, action, Path(values["blueprint"]))
 
 
+def fits(who: Who, caller: Caller, stack: str) -> bool:
+    """Whether the caller is among ``who`` of the stack."""
+    role = caller.role_on(stack)
+    has = role is not None and role.rank >= who.role.rank
+    return has and (not who.callers or caller.name in (*who.callers, SCHEDULER.name))
+
+
 def require_who(who: Who, caller: Caller, stack: str, what: str) -> None:
     """Refuse a caller who is not among ``who``; raises RefusedError E_FORBIDDEN."""
+    if fits(who, caller, stack):
+        return
     role = caller.role_on(stack)
     if role is None or role.rank < who.role.rank:
         has = "has no role there" if role is None else f"is only {role}"
@@ -130,13 +139,12 @@ def require_who(who: Who, caller: Caller, stack: str, what: str) -> None:
             hint=f"somebody who is {who.role} of stack {stack} can do it",
             stack="" if stack == EVERY_STACK else stack,
         )
-    if who.callers and caller.name not in (*who.callers, SCHEDULER.name):
-        raise RefusedError(
-            "E_FORBIDDEN",
-            f"{what} is for {', '.join(who.callers)}; {caller.name} is not among them",
-            hint="the job's definition names them",
-            stack="" if stack == EVERY_STACK else stack,
-        )
+    raise RefusedError(
+        "E_FORBIDDEN",
+        f"{what} is for {', '.join(who.callers)}; {caller.name} is not among them",
+        hint=f"ask {who.callers[0]}, or have the job's definition name {caller.name}",
+        stack="" if stack == EVERY_STACK else stack,
+    )
 
 
 def targets(

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.admission import require_who
+from greenroom.app.jobs.approvals import refuse_own
 from greenroom.app.jobs.ending import Endings
 from greenroom.app.jobs.history import ExecutionHistory
 from greenroom.app.jobs.log import LogBook
@@ -17,7 +18,6 @@ from greenroom.model.access import Caller
 from greenroom.model.jobs import ExecutionStatus, ExecutionView
 from greenroom.store.database import Database
 from greenroom.store.executions import ExecutionEnd, ExecutionRecord, set_approved, set_decided_by
-from greenroom.store.tokens import person_of
 
 
 class Waiting:
@@ -137,22 +137,9 @@ class Waiting:
                 hint=f"greenroom job show {execution}",
             )
         require_who(approval.who, caller, record.stack, f"{verb} {record.job.full_name}")
-        self._require_another(record, caller)
+        with self._database.read() as connection:
+            refuse_own(connection, record, approval.who, caller, self._clock.now())
         return ticket
-
-    def _require_another(self, record: ExecutionRecord, caller: Caller) -> None:
-        """Refuse whoever asked: a token that somebody made for themselves is they."""
-        if caller.name != record.asked_by:
-            with self._database.read() as connection:
-                asked = person_of(connection, record.asked_by, record.created_at)
-                if asked != person_of(connection, caller.name, self._clock.now()):
-                    return
-        same = "" if caller.name == record.asked_by else f", as {record.asked_by},"
-        raise RefusedError(
-            "E_OWN_APPROVAL",
-            f"{caller.name}{same} asked for execution {record.id}; somebody else must decide on it",
-            hint=f"greenroom job abort {record.id} withdraws it",
-        )
 
 
 def _end(status: ExecutionStatus, code: str, message: str) -> ExecutionEnd:
