@@ -110,6 +110,36 @@ def test_production_is_not_extended(stage: Stage, ttl_s: float | None) -> None:
         "E_NEVER_EXPIRES",
         "extend of photos/master refused: it is production, which never expires",
     )
+    assert error.hint == "nothing needs to be done: photos/master stays"
+
+
+@pytest.mark.parametrize("ttl_s", [None, 3600.0])
+def test_what_is_shared_is_not_extended(stage: Stage, ttl_s: float | None) -> None:
+    stage.lifetime = None
+    stage.run(request(None, shared=("metrics",)))
+    error = refused(stage, RefusedError, "shared", ttl_s, ITSELF)
+    assert (error.code, error.message, error.hint) == (
+        "E_NEVER_EXPIRES",
+        "extend of photos/shared refused: it is shared, and what is shared never expires",
+        "nothing needs to be done: photos/shared stays",
+    )
+
+
+@pytest.mark.parametrize("ttl_s", [None, 3600.0])
+@pytest.mark.parametrize("lifetime", [None, replace(EIGHT_HOURS, ttl_s=None)])
+def test_what_has_no_end_is_not_extended_and_told_how_to_get_one(
+    stage: Stage, lifetime: Lifetime | None, ttl_s: float | None
+) -> None:
+    stage.lifetime = lifetime
+    stage.run(request())
+    error = refused(stage, RefusedError, "feature-x", ttl_s, ITSELF)
+    assert (error.code, error.message, error.hint) == (
+        "E_NEVER_EXPIRES",
+        "extend of photos/feature-x refused: it was created without a ttl, so nothing ends it by "
+        "itself",
+        "it stays until greenroom destroy photos/feature-x; create --ttl 8h, or lifetime: with a "
+        "ttl in the blueprint, gives the next one an end",
+    )
 
 
 def test_what_is_to_be_destroyed_is_not_extended_however_early(
@@ -138,4 +168,11 @@ def test_an_extension_leaves_working_hours_out_until_they_begin_again(stage: Sta
     extension = lifetimes(stage).extend("feature-x", None, ITSELF)
     assert extension.expires_at is None
     assert extension.awake_until == datetime(2026, 11, 24, 9, tzinfo=UTC)
-    assert refused(stage, RefusedError, "feature-x", 60.0, ITSELF).code == "E_NEVER_EXPIRES"
+    error = refused(stage, RefusedError, "feature-x", 60.0, ITSELF)
+    assert (error.code, error.message, error.hint) == (
+        "E_NEVER_EXPIRES",
+        "extend of photos/feature-x refused: it has working hours and no ttl, so there is no end "
+        "to put off",
+        "greenroom extend photos/feature-x without a DURATION lets it run until working hours "
+        "begin again",
+    )

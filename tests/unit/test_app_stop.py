@@ -124,6 +124,38 @@ def test_only_what_is_stopped_is_started(stage: Stage) -> None:
         "E_NOT_READY",
         "start of photos/feature-x refused: it is ready",
     )
+    assert refused.value.hint == (
+        "its machines run; greenroom stop photos/feature-x ends them, and greenroom recover "
+        "photos/feature-x looks at them again"
+    )
+
+
+@pytest.mark.parametrize(
+    "asked", [STOP, DeployRequest(environment="feature-x"), RecoverRequest(environment="feature-x")]
+)
+def test_what_is_stopped_is_told_to_be_started(stage: Stage, asked: Request) -> None:
+    stage.run(STOP)
+    with pytest.raises(RefusedError) as refused:
+        stage.control.submit(asked)
+    assert (refused.value.code, refused.value.hint) == (
+        "E_NOT_READY",
+        "greenroom start photos/feature-x boots it from its own disks",
+    )
+    assert refused.value.message.endswith(" of photos/feature-x refused: it is stopped")
+
+
+def test_what_failed_is_not_started_but_recovered(stage: Stage) -> None:
+    stage.run(STOP)
+    stage.world.faults.fail_at = "restart"
+    stage.run(START)
+    with pytest.raises(RefusedError) as refused:
+        stage.control.submit(START)
+    assert (refused.value.code, refused.value.message, refused.value.hint) == (
+        "E_NOT_READY",
+        "start of photos/feature-x refused: it is failed",
+        "greenroom show photos/feature-x tells why; greenroom recover photos/feature-x brings it "
+        "back",
+    )
 
 
 def test_a_stopped_environment_is_shown_and_destroyed(stage: Stage) -> None:

@@ -242,6 +242,11 @@ def refused_status(environment: EnvironmentRecord, what: str) -> RefusedError:
     match environment.status:
         case EnvironmentStatus.STOPPED:
             hint = f"greenroom start {name} boots it from its own disks"
+        case status if status in STANDING:
+            hint = (
+                f"its machines run; greenroom stop {name} ends them, and greenroom recover {name} "
+                "looks at them again"
+            )
         case EnvironmentStatus.FAILED:
             hint = f"greenroom show {name} tells why; greenroom recover {name} brings it back"
         case _:

@@ -74,22 +74,33 @@ def _extensible(
         )
     lifetime = record.stack.lifetime
     hours_only = record.expires_at is None and ttl_s is None
-    if lifetime is None or (record.expires_at is None and not hours_only):
+    if record.expires_at is not None and lifetime is not None:
+        return lifetime
+    if lifetime is None or lifetime.working_hours is None:
         raise _never_expires(record)
-    if hours_only and lifetime.working_hours is None:
-        raise _never_expires(record)
+    if not hours_only:
+        raise RefusedError(
+            "E_NEVER_EXPIRES",
+            f"extend of {record.name} refused: it has working hours and no ttl, so there is no end "
+            "to put off",
+            hint=f"greenroom extend {record.name} without a DURATION lets it run until working "
+            "hours begin again",
+        )
     return lifetime
 
 
 def _never_expires(record: EnvironmentRecord) -> RefusedError:
-    which = "shared, which" if record.stack.shared else "production, which"
-    lasting = record.stack.production or record.stack.shared
-    why = f"it is {which} never expires" if lasting else "it never expires"
-    return RefusedError(
-        "E_NEVER_EXPIRES",
-        f"extend of {record.name} refused: {why}",
-        hint=f"greenroom show {record.name} tells about it",
-    )
+    name = record.name
+    why, hint = "it is production, which never expires", f"nothing needs to be done: {name} stays"
+    if record.stack.shared:
+        why = "it is shared, and what is shared never expires"
+    elif not record.stack.production:
+        why = "it was created without a ttl, so nothing ends it by itself"
+        hint = (
+            f"it stays until greenroom destroy {name}; create --ttl 8h, or lifetime: with a ttl in "
+            "the blueprint, gives the next one an end"
+        )
+    return RefusedError("E_NEVER_EXPIRES", f"extend of {name} refused: {why}", hint=hint)
 
 
 def _extended(
