@@ -106,8 +106,10 @@ def test_a_viewer_of_another_stack_gets_nothing_of_this_one(stage: ApiStage) -> 
             assert "feature-x" not in body and made.id not in body, path
         else:
             assert answer.status_code in (200, 400, 403, 404), (path, answer.text)
-        if right.scope is Scope.PLACE or "{operation_id}" in path:
+        if right.scope is Scope.PLACE:
             assert answer.json()["code"] == "E_FORBIDDEN", path
+        if "{operation_id}" in path:
+            assert answer.json()["code"] == "E_NO_OPERATION", path
 
 
 V, D, O = "viewer", "developer", "operator"  # noqa: E741

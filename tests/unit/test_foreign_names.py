@@ -7,10 +7,11 @@ from pathlib import Path
 
 import api_stage
 import pytest
-from api_stage import ApiStage, standing
+from api_stage import ROOT, ApiStage, standing
 from page_stage import BLUEPRINT, BlueprintStage, PageStage
 
 from greenroom.model.access import Role
+from greenroom.model.audit import AuditFilter
 from greenroom.model.requests import CreateRequest
 
 RAW = "shop/x"
@@ -105,3 +106,102 @@ def test_a_body_that_is_nested_without_end_is_a_mistake_of_the_sender(stage: Api
     answer = stage.ask("POST", "/v1/operations", login, content=content)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "E_REQUEST")
+
+
+KINDS = ["deploy", "destroy", "recover", "stop", "start", "replace", "drill"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_may_not_see_it_is_told_of_nothing_there(stage: ApiStage, kind: str) -> None:
+    login = stage.token("operator", "shop", f"kim{KINDS.index(kind)}")
+
+    def asked(environment: str) -> tuple[int, str]:
+        body = {"kind": kind, "environment": environment}
+        answer = stage.ask("POST", "/v1/operations", login, json_body=body)
+        return answer.status_code, answer.text.replace(environment, "ENV")
+
+    assert asked(SPELT) == asked("photos/main-line") == asked("photos/nothing")
+    assert asked(SPELT)[0] == 404
+
+
+@pytest.mark.parametrize(("method", "rest"), [*ROUTES, ("GET", "/logs?follow=true")])
+def test_an_address_tells_as_little(stage: ApiStage, method: str, rest: str) -> None:
+    login = stage.token("operator", "shop", f"lea{len(method) + len(rest)}")
+    body = {} if rest == "/extend" else None
+
+    def asked(environment: str) -> tuple[int, str]:
+        answer = stage.ask(method, f"/v1/environments/{environment}{rest}", login, json_body=body)
+        return answer.status_code, answer.text
+
+    assert asked(SPELT) == asked("photos/main-line") == asked("photos/nothing")
+    assert asked(SPELT)[0] == 403
+
+
+def test_a_lookup_and_a_built_in_job_tell_as_little(stage: ApiStage) -> None:
+    login = stage.token("operator", "shop", "mia")
+
+    def asked(environment: str) -> list[tuple[int, str]]:
+        run = {"job": "greenroom:destroy", "options": {"environment": environment}}
+        answers = [
+            stage.ask("GET", f"/v1/lookup?name={environment}", login),
+            stage.ask("POST", "/v1/executions", login, json_body=run),
+        ]
+        return [(each.status_code, each.text.replace(environment, "ENV")) for each in answers]
+
+    assert asked(SPELT) == asked("photos/main-line") == asked("photos/nothing")
+    assert [status for status, _ in asked(SPELT)] == [404, 404]
+
+
+def test_an_operation_of_another_stack_is_none(stage: ApiStage) -> None:
+    operation = stage.stage.control.operations(ROOT, SPELT, None, 1)[0][1].id
+    login = stage.token("operator", "shop", "noa")
+
+    def asked(operation: str) -> list[tuple[int, str]]:
+        routes = [("GET", ""), ("GET", "/events"), ("GET", "/timings"), ("POST", "/cancel")]
+        answers = [
+            stage.ask(method, f"/v1/operations/{operation}{rest}", login) for method, rest in routes
+        ]
+        return [(each.status_code, each.text.replace(operation, "OP")) for each in answers]
+
+    assert asked(operation) == asked("op-000000000000")
+    assert {status for status, _ in asked(operation)} == {404}
+
+
+def test_the_audit_log_keeps_what_the_caller_is_not_told(stage: ApiStage) -> None:
+    login = stage.token("operator", "shop", "ola")
+    for kind in ("destroy", "deploy"):
+        body = {"kind": kind, "environment": SPELT if kind == "destroy" else "photos/nothing"}
+        stage.ask("POST", "/v1/operations", login, json_body=body)
+    stage.ask("GET", f"/v1/lookup?name={SPELT}", login)
+
+    wanted = AuditFilter(by="ola")
+    looked, deploy, destroy = (
+        each.entry for each in stage.access.audit.newest(ROOT, wanted, before=None, limit=9)
+    )
+
+    why = "read on stack photos takes the role viewer; ola has no role there"
+    assert (destroy.action, destroy.stack, destroy.subject) == ("destroy", "photos", SPELT)
+    assert (destroy.code, destroy.message) == ("E_FORBIDDEN", why)
+    assert (looked.action, looked.code, looked.message) == ("read", "E_FORBIDDEN", why)
+    assert (deploy.code, deploy.message) == (
+        "E_NO_ENVIRONMENT",
+        "there is no environment 'photos/nothing'",
+    )
+
+
+def test_the_buttons_of_a_page_tell_as_little(tmp_path: Path) -> None:
+    page = PageStage(BlueprintStage(tmp_path))
+    name = page.create("feature_x")
+    visitor = page.visitor(Role.OPERATOR, "shop")
+
+    def asked(environment: str) -> list[tuple[int, bool]]:
+        answers = [
+            visitor.get(f"/environments/{environment}"),
+            *(visitor.post(f"/environments/{environment}/{each}") for each in KINDS),
+            visitor.post(f"/environments/{environment}/extend"),
+            visitor.post(f"/environments/{environment}/prove"),
+        ]
+        return [(each.status_code, "E_FORBIDDEN" in each.text) for each in answers]
+
+    assert asked(name) == asked("photos/nothing")
+    page.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from app_stage import TIMEOUT_S
-from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, JobStage, job
+from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, VERA, JobStage, job
 
 from greenroom.app.jobs.built_in import BUILT_IN_JOBS, follow_to_end
 from greenroom.app.jobs.run import Stop, Why
@@ -101,8 +101,10 @@ def test_a_built_in_job_takes_the_rights_of_its_operation(stage: JobStage) -> No
 def test_nobody_writes_into_the_history_of_a_stack_that_is_not_theirs(stage: JobStage) -> None:
     stage.create()
     for name in ("destroy", "extend", "replace"):
-        with pytest.raises(RefusedError, match=f"{name} on stack photos takes the role developer"):
+        with pytest.raises(InputError, match="there is no environment 'photos/feature-x'"):
             stage.run(f"greenroom:{name}", by=STRANGER, environment="photos/feature-x")
+        with pytest.raises(RefusedError, match=f"{name} on stack photos takes the role developer"):
+            stage.run(f"greenroom:{name}", by=VERA, environment="photos/feature-x")
 
     assert stage.jobs.history.page(ROOT) == ()
 

@@ -166,7 +166,7 @@ def test_somebody_of_another_stack_sees_nothing_of_this_one(page: PageStage) -> 
     assert stranger.get(FEATURE).status_code == 403
     assert stranger.get("/jobs/run?name=photos/count-rows").status_code == 404
     operation = page.parts.history.create_of(NAME)
-    assert stranger.get(f"/operations/{operation}").status_code == 403
+    assert stranger.get(f"/operations/{operation}").status_code == 404
 
 
 def test_only_operators_see_audit_and_tokens(page: PageStage) -> None:

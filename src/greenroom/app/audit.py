@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.rights import require
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, allows
 from greenroom.model.audit import AuditEntry, AuditFilter, AuditView, Outcome, Parameters
 from greenroom.model.tokens import without_tokens
@@ -26,6 +26,7 @@ def entry_of(
     reference: str | None = None,
 ) -> AuditEntry:
     """What ``caller`` asked for; ``error`` is why it was refused or failed."""
+    error = None if error is None else reason_of(error)
     return AuditEntry(
         caller=caller.name,
         origin=caller.origin,
@@ -38,6 +39,13 @@ def entry_of(
         message="" if error is None else without_tokens(error.message),
         reference=reference,
     )
+
+
+def reason_of(error: GreenroomError) -> GreenroomError:
+    """What the log keeps of a refusal: that a right was missing, where the caller was told that
+    there is nothing of that name."""
+    cause = error.__cause__
+    return cause if isinstance(cause, RefusedError) and cause.code == "E_FORBIDDEN" else error
 
 
 class Audit:

@@ -197,9 +197,10 @@ class ControlPlane:
         operation has begun. It must not raise."""
         self._submit_listeners.append(listener)
 
-    def operation(self, operation: str) -> OperationView:
-        """Where an operation stands; raises InputError E_NO_OPERATION."""
-        return view_operation(self._find(operation))
+    def operation(self, operation: str, caller: Caller = ITSELF) -> OperationView:
+        """Where an operation stands; raises InputError E_NO_OPERATION, also of one on a stack that
+        ``caller`` may not read."""
+        return view_operation(self._find(operation, caller))
 
     def operations(
         self, caller: Caller, environment: str | None, before: int | None, limit: int
@@ -233,7 +234,7 @@ class ControlPlane:
 
     def cancel(self, operation: str, caller: Caller = ITSELF) -> OperationView:
         """Ask an operation to stop; one that has ended stays as it is."""
-        record = self._find(operation)
+        record = self._find(operation, caller)
         self._require(caller, Action.CANCEL, record.environment)
         if not record.status.final:
             if record.kind in _NOT_CANCELLED:
@@ -246,7 +247,7 @@ class ControlPlane:
             with self._database.write() as connection:
                 request_cancel(connection, operation)
             self._flags.of(operation, what_is_done(record)).ask()
-        return self.operation(operation)
+        return self.operation(operation, caller)
 
     def environments(self) -> tuple[EnvironmentView, ...]:
         """All environments, by name."""
@@ -405,11 +406,15 @@ class ControlPlane:
                 failed = (EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
                 set_status(connection, record.environment, *failed)
 
-    def _find(self, operation: str) -> OperationRecord:
+    def _find(self, operation: str, caller: Caller) -> OperationRecord:
         with self._database.read() as connection:
             record = find_operation(connection, operation)
         if record is None:
-            raise no_operation(operation)
+            raise _no_operation(operation)
+        try:
+            require(caller, Action.READ, record.environment.stack)
+        except RefusedError as refused:
+            raise _no_operation(operation) from refused
         return record
 
     def _require(self, caller: Caller, action: Action, name: EnvironmentName) -> None:
@@ -422,8 +427,7 @@ class ControlPlane:
         return view_environment(record, running.get(str(record.name)), self._proxy_port)
 
 
-def no_operation(operation: str) -> InputError:
-    """There is none of that id, or none that the caller may know of."""
+def _no_operation(operation: str) -> InputError:
     return InputError(
         "E_NO_OPERATION",
         f"there is no operation {operation!r}",
@@ -445,12 +449,13 @@ def _pick_or_explain(
     """The environment called ``text``; of one whose create failed, or that has expired, the error
     says so: whoever was away has seen nothing of it."""
     try:
-        return pick(_readable(connection, caller), text)
+        return pick(list_environments(connection), text, caller)
     except InputError as error:
         why = _why_gone(connection, str(text), caller)
         if error.code != "E_NO_ENVIRONMENT" or why is None:
             raise
-        raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from error
+        cause = error.__cause__ or error
+        raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from cause
 
 
 def _why_gone(connection: Connection, text: str, caller: Caller) -> str | None:
@@ -465,11 +470,6 @@ def _why_gone(connection: Connection, text: str, caller: Caller) -> str | None:
     if not may_read(caller, str(end.environment)):
         return None
     return f"it expired and was destroyed at {end.ended_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _readable(connection: Connection, caller: Caller) -> tuple[EnvironmentRecord, ...]:
-    records = list_environments(connection)
-    return tuple(each for each in records if may_read(caller, str(each.name)))
 
 
 def _running(connection: Connection) -> dict[str, str]:

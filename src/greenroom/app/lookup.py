@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from greenroom.app.rights import may_read
+from greenroom.app.rights import may_read, require
 from greenroom.blueprint.nearest import nearest, unknown
-from greenroom.errors import InputError
-from greenroom.model.access import ITSELF, Caller
+from greenroom.errors import InputError, RefusedError
+from greenroom.model.access import ITSELF, Action, Caller
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Machine, Stack
 from greenroom.store.environments import EnvironmentRecord
@@ -31,17 +31,36 @@ def pick(
     shared one has none), with or without its stack before it. A name is itself alone: the raw
     branch ``photos/x`` may well be one of another stack.
 
-    What is not spelt out is looked for, and told, among those that ``caller`` may read. Raises
-    InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
+    It is looked for, and told, among those that ``caller`` may read: of any other they learn not
+    even that it exists. Raises InputError E_NO_ENVIRONMENT, with the nearest name, or E_AMBIGUOUS.
     """
+    text = str(wanted)
+    seen = [each for each in records if may_read(caller, str(each.name))]
+    try:
+        return _meant(seen, wanted)
+    except InputError as error:
+        raise error from _no_right(caller, [each for each in records if text in _names(each)])
+
+
+def _no_right(caller: Caller, so_called: Sequence[EnvironmentRecord]) -> RefusedError | None:
+    """Why they see none of these: what the audit log keeps instead of what the caller is told."""
+    try:
+        for record in so_called:
+            require(caller, Action.READ, record.name.stack)
+    except RefusedError as refused:
+        return refused
+    return None
+
+
+def _meant(
+    records: Sequence[EnvironmentRecord], wanted: str | EnvironmentName
+) -> EnvironmentRecord:
     text = str(wanted)
     for record in records:
         if text == str(record.name):
             return record
-    records = [each for each in records if may_read(caller, str(each.name))]
     if isinstance(wanted, EnvironmentName):
-        records = [each for each in records if each.name.stack == wanted.stack]
-        raise _none(records, text)
+        raise _none([each for each in records if each.name.stack == wanted.stack], text)
     matches = [r for r in records if text == r.name.slug or text in _branches([r])]
     matches = matches or [
         r for r in records if text in {f"{r.name.stack}/{branch}" for branch in _branches([r])}
@@ -72,6 +91,12 @@ def _hint(records: Sequence[EnvironmentRecord], text: str) -> str:
     if match is not None:
         return f"did you mean {match!r}?"
     return "greenroom list shows what there is" if records else "greenroom create makes one"
+
+
+def _names(record: EnvironmentRecord) -> set[str]:
+    """Everything that it may be called."""
+    short = {record.name.slug, *_branches([record])}
+    return short | {f"{record.name.stack}/{each}" for each in short}
 
 
 def _branches(records: Iterable[EnvironmentRecord]) -> set[str]:

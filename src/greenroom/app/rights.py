@@ -13,8 +13,10 @@ def require(caller: Caller, action: Action, stack: str, *, production: bool = Fa
     """
     if allows(caller, action, stack, production=production):
         return
-    least = LEAST[action].production if production else LEAST[action].branch
     role = caller.role_on(stack)
+    # Whoever may not look must not learn from the refusal what stands there.
+    production = production and role is not None
+    least = LEAST[action].production if production else LEAST[action].branch
     where = "every stack" if stack == EVERY_STACK else f"stack {stack}"
     needs = f"{action} on production of {where}" if production else f"{action} on {where}"
     has = "has no role there" if role is None else f"is only {role}"

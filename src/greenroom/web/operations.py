@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.follow import follow
-from greenroom.app.rights import require
-from greenroom.model.access import Action, Caller
+from greenroom.model.access import Action
 from greenroom.model.audit import Outcome
 from greenroom.model.requests import (
     CreateRequest,
@@ -205,7 +204,7 @@ def operation_routes(control: ControlPlane) -> APIRouter:
     @routes.get("/v1/operations/{operation_id}", dependencies=[needs_somewhere(Action.READ)])
     def get_operation(operation_id: str, caller: Asking) -> OperationView:
         """Where an operation stands."""
-        return readable_operation(control, operation_id, caller)
+        return control.operation(operation_id, caller)
 
     @routes.post(
         "/v1/operations/{operation_id}/cancel",
@@ -214,7 +213,7 @@ def operation_routes(control: ControlPlane) -> APIRouter:
     )
     def cancel_operation(request: Request, operation_id: str, caller: Asking) -> OperationView:
         """Ask an operation to stop and to take back what it did; one that has ended stays."""
-        found = readable_operation(control, operation_id, caller)
+        found = control.operation(operation_id, caller)
         concerns(request, found.environment, operation_id)
         return control.cancel(operation_id, caller)
 
@@ -227,15 +226,8 @@ def operation_routes(control: ControlPlane) -> APIRouter:
         operation_id: str, caller: Asking, after: Annotated[int, Query(ge=0)] = 0
     ) -> StreamingResponse:
         """The operation's events past ``after`` as NDJSON, as they happen."""
-        readable_operation(control, operation_id, caller)
+        control.operation(operation_id, caller)
         stream = follow(control, operation_id, after)
         return StreamingResponse(event_lines(stream), media_type=NDJSON)
 
     return routes
-
-
-def readable_operation(control: ControlPlane, operation: str, caller: Caller) -> OperationView:
-    """The operation, if the caller may read its stack; raises RefusedError E_FORBIDDEN."""
-    found = control.operation(operation)
-    require(caller, Action.READ, found.environment.partition("/")[0])
-    return found

@@ -21,7 +21,7 @@ from fastapi.params import Depends as Dependency
 from pydantic import TypeAdapter, ValidationError
 
 from greenroom.app.access import Access
-from greenroom.app.audit import entry_of
+from greenroom.app.audit import entry_of, reason_of
 from greenroom.app.rights import require, require_somewhere
 from greenroom.blueprint.nearest import unknown
 from greenroom.errors import GreenroomError, InputError, UsageError
@@ -89,8 +89,9 @@ class Right:
             await asyncio.to_thread(self._require, access, request, caller)
             yield
         except GreenroomError as error:
-            if self.action not in _LOOKS or error.code == "E_FORBIDDEN":
-                await self._record(access, request, caller, Outcome.REFUSED, error)
+            reason = reason_of(error)
+            if self.action not in _LOOKS or reason.code == "E_FORBIDDEN":
+                await self._record(access, request, caller, Outcome.REFUSED, reason)
             raise
         if self.recorded is not None:
             await self._record(access, request, caller, self.recorded, None)

@@ -12,7 +12,6 @@ from greenroom.app.timings import Timings
 from greenroom.model.access import Action
 from greenroom.model.timings import Timing
 from greenroom.web.access import Asking
-from greenroom.web.operations import readable_operation
 from greenroom.web.rights import needs_somewhere
 
 _MOST = 2000
@@ -39,7 +38,7 @@ def timing_routes(timings: Timings, control: ControlPlane) -> APIRouter:
     )
     def list_timings(operation_id: str, caller: Asking) -> list[Timing]:
         """What one operation took, machine by machine."""
-        readable_operation(control, operation_id, caller)
+        control.operation(operation_id, caller)
         return list(timings.of_operation(operation_id))
 
     return routes

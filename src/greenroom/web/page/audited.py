@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from greenroom.app.audit import entry_of
+from greenroom.app.audit import entry_of, reason_of
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Caller
 from greenroom.model.audit import Outcome, Parameters
@@ -45,7 +45,7 @@ def audited(
             caller,
             action,
             how,
-            stack=(stack if separator else "") or ("" if error is None else error.stack),
+            stack=(stack if separator else "") or ("" if error is None else reason_of(error).stack),
             subject=told.subject,
             parameters=parameters,
             error=error,

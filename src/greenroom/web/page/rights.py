@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
 from greenroom.app.access import Access
-from greenroom.app.audit import entry_of
+from greenroom.app.audit import entry_of, reason_of
 from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import Action, Caller
 from greenroom.model.audit import Outcome, Parameters, shown
@@ -66,9 +66,10 @@ class Look(PageRight):
         try:
             self.require(request, session.caller)
             yield
-        except RefusedError as error:
-            if error.code == "E_FORBIDDEN":
-                self.refused(request, session.caller, error, shown(dict(request.query_params)))
+        except GreenroomError as error:
+            reason = reason_of(error)
+            if reason.code == "E_FORBIDDEN":
+                self.refused(request, session.caller, reason, shown(dict(request.query_params)))
             raise
 
 
