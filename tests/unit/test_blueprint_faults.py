@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenroom.blueprint.parse import parse_blueprint
-from greenroom.blueprint.tree import VALUES_MAX
+from greenroom.blueprint.yaml_tree import VALUES_MAX
 from greenroom.errors import InputError
 
 LABEL_32 = "a DNS label (a-z, 0-9 and inner dashes, at most 32 characters)"

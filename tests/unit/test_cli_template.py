@@ -12,12 +12,14 @@ import pytest
 from cfn_flip import to_json
 from tests.cloud_stacks import EXAMPLES, blueprint, example, machine, stack_of
 
+from greenroom.blueprint.yaml_tree import read_tree
 from greenroom.cli.beside import Compiler
 from greenroom.errors import InputError
 from greenroom.model.cloud import Target
 from greenroom.providers.aws.template import compile_template
 
 GREENROOM = (sys.executable, "-m", "greenroom.cli")
+PHOTOS = EXAMPLES / "photos" / "greenroom.yaml"
 TIMEOUT_S = 60.0
 SEED = ("--machines", "backend", "db", "feed", "--restore_db", "extract", "--branch", "feature_x")
 
@@ -107,9 +109,17 @@ def test_what_the_compiler_refuses_is_refused_although_a_child_compiles() -> Non
 
 def test_the_child_compiles_what_the_parent_would() -> None:
     cloud = example("photos")
-    compiler = Compiler()
+    compiler = Compiler(PHOTOS)
+    text, file = PHOTOS.read_text(), str(PHOTOS)
+    assert compiler.tree(text, file) == read_tree(text, file)
     assert len(compiler.agent_sha256()) == 64
     assert compiler.compiled(cloud, Target.VPC) == compile_template(cloud)
+
+
+def test_a_file_that_changed_meanwhile_is_read_anew() -> None:
+    compiler = Compiler(PHOTOS)
+    assert compiler.tree("stack: other", str(PHOTOS)).value == {"stack": "other"}
+    assert len(compiler.agent_sha256()) == 64
 
 
 def test_without_its_child_the_parent_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +127,13 @@ def test_without_its_child_the_parent_compiles(monkeypatch: pytest.MonkeyPatch) 
         raise OSError("no")
 
     monkeypatch.setattr("greenroom.cli.beside._serve", dies)
-    compiler = Compiler()
+    compiler = Compiler(PHOTOS)
     cloud = example("photos")
+    assert compiler.tree("stack: other", "x").value == {"stack": "other"}
     assert len(compiler.agent_sha256()) == 64
     assert compiler.compiled(cloud, Target.VPC) == compile_template(cloud)
     with pytest.raises(InputError):
-        Compiler().compiled(
+        Compiler(PHOTOS).compiled(
             stack_of(blueprint({"web": machine(machine_tags={"greenroom:a": "b"})})), Target.VPC
         )
 

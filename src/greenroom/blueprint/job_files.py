@@ -12,7 +12,7 @@ from greenroom.blueprint.fields import TYPE_NAME_MAX, shown
 from greenroom.blueprint.files import read_text_inside
 from greenroom.blueprint.job_references import job_faults
 from greenroom.blueprint.jobs import JobSpec
-from greenroom.blueprint.tree import Tree, mapping_names, read_tree
+from greenroom.blueprint.tree import Tree, mapping_names
 from greenroom.errors import Fault
 from greenroom.model.names import LABEL
 
@@ -58,16 +58,21 @@ def _file_faults(tree: Tree, name: str, taken: list[str], roles: set[str]) -> It
 def read_job_files(folder: Path) -> dict[str, Tree]:
     """The trees of the files ``jobs/*.yaml`` in ``folder``, by the job's name; one that cannot be
     read has that as its fault."""
-    found = {}
-    for path in sorted((folder / FOLDER).glob(f"*{_SUFFIX}")):
-        relative = f"{FOLDER}/{path.name}"
-        try:
-            tree = read_tree(read_text_inside(folder, relative), str(folder / relative))
-        except ValueError as error:
-            tree = Tree(file=str(path))
-            tree.faults.append(tree.fault((), str(error)))
-        found[path.name.removesuffix(_SUFFIX)] = tree
-    return found
+    paths = sorted((folder / FOLDER).glob(f"*{_SUFFIX}"))
+    return {path.name.removesuffix(_SUFFIX): _read(folder, path) for path in paths}
+
+
+def _read(folder: Path, path: Path) -> Tree:
+    # Most blueprints have no such folder.
+    from greenroom.blueprint.yaml_tree import read_tree
+
+    relative = f"{FOLDER}/{path.name}"
+    try:
+        return read_tree(read_text_inside(folder, relative), str(folder / relative))
+    except ValueError as error:
+        tree = Tree(file=str(path))
+        tree.faults.append(tree.fault((), str(error)))
+        return tree
 
 
 def _roles(tree: Tree) -> set[str]:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from greenroom.blueprint.faults import schema_faults
-from greenroom.blueprint.files import (
-    FILE_BYTES_MAX,
-    FileTooLargeError,
-    inside,
-    read_regular,
-    read_text_inside,
-)
+from greenroom.blueprint.files import inside, read_text_inside
 from greenroom.blueprint.job_files import all_job_faults, read_job_files
 from greenroom.blueprint.jobs import JobSpec
 from greenroom.blueprint.references import reference_faults
+from greenroom.blueprint.regular_files import FILE_BYTES_MAX, FileTooLargeError, read_regular
 from greenroom.blueprint.schema import Blueprint, BlueprintDocument
-from greenroom.blueprint.tree import Tree, mapping_names, read_tree
+from greenroom.blueprint.tree import Tree, mapping_names
 from greenroom.errors import Fault, InputError
 
 SCHEMA_HINT = "mend the places named; 'greenroom schema' prints what a blueprint may hold"
 
 
-def load_blueprint(path: Path) -> Blueprint:
+ReadTree = Callable[[str, str], Tree]
+"""A text and the file's name to its tree, as ``yaml_tree.read_tree``."""
+
+
+def _read_tree(text: str, file: str) -> Tree:
+    # Not imported by who has it read elsewhere: the library is a tenth of reading a blueprint.
+    from greenroom.blueprint.yaml_tree import read_tree
+
+    return read_tree(text, file)
+
+
+def load_blueprint(path: Path, read: ReadTree = _read_tree) -> Blueprint:
     """Read the blueprint at ``path`` with all files that its images name.
 
     Raises InputError E_BLUEPRINT with every fault of the file at once.
@@ -50,16 +57,16 @@ def load_blueprint(path: Path) -> Blueprint:
             f"the blueprint {path} cannot be read: {error.strerror}",
             hint="run greenroom where greenroom.yaml lies, or name the file",
         ) from error
-    return parse_blueprint(text, path)
+    return parse_blueprint(text, path, read)
 
 
-def parse_blueprint(text: str, path: Path) -> Blueprint:
+def parse_blueprint(text: str, path: Path, read: ReadTree = _read_tree) -> Blueprint:
     """Parse ``text`` as the blueprint at ``path``, which relative paths in it start from.
 
     Raises InputError E_BLUEPRINT with every fault at once.
     """
     resolved = path.resolve()
-    tree = read_tree(text, str(path))
+    tree = read(text, str(path))
     faults = list(tree.faults)
     contents: dict[str, str] = {}
     files = read_job_files(resolved.parent)

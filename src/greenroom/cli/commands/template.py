@@ -52,13 +52,14 @@ def template(
 def _print(
     target: str | None, format: str | None, region: str | None, as_json: bool, asked: dict[str, Any]
 ) -> None:
-    compiler = Compiler()
+    wanted = Wanted(**asked)
+    compiler = Compiler(wanted.blueprint)
     written = one_of("--format", format, FORMATS)
     from greenroom.model.cloud import Target
 
     shape = Target(one_of("--target", target, TARGETS))
     place = region or os.environ.get(REGION_VARIABLE) or None
-    cloud = _planned(Wanted(**asked), shape, place, compiler)
+    cloud = _planned(wanted, shape, place, compiler)
     compiled = compiler.compiled(cloud, shape)
     document = json.loads(compiled.body)
     if as_json:
@@ -104,7 +105,7 @@ def _planned(wanted: Wanted, target: Target, region: str | None, compiler: Compi
     from greenroom.blueprint.parse import load_blueprint
     from greenroom.plan.cloud import CloudAsk, plan_cloud
 
-    blueprint = load_blueprint(wanted.blueprint)
+    blueprint = load_blueprint(wanted.blueprint, compiler.tree)
     ask = CloudAsk(
         agent_sha256=compiler.agent_sha256(),
         # Owner and end of life are tags of the stack, which its template does not hold.
