@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from greenroom.app.jobs.follow import follow_log
 from greenroom.app.jobs.history import PAGE_MAX
 from greenroom.app.jobs.service import Jobs
-from greenroom.model.access import Action
+from greenroom.model.access import Action, Caller
 from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import ExecutionView, JobView
 from greenroom.web.access import Asking
@@ -74,7 +75,14 @@ def job_routes(jobs: Jobs) -> APIRouter:
 def execution_routes(jobs: Jobs) -> APIRouter:
     """What ran, runs and waits."""
     routes = APIRouter(tags=["jobs"])
+    _add_requests(routes, jobs)
+    _add_history(routes, jobs)
+    _add_log(routes, jobs)
+    _add_decisions(routes, jobs)
+    return routes
 
+
+def _add_requests(routes: APIRouter, jobs: Jobs) -> None:
     @routes.post(
         "/v1/executions",
         status_code=202,
@@ -84,6 +92,17 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         """Run a job with values for its options, or ask for its approval."""
         return jobs.executions.run(body.job, body.options, caller)
 
+    @routes.post(
+        "/v1/executions/{execution_id}/retry",
+        status_code=202,
+        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",), body=RetryBody)],
+    )
+    def retry_execution(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
+        """Run the job again with the same options."""
+        return jobs.executions.retry(execution_id, caller, body.options)
+
+
+def _add_history(routes: APIRouter, jobs: Jobs) -> None:
     @routes.get("/v1/executions", dependencies=[needs_somewhere(Action.READ)])
     def list_executions(
         caller: Asking,
@@ -103,6 +122,8 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         """Where an execution stands."""
         return jobs.history.one(execution_id, caller)
 
+
+def _add_log(routes: APIRouter, jobs: Jobs) -> None:
     @routes.get(
         "/v1/executions/{execution_id}/log",
         dependencies=[needs_somewhere(Action.READ)],
@@ -119,47 +140,30 @@ def execution_routes(jobs: Jobs) -> APIRouter:
         lines = follow_log(jobs, execution_id, after=after, follow=follow)
         return StreamingResponse(lines, media_type=NDJSON)
 
-    @routes.post(
-        "/v1/executions/{execution_id}/abort",
-        status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
-    )
-    def abort_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
-        """End an execution and all its processes."""
-        _concerns(request, jobs.history.one(execution_id, caller))
-        return jobs.executions.abort(execution_id, caller)
 
-    @routes.post(
-        "/v1/executions/{execution_id}/approve",
-        status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
-    )
-    def approve_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
-        """Let an execution begin that somebody else asked for."""
-        _concerns(request, jobs.history.one(execution_id, caller))
-        return jobs.waiting.approve(execution_id, caller)
-
-    @routes.post(
-        "/v1/executions/{execution_id}/reject",
-        status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
-    )
-    def reject_execution(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
-        """End an execution that waits for approval."""
-        _concerns(request, jobs.history.one(execution_id, caller))
-        return jobs.waiting.reject(execution_id, caller)
-
-    @routes.post(
-        "/v1/executions/{execution_id}/retry",
-        status_code=202,
-        dependencies=[needs_somewhere(Action.RUN_JOB, secret=("options",), body=RetryBody)],
-    )
-    def retry_execution(execution_id: str, body: RetryBody, caller: Asking) -> ExecutionView:
-        """Run the job again with the same options."""
-        return jobs.executions.retry(execution_id, caller, body.options)
-
-    return routes
+def _add_decisions(routes: APIRouter, jobs: Jobs) -> None:
+    for verb, act, what in (
+        ("abort", jobs.executions.abort, "End an execution and all its processes."),
+        ("approve", jobs.waiting.approve, "Let an execution begin that somebody else asked for."),
+        ("reject", jobs.waiting.reject, "End an execution that waits for approval."),
+    ):
+        routes.add_api_route(
+            f"/v1/executions/{{execution_id}}/{verb}",
+            _decision(jobs, act),
+            methods=["POST"],
+            status_code=202,
+            name=f"{verb}_execution",
+            description=what,
+            dependencies=[needs_somewhere(Action.RUN_JOB, recorded=AuditOutcome.DONE)],
+        )
 
 
-def _concerns(request: Request, execution: ExecutionView) -> None:
-    concerns(request, execution.job, execution.id)
+def _decision(
+    jobs: Jobs, act: Callable[[str, Caller], ExecutionView]
+) -> Callable[..., ExecutionView]:
+    def decide(request: Request, execution_id: str, caller: Asking) -> ExecutionView:
+        execution = jobs.history.one(execution_id, caller)
+        concerns(request, execution.job, execution.id)
+        return act(execution_id, caller)
+
+    return decide
