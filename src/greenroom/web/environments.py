@@ -45,7 +45,14 @@ class Found(BaseModel):
 def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
     """The environments that exist, and what is in them."""
     routes = APIRouter(tags=["environments"])
+    _add_list(routes, control)
+    _add_one(routes, control)
+    _add_command(routes, control, host)
+    _add_logs(routes, control, host)
+    return routes
 
+
+def _add_list(routes: APIRouter, control: ControlPlane) -> None:
     @routes.get("/v1/environments", dependencies=[needs_somewhere(Action.READ)])
     def list_environments(caller: Asking) -> list[EnvironmentView]:
         """The environments of the stacks that the caller may read, by name."""
@@ -57,6 +64,8 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         branch, with or without the stack before it."""
         return Found(name=control.full_name(name, caller))
 
+
+def _add_one(routes: APIRouter, control: ControlPlane) -> None:
     @routes.get(_ONE, dependencies=[needs(Action.READ)])
     def get_environment(stack: str, slug: str, caller: Asking) -> EnvironmentDetail:
         """All of an environment: machines, phases, restores, proof, incidents."""
@@ -67,6 +76,8 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         """Probe who reaches whom now, judge it, and keep what came out. Takes seconds."""
         return control.prove(exact_name(stack, slug), caller)
 
+
+def _add_command(routes: APIRouter, control: ControlPlane, host: Host) -> None:
     @routes.get(f"{_ONE}/command", dependencies=[needs(Action.EXEC, recorded=Outcome.DONE)])
     def get_command(
         stack: str,
@@ -82,6 +93,8 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         require(caller, Action.EXEC, found.environment.stack, production=found.production)
         return Command(argv=host.exec_argv(found, machine_named(found, machine), arg, tty))
 
+
+def _add_logs(routes: APIRouter, control: ControlPlane, host: Host) -> None:
     @routes.get(
         f"{_ONE}/logs", dependencies=[needs(Action.READ)], **ndjson("One line of a log each.")
     )
@@ -97,15 +110,17 @@ def environment_routes(control: ControlPlane, host: Host) -> APIRouter:
         found = control.stack_of(exact_name(stack, slug))
         followers = log_readers(host, found, machine, service)
         if service is not None and not followers:
-            known = {each.service for each in log_readers(host, found, machine)}
-            raise InputError(
-                "E_SERVICE",
-                unknown("service", service, known),
-                hint=f"services that have a log: {', '.join(sorted(known))}",
-            )
+            raise _no_such_log(service, log_readers(host, found, machine))
         return StreamingResponse(_log_lines(followers, follow), media_type=NDJSON)
 
-    return routes
+
+def _no_such_log(service: str, readers: Sequence[LogFollower]) -> InputError:
+    known = {each.service for each in readers}
+    return InputError(
+        "E_SERVICE",
+        unknown("service", service, known),
+        hint=f"services that have a log: {', '.join(sorted(known))}",
+    )
 
 
 def log_readers(

@@ -27,6 +27,7 @@ from greenroom.web.page.asking import (
 )
 from greenroom.web.page.creation import creation_pages
 from greenroom.web.page.drills import drill_pages
+from greenroom.web.page.environment_list import list_pages
 from greenroom.web.page.environments import environment_pages
 from greenroom.web.page.executions import execution_pages
 from greenroom.web.page.guard import Guard
@@ -72,6 +73,7 @@ def page_app(parts: Parts) -> FastAPI:
     pages.add_exception_handler(HTTPException, _not_found)
     for routes in (
         login_pages(parts.sessions),
+        list_pages(parts),
         environment_pages(parts),
         action_pages(parts),
         creation_pages(parts),
