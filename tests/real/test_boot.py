@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.real.books import held, rows
 from tests.real.site import NET, REGION, SEED_COMMAND, Site, get, wait_until
 
 FEATURE = "api.feature-x.photos.localhost"
@@ -294,6 +295,26 @@ def test_cold_forces_the_real_restore(feature: Site) -> None:
         assert restore["restore_s"] > 0
     finally:
         feature.ok("destroy", "cold")
+
+
+def test_what_takes_its_time_in_a_machine_is_told_meanwhile(site: Site, tmp_path: Path) -> None:
+    own = site.copied(tmp_path / "slow")
+    own.edit(
+        "greenroom.yaml", "{tcp: 6379, deadline_s: 60}", '{command: ["false"], deadline_s: 60}'
+    )
+    # So that there is a ledger to look into.
+    own.ok("list")
+    asked = own.start("create", "--machines", "feed", "--branch", "slow")
+    query = (
+        "SELECT phase FROM events JOIN operations ON operations.id = operation "
+        "WHERE environment = ? AND machine = 'feed1' AND events.kind = 'phase-started'"
+    )
+    try:
+        wait_until(lambda: ("checks",) in rows(query, "photos/slow"), 120)
+    finally:
+        own.ok("cancel", "slow")
+        asked.communicate(timeout=120)
+    assert held("photos/slow") == set()
 
 
 def test_deploy_switches_a_running_environment_to_a_new_artifact(feature: Site) -> None:

@@ -13,6 +13,7 @@ from greenroom.model.views import MachineReport, PhaseTime
 from greenroom.ports import Cancellation, Progress
 from greenroom.providers.local.command import tail
 from greenroom.providers.local.console import end_of_console
+from greenroom.providers.local.doing import LASTING_S, Doing
 from greenroom.providers.local.layout import Layout, MachineLayout
 from greenroom.providers.local.limits import explained
 from greenroom.providers.local.logs import read_tail
@@ -80,14 +81,31 @@ def boot_machines(
     order = sorted(machines, key=lambda machine: machine.volume is None)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         list(pool.map(begin, order))
+    return _all_reports(boot, stack, machines, progress, cancel, started)
+
+
+def _all_reports(
+    boot: Boot,
+    stack: Stack,
+    machines: Sequence[Machine],
+    progress: Progress,
+    cancel: Cancellation,
+    started: float,
+) -> tuple[MachineReport, ...]:
+    """Wait for them, and tell meanwhile what takes its time."""
+    doing = Doing(progress)
     reports: dict[str, MachineReport] = {}
     while len(reports) < len(machines):
         cancel.check()
         for machine in machines:
-            if machine.name not in reports:
-                report = _look_explained(boot, stack, machine, started)
-                if report is not None:
-                    reports[machine.name] = _told(progress, report, now() - started)
+            if machine.name in reports:
+                continue
+            report = _look_explained(boot, stack, machine, started)
+            if report is not None:
+                reports[machine.name] = _told(progress, report, now() - started)
+            elif now() - started >= LASTING_S:
+                place = boot.layout.machine(stack.environment, machine.name)
+                doing.look(machine.name, _word(place), now())
         if len(reports) < len(machines):
             boot.signals.wait(_LOOK_EVERY_S)
     return tuple(reports[machine.name] for machine in machines)
@@ -145,4 +163,9 @@ def _look(boot: Boot, stack: Stack, machine: Machine, started: float) -> Machine
 
 
 def _phase(place: MachineLayout) -> str:
-    return read_tail(place, "phase") or "it had not run its user data"
+    return _word(place) or "it had not run its user data"
+
+
+def _word(place: MachineLayout) -> str:
+    """What its agent was doing last, as it says; empty before it has begun."""
+    return read_tail(place, "phase")
