@@ -81,52 +81,41 @@ class Warn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expire:
+class _OfEnvironment:
+    name: EnvironmentName
+
+
+class Expire(_OfEnvironment):
     """Destroy what has come to its end."""
 
-    name: EnvironmentName
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishRemoval:
+class FinishRemoval(_OfEnvironment):
     """Try a destroy again that has left something."""
 
-    name: EnvironmentName
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sleep:
+class Sleep(_OfEnvironment):
     """Stop it: its working hours are over."""
 
-    name: EnvironmentName
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wake:
+class Wake(_OfEnvironment):
     """Start what was stopped when its working hours were over."""
 
-    name: EnvironmentName
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recover:
+class Recover(_OfEnvironment):
     """Bring back what the host has lost."""
 
-    name: EnvironmentName
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveOrphan:
+class _OfOrphan:
+    orphan: Orphan
+
+
+class RemoveOrphan(_OfOrphan):
     """Remove what is left of an environment that is known to be gone, and in which nothing runs."""
 
-    orphan: Orphan
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportOrphan:
+class ReportOrphan(_OfOrphan):
     """Tell of what nobody owns. Whether somebody needs it, only a person knows."""
-
-    orphan: Orphan
 
 
 Action = (
