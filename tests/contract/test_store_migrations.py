@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, select
+from alembic import command
+from alembic.config import Config
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, MetaData, select, text
+from tests.databases import make_database
 
 from greenroom.model.events import EventKind, OperationStatus
+from greenroom.model.inventory import Health, MachineRecord
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
 from greenroom.model.views import EnvironmentStatus
 from greenroom.store.database import HEAD, Database
 from greenroom.store.environments import find_environment, find_findings, list_environments
 from greenroom.store.events import events_after, phases_done
+from greenroom.store.inventory import list_machines
 from greenroom.store.operations import find_operation, insert_operation, last_operation
 from greenroom.store.tables import environments, operations
 
@@ -130,3 +138,52 @@ def test_an_earlier_ledger_takes_new_operations_behind_its_own(ledger: Database)
         )
         assert newest == "op-new"
         assert connection.scalar(select(environments.c.name).limit(1)) is not None
+
+
+def test_machines_outlive_the_columns_that_they_were_found_by(tmp_path: Path) -> None:
+    database = make_database(tmp_path)
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    record = MachineRecord(
+        environment="photos/x",
+        name="db1",
+        stack="photos",
+        slug="x",
+        branch="x",
+        production=False,
+        type="db",
+        role="db",
+        instance_id="i-0",
+        instance_type="t3.small",
+        address="10.213.0.11",
+        private_dns="db1.x.photos.internal",
+        public_dns=None,
+        services=(("mysql", 3306),),
+        groups=(),
+        tags=(),
+        image="mariadb",
+        image_digest="ab",
+        artifact_key=None,
+        artifact_sha256=None,
+        health=Health.HEALTHY,
+        failing="",
+        since=at,
+        health_since=at,
+    )
+    found_by = ("stack", "slug", "branch", "type", "role", "address", "health")
+    row = {name: getattr(record, name) for name in ("environment", "name", *found_by)}
+    row["record_json"] = TypeAdapter(MachineRecord).dump_json(record).decode()
+    with database.write() as connection:
+        _upgrade_to(connection, "0011")
+        given = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO machines ({', '.join(row)}) VALUES ({given})"), row)
+    database.migrate()
+    with database.read() as connection:
+        assert list_machines(connection) == (record,)
+    database.close()
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(files("greenroom.store") / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

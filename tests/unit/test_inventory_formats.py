@@ -141,9 +141,11 @@ def test_keys_are_made_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_prometheus_gets_a_group_for_each_machine() -> None:
-    row = ("web1", "photos", "x", 'x"\\y', "web", "frontend", "10.213.0.10")
+    place = {"environment": "photos/x", "slug": "x", "branch": 'x"\\y'}
+    web = replace(BACKEND, name="web1", type="web", role="frontend", **place)
+    away = replace(web, name="web2", health=Health.STOPPED)
     assert (
-        json.loads(render_http_sd([row, row], 9100))
+        json.loads(render_http_sd([web, away, web], 9100))
         == [
             {
                 "targets": ["10.213.0.10:9100"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_stage import Stage, request
@@ -13,12 +14,12 @@ from inventory_stage import BACKEND, DB, NAME, NOW, SteppedClock, all_of, invent
 
 from greenroom.app.inventory import service
 from greenroom.app.inventory.service import Inventory
+from greenroom.app.inventory.snapshot import Snapshot, snapshot_of
 from greenroom.errors import InputError
 from greenroom.model.incidents import Ended, Part
-from greenroom.model.inventory import ChangeKind, Health, MachineChange, MachineQuery
+from greenroom.model.inventory import ChangeKind, Health, MachineChange, MachineQuery, MachineRecord
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import DestroyRequest, ReplaceRequest
-from greenroom.store import inventory as queries
 
 
 @pytest.fixture
@@ -106,10 +107,7 @@ def test_pages_follow_each_other_without_a_gap(stage: Stage) -> None:
     assert refused.value.code == "E_CURSOR"
 
 
-def test_the_targets_of_a_monitoring_system_are_read_in_portions_of_one_snapshot(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "TARGETS_AT_ONCE", 1)
+def test_who_reads_on_while_machines_change_reads_of_one_moment(stage: Stage) -> None:
     inventory = inventory_of(stage)
     for branch in ("feature_x", "master"):
         stage.run(request(branch))
@@ -118,9 +116,33 @@ def test_the_targets_of_a_monitoring_system_are_read_in_portions_of_one_snapshot
     first = next(targets)
     stage.run(DestroyRequest(environment="master", confirm="photos/master"))
     inventory.look()
-    found = [f"{slug}/{name}" for name, _, slug, *_ in [first, *targets]]
+    found = [f"{each.slug}/{each.name}" for each in (first, *targets)]
     assert found == ["feature-x/backend1", "feature-x/db1", "master/backend1", "master/db1"]
-    assert [slug for _, _, slug, *_ in inventory.targets(MachineQuery())] == ["feature-x"] * 2
+    assert [each.slug for each in inventory.targets(MachineQuery())] == ["feature-x"] * 2
+
+
+def test_who_asks_before_the_first_look_is_told_what_the_ledger_has(stage: Stage) -> None:
+    stage.run(request())
+    inventory_of(stage).look()
+    assert sorted(all_of(inventory_of(stage))) == [BACKEND, DB]
+
+
+def test_what_is_told_is_committed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    told: list[Health] = []
+    write = service.queue_notices
+
+    def asked_meanwhile(*values: Any) -> None:
+        write(*values)
+        told.append(all_of(inventory)[DB].health)
+
+    monkeypatch.setattr(service, "queue_notices", asked_meanwhile)
+    stage.world.held(NAME).problems["db1"] = ("port 3306",)
+    inventory.look()
+    assert told == [Health.HEALTHY]
+    assert all_of(inventory)[DB].health is Health.UNHEALTHY
 
 
 def test_somebody_who_says_that_something_changed_is_believed_soon(stage: Stage) -> None:
@@ -184,6 +206,30 @@ def test_a_look_that_fails_is_followed_by_another(
     finally:
         inventory.close()
     assert failures == []
+
+
+def test_after_a_look_that_failed_the_ledger_is_believed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction may have been committed all the same."""
+    inventory = inventory_of(stage)
+    stage.run(request())
+    made: list[int] = []
+
+    def failing_behind_the_commit(records: Iterable[MachineRecord]) -> Snapshot:
+        snapshot = snapshot_of(records)
+        made.append(len(snapshot.records))
+        if len(made) == 2:
+            raise RuntimeError("the connection is lost")
+        return snapshot
+
+    monkeypatch.setattr(service, "snapshot_of", failing_behind_the_commit)
+    inventory.start()
+    try:
+        until(lambda: len(all_of(inventory)) == 2)
+    finally:
+        inventory.close()
+    assert made[:3] == [0, 2, 2]
 
 
 def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks(

@@ -15,7 +15,7 @@ from greenroom.errors import GreenroomError, HostError, InputError
 from greenroom.store.engines import Engines
 from greenroom.store.sqlite import sqlite_engines, sqlite_error
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration. Known here so that an up-to-date database, which is nearly always the
 case, costs one query and not the import of Alembic (a fifth of a second) at every start."""
 

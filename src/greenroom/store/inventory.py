@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
-    and_,
     delete,
     false,
     func,
@@ -31,44 +28,23 @@ CHANGES_KEPT = timedelta(days=30)
 CHANGES_MAX = 500_000
 """Whichever comes first; the oldest are forgotten."""
 
-TARGETS_AT_ONCE = 500
 
-Target = tuple[str, str, str, str, str, str, str]
-"""Name, stack, slug, branch, type, role and address."""
-
-
-def find_machines(
-    connection: Connection,
-    query: MachineQuery,
-    *,
-    after: MachineKey | None = None,
-    last: MachineKey | None = None,
-    limit: int | None = None,
+def list_machines(
+    connection: Connection, *, after: MachineKey | None = None, last: MachineKey | None = None
 ) -> tuple[MachineRecord, ...]:
-    """The machines that match, by environment and name, from behind ``after`` to ``last``."""
-    columns = select(machines.c.environment, machines.c.name, machines.c.record_json)
-    wanted = _matching(columns, query)
-    wanted = wanted.where(*_between(machines.c.environment, machines.c.name, after, last))
-    rows = connection.execute(wanted.order_by(machines.c.environment, machines.c.name).limit(limit))
-    return tuple(_records().validate_json(row.record_json) for row in rows)
-
-
-def find_targets(connection: Connection, query: MachineQuery) -> Iterator[Target]:
-    """What a monitoring system is told of the machines that match, as bare rows, to be read while
-    the connection is open: there may be a hundred thousand, and Python's garbage collector would
-    look through all that are held at once (measured: a third of the list's processor time)."""
+    """The machines by environment and name, from behind ``after`` to ``last``."""
     c = machines.c
-    columns = (c.name, c.stack, c.slug, c.branch, c.type, c.role, c.address)
-    wanted = _matching(select(*columns), query).where(c.health != "stopped")
-    rows = connection.execute(
-        wanted.order_by(c.environment, c.name), execution_options={"yield_per": TARGETS_AT_ONCE}
-    )
-    return (row for part in rows.partitions() for row in part)
+    wanted = select(c.record_json).where(*_between(c.environment, c.name, after, last))
+    rows = connection.scalars(wanted.order_by(c.environment, c.name))
+    return tuple(_records().validate_json(text) for text in rows)
 
 
-def roles_of(connection: Connection) -> tuple[str, ...]:
-    """Every role that a machine has, sorted."""
-    return tuple(connection.scalars(select(machines.c.role).distinct().order_by(machines.c.role)))
+def find_machine(connection: Connection, key: MachineKey) -> MachineRecord | None:
+    """The machine's record; None if there is no such machine."""
+    c = machines.c
+    mine = tuple_(c.environment, c.name) == tuple_(*key)
+    text = connection.scalar(select(c.record_json).where(mine))
+    return None if text is None else _records().validate_json(text)
 
 
 def write_changes(
@@ -132,7 +108,7 @@ def changes_since(
     c = machine_changes.c
     rows = connection.scalars(
         select(c.change_json)
-        .where(c.at > since, *_of_environments(query))
+        .where(c.at > since, *_of_environments(c.environment, query))
         .where(*_between(c.environment, c.machine, after, last))
         # They were written in the order of their time; so the index on it is read from its end.
         .order_by(c.at.desc(), c.id.desc())
@@ -152,14 +128,14 @@ def keys_since(
     """Who is there or has been there since then, of the environment, stack or stacks that are
     asked for; by environment and name, from behind ``after``."""
     now, then = machines.c, machine_changes.c
-    lasting = MachineQuery(environment=query.environment, stack=query.stack, stacks=query.stacks)
     found = union(
         select(now.environment, now.name).where(
-            *_conditions(lasting), *_between(now.environment, now.name, after, None)
+            *_of_environments(now.environment, query),
+            *_between(now.environment, now.name, after, None),
         ),
         select(then.environment, then.machine).where(
             then.at > since,
-            *_of_environments(query),
+            *_of_environments(then.environment, query),
             *_between(then.environment, then.machine, after, None),
         ),
     ).subquery()
@@ -184,9 +160,10 @@ def _between(
     return bounds if last is None else [*bounds, key <= tuple_(*last)]
 
 
-def _of_environments(query: MachineQuery) -> list[ColumnElement[bool]]:
-    """What can be asked of a change: whose it is."""
-    environment = machine_changes.c.environment
+def _of_environments(
+    environment: ColumnElement[str], query: MachineQuery
+) -> list[ColumnElement[bool]]:
+    """What can be asked of a machine that has gone, too: whose it is."""
     conditions = []
     if query.environment is not None:
         conditions.append(environment == query.environment)
@@ -198,50 +175,10 @@ def _of_environments(query: MachineQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _conditions(query: MachineQuery) -> list[ColumnElement[bool]]:
-    c = machines.c
-    plain = {
-        c.environment: query.environment,
-        c.name: query.name,
-        c.stack: query.stack,
-        c.role: query.role,
-        c.health: query.health,
-    }
-    conditions = [column == value for column, value in plain.items() if value is not None]
-    if query.stacks is not None:
-        conditions.append(c.stack.in_(sorted(query.stacks)))
-    return conditions
-
-
-def _matching(wanted: Select[Any], query: MachineQuery) -> Select[Any]:
-    """``wanted`` of the machines that match.
-
-    A branch is looked for by slug and by name, each by its own index, and then joined: given an OR
-    or an IN, SQLite looks through all machines of the role (measured: 80 ms of 100,000).
-    """
-    c = machines.c
-    conditions = _conditions(query)
-    if query.branch is None:
-        return wanted.where(*conditions)
-    keys = select(c.environment, c.name).where(*conditions)
-    found = union(
-        keys.where(c.slug == query.branch), keys.where(c.branch == query.branch)
-    ).subquery()
-    is_found = and_(c.environment == found.c.environment, c.name == found.c.name)
-    return wanted.join(found, is_found)
-
-
 def _row(record: MachineRecord) -> dict[str, object]:
     return {
         "environment": record.environment,
         "name": record.name,
-        "stack": record.stack,
-        "slug": record.slug,
-        "branch": record.branch,
-        "type": record.type,
-        "role": record.role,
-        "address": record.address,
-        "health": record.health.value,
         "record_json": _records().dump_json(record).decode(),
     }
 

@@ -11,34 +11,8 @@ machines = Table(
     metadata,
     Column("environment", String(80), primary_key=True),
     Column("name", String(64), primary_key=True),
-    # What machines are found by, and what the list for Prometheus consists of; the whole record
-    # is in record_json.
-    Column("stack", String(24), nullable=False),
-    Column("slug", String(40), nullable=False),
-    Column("branch", Text, nullable=False),
-    Column("type", String(64), nullable=False),
-    Column("role", String(255), nullable=False),
-    Column("address", String(45), nullable=False),
-    Column("health", String(16), nullable=False),
     Column("record_json", Text, nullable=False),
 )
-Index("machines_role_slug", machines.c.role, machines.c.slug)
-Index("machines_role_branch", machines.c.role, machines.c.branch)
-Index(
-    # Holds all of the list for Prometheus, so that it is read without the records' text.
-    "machines_targets",
-    machines.c.environment,
-    machines.c.name,
-    machines.c.stack,
-    machines.c.slug,
-    machines.c.branch,
-    machines.c.type,
-    machines.c.role,
-    machines.c.address,
-    machines.c.health,
-)
-Index("machines_slug", machines.c.slug)
-Index("machines_branch", machines.c.branch)
 
 machine_changes = Table(
     "machine_changes",

@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from greenroom.app.clock import Clock
 from greenroom.errors import GreenroomError
 from greenroom.model.incidents import Incident
-from greenroom.model.inventory import MachineKey, MachineQuery, PeerNotice
+from greenroom.model.inventory import MachineKey, PeerNotice
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Machine, Stack
 from greenroom.store.database import Database
 from greenroom.store.environments import find_environment
 from greenroom.store.incidents import record_incident
-from greenroom.store.inventory import find_machines
+from greenroom.store.inventory import find_machine
 from greenroom.store.notices import (
     Queued,
     count_try,
@@ -81,14 +81,14 @@ class Courier:
         with self._database.read() as connection:
             queued = next_notice(connection, machine)
             environment = find_environment(connection, EnvironmentName.parse(machine[0]))
-            known = find_machines(connection, MachineQuery(environment=machine[0], name=machine[1]))
+            known = find_machine(connection, machine)
         if queued is None:
             return False
-        if environment is None or not known:
+        if environment is None or known is None:
             with self._database.write() as connection:
                 drop_queues(connection, (machine,))
             return False
-        if not known[0].is_up:
+        if not known.is_up:
             return False
         try:
             stack = environment.stack

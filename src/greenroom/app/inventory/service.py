@@ -1,8 +1,8 @@
 """The inventory as a service: it looks, writes down what changed, and answers.
 
 It looks when somebody says that something may have changed, and every few seconds besides. Only
-its own thread writes, and what it has written it remembers, so that a look without news costs a
-read of the environments and nothing else.
+its own thread writes, and what it has written it remembers: a look without news costs a read of
+the environments and nothing else, and who asks is answered without the ledger.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from greenroom.app.clock import Clock
 from greenroom.app.inventory.changes import changes_between, rolled_back
 from greenroom.app.inventory.peers import plan_notices
 from greenroom.app.inventory.records import Seen, records_of
+from greenroom.app.inventory.snapshot import Snapshot, snapshot_of
 from greenroom.app.replaceable import replaces
 from greenroom.errors import InputError
 from greenroom.model.inventory import (
@@ -37,14 +39,12 @@ from greenroom.store.environments import (
     reports_by_environment,
 )
 from greenroom.store.inventory import (
-    Target,
     changes_since,
-    find_machines,
-    find_targets,
     forget_changes,
     history_begins,
     keys_since,
     last_change_at,
+    list_machines,
     write_changes,
 )
 from greenroom.store.notices import drop_queues, queue_notices
@@ -76,7 +76,9 @@ class Inventory:
         self._provider = provider
         self._clock = clock
         self._changed = changed
-        self._known: dict[MachineKey, MachineRecord] | None = None
+        # What the ledger has; None if that has to be read first.
+        self._snapshot: Snapshot | None = None
+        self._reading = threading.Lock()
         self._closing = threading.Event()
         # Looks that somebody wanted, and how many of them are done.
         self._looks = threading.Condition()
@@ -117,13 +119,12 @@ class Inventory:
     ) -> MachinePage:
         """The machines that match; a page of ``limit``, behind the ``next`` of another."""
         self._catch_up()
-        more = None if limit is None else limit + 1
-        with self._database.read() as connection:
-            found = find_machines(connection, query, after=_key(after), limit=more)
-        if limit is None or len(found) <= limit:
-            return MachinePage(machines=found, next=None)
-        last = found[limit - 1]
-        return MachinePage(machines=found[:limit], next=f"{last.environment}/{last.name}")
+        found = self._committed().find(query, after=_key(after))
+        page = tuple(found if limit is None else islice(found, limit + 1))
+        if limit is None or len(page) <= limit:
+            return MachinePage(machines=page, next=None)
+        last = page[limit - 1]
+        return MachinePage(machines=page[:limit], next=f"{last.environment}/{last.name}")
 
     def machines_at(
         self, query: MachineQuery, at: datetime, *, after: str | None = None, limit: int
@@ -138,8 +139,8 @@ class Inventory:
             keys = found[:limit]
             if not keys:
                 return MachinePage(machines=(), next=None)
-            every, last = MachineQuery(), keys[-1]
-            records = find_machines(connection, every, after=behind, last=last)
+            last = keys[-1]
+            records = list_machines(connection, after=behind, last=last)
             changes = changes_since(connection, at, query, after=behind, last=last)
         wanted = set(keys)
         now = {record.key: record for record in records if record.key in wanted}
@@ -159,35 +160,32 @@ class Inventory:
             found = changes_since(connection, since, query, limit=limit)
         return tuple(reversed(found))
 
-    def targets(self, query: MachineQuery) -> Iterator[Target]:
-        """What a monitoring system is told of the machines that match; the ledger is read, in one
-        snapshot, while the caller goes through them."""
-        with self._database.read() as connection:
-            yield from find_targets(connection, query)
+    def targets(self, query: MachineQuery) -> Iterator[MachineRecord]:
+        """The machines that match, for a monitoring system: it asks again and again, so that no
+        look is waited for."""
+        return self._committed().find(query)
 
     def look(self) -> tuple[MachineChange, ...]:
         """Compare what is known with what is there, and write down the difference."""
         now = self._clock.now()
         with self._lock:
             ended = frozenset(self._ended)
+        before = self._committed().records
         with self._database.read() as connection:
-            if self._known is None:
-                records = find_machines(connection, MachineQuery())
-                self._known = {record.key: record for record in records}
             environments = list_environments(connection)
             reports = reports_by_environment(connection)
             last_at = last_change_at(connection)
             operations = {str(each.environment): each for each in unfinished_operations(connection)}
         # A clock that was set back must not make a history that runs backwards.
         now = now if last_at is None else max(now, last_at)
-        known = _by_environment(self._known.values())
+        known = _by_environment(before.values())
         desired: dict[MachineKey, MachineRecord] = {}
         for environment in environments:
             name = str(environment.name)
             seen = self._seen(environment, reports.get(name, ()), operations.get(name), ended)
             for record in records_of(seen, known.get(name, {}), now):
                 desired[record.key] = record
-        changes = changes_between(self._known, desired, now)
+        changes = changes_between(before, desired, now)
         if changes:
             subscriptions = {
                 (str(environment.name), machine.name): machine.subscription
@@ -195,7 +193,7 @@ class Inventory:
                 for machine in environment.stack.machines
                 if machine.subscription is not None
             }
-            notices = plan_notices(self._known, desired, subscriptions, now)
+            notices = plan_notices(before, desired, subscriptions, now)
             self._write(changes, desired, notices)
         self._have_noted(ended)
         self._forget(now)
@@ -209,8 +207,8 @@ class Inventory:
                 if changes:
                     self._changed(changes)
             except Exception:
-                # The next look begins from the ledger again.
-                self._known = None
+                # Whether its last transaction was committed is not known: the ledger tells.
+                self._snapshot = None
                 _logger.exception("the inventory could not look")
             with self._looks:
                 self._done = wanted
@@ -227,6 +225,16 @@ class Inventory:
         with self._looks:
             wanted = self._wanted
             self._looks.wait_for(lambda: self._done >= wanted, CATCH_UP_S)
+
+    def _committed(self) -> Snapshot:
+        """All machines as the ledger has them. It is read before the first look, and after one
+        that failed; who comes meanwhile waits for the same reading. A look asks as well before it
+        writes, so what was read here is never older than what it wrote."""
+        with self._reading:
+            if self._snapshot is None:
+                with self._database.read() as connection:
+                    self._snapshot = snapshot_of(list_machines(connection))
+            return self._snapshot
 
     def _seen(
         self,
@@ -270,7 +278,7 @@ class Inventory:
             write_changes(connection, changes, records, gone)
             queue_notices(connection, notices)
             drop_queues(connection, gone)
-        self._known = desired
+        self._snapshot = snapshot_of(desired.values())
 
     def _forget(self, now: datetime) -> None:
         now_s = self._clock.monotonic_s()
