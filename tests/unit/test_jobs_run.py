@@ -12,6 +12,7 @@ from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, job, option
 
 from greenroom.app.jobs import executions
+from greenroom.app.jobs.queue import Queue
 from greenroom.app.jobs.run import Assignment, Run, Stop
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
@@ -204,6 +205,29 @@ def test_only_so_many_executions_wait(stage: JobStage, monkeypatch: pytest.Monke
     stage.processes.wait_for(2, TIMEOUT_S).exit()
     stage.processes.wait_for(3, TIMEOUT_S).exit()
     assert stage.ended(last).status is ExecutionStatus.SUCCEEDED
+
+
+def test_who_joins_the_queue_is_looked_at_alone(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with all who wait: a daemon may begin with thousands of them."""
+    stage.register(job(concurrency=Concurrency(key="k")))
+    stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    looked_at = []
+    may_start = Queue._may_start
+    monkeypatch.setattr(
+        Queue, "_may_start", lambda *given: looked_at.append(1) or may_start(*given)
+    )
+    waiting = [stage.run() for _ in range(20)]
+
+    assert len(looked_at) == 20
+    for number in range(20):
+        program.exit()
+        program = stage.processes.wait_for(number + 2, TIMEOUT_S)
+        assert program.command.environment["GREENROOM_EXECUTION"] == waiting[number].id
+    program.exit()
+    stage.ended(waiting[-1])
 
 
 def test_a_retry_has_the_same_options(stage: JobStage) -> None:

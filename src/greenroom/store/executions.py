@@ -146,10 +146,17 @@ def last_executions(connection: Connection) -> dict[str, ExecutionRecord]:
 
 def unfinished_executions(connection: Connection) -> tuple[ExecutionRecord, ...]:
     """What waits or runs, in the order in which it came."""
+    return _in_states(connection, *_UNFINISHED)
+
+
+def running_executions(connection: Connection) -> tuple[ExecutionRecord, ...]:
+    """What runs, in the order in which it came."""
+    return _in_states(connection, ExecutionStatus.RUNNING)
+
+
+def _in_states(connection: Connection, *states: ExecutionStatus) -> tuple[ExecutionRecord, ...]:
     query = (
-        select(executions)
-        .where(executions.c.status.in_(_UNFINISHED))
-        .order_by(executions.c.accepted)
+        select(executions).where(executions.c.status.in_(states)).order_by(executions.c.accepted)
     )
     return tuple(_record(row) for row in connection.execute(query).mappings())
 

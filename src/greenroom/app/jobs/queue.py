@@ -77,11 +77,14 @@ class Queue:
         record = ticket.record
         left_s = left_until(record.not_before, record, self._clock.now())
         key, count = ticket.limit or (None, 0)
-        due_s = self._clock.monotonic_s() + left_s
+        now_s = self._clock.monotonic_s()
+        waiting = _Waiting(ticket=ticket, due_s=now_s + left_s, key=key, count=count)
         with self._lock:
-            waiting = _Waiting(ticket=ticket, due_s=due_s, key=key, count=count)
             self._waiting[record.id] = waiting
-        self.start_due()
+            # Only this one: the others could not start before it came, and each look at all of
+            # thousands would make the start of a daemon that finds them take their square.
+            if self._may_start(waiting, now_s):
+                self._start(waiting)
 
     def withdraw(self, execution: str) -> Ticket | None:
         """Take one out that waits; None if it does not wait here."""
@@ -103,14 +106,24 @@ class Queue:
 
     def start_due(self) -> None:
         """Start what waits and may run now, the oldest first."""
-        now_s = self._clock.monotonic_s()
         with self._lock:
-            for each in tuple(self._waiting.values()):
-                if self._is_closing or len(self._running) >= RUNNING_MAX:
-                    return
-                has_room = each.key is None or self._taken[each.key] < each.count
-                if has_room and each.due_s <= now_s:
-                    self._start(each)
+            self._start_due()
+
+    def _start_due(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for each in tuple(self._waiting.values()):
+            if not self._has_place:
+                return
+            if self._may_start(each, now_s):
+                self._start(each)
+
+    @property
+    def _has_place(self) -> bool:
+        return not self._is_closing and len(self._running) < RUNNING_MAX
+
+    def _may_start(self, waiting: _Waiting, now_s: float) -> bool:
+        has_room = waiting.key is None or self._taken[waiting.key] < waiting.count
+        return self._has_place and has_room and waiting.due_s <= now_s
 
     def _start(self, waiting: _Waiting) -> None:
         stop, execution = Stop(), waiting.ticket.record.id
@@ -132,7 +145,8 @@ class Queue:
             with self._lock:
                 del self._running[execution]
                 self._give_back(waiting.key)
-            self.start_due()
+                # Before anybody who joins now: the oldest is next.
+                self._start_due()
 
     def _give_back(self, key: str | None) -> None:
         if key is not None:

@@ -18,7 +18,12 @@ from greenroom.app.jobs.work import Work
 from greenroom.model.jobs import MASK, ExecutionStatus
 from greenroom.ports import Processes
 from greenroom.store.database import Database
-from greenroom.store.executions import ExecutionRecord, find_execution, unfinished_executions
+from greenroom.store.executions import (
+    ExecutionRecord,
+    find_execution,
+    running_executions,
+    unfinished_executions,
+)
 
 _SWEEP_EVERY_S = 30.0
 
@@ -90,9 +95,9 @@ class Jobs:
         """End what runs by the ledger and not here: its end could not be written. Does not wait for
         the ledger: the next sweep comes, and schedules must not stand still meanwhile."""
         with self._database.read() as connection:
-            unfinished = unfinished_executions(connection)
-        for record in unfinished:
-            if record.status is not ExecutionStatus.RUNNING or self._queue.holds(record.id):
+            running = running_executions(connection)
+        for record in running:
+            if self._queue.holds(record.id):
                 continue
             # Asked again: it may have ended since, and what left the queue has written its end.
             with self._database.read() as connection:
