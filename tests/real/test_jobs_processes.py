@@ -242,7 +242,7 @@ def record(script: str, folder: Path, *options: JobOption) -> ExecutionRecord:
         description="",
         argv=("/bin/sh", "-eu", "-c", script, "test"),
         folder=str(folder),
-        timeout_s=60.0,
+        timeout_s=600.0,
         options=options,
     )
     now = SystemClock().now()

@@ -115,9 +115,11 @@ class JobStage:
         return self.jobs.executions.run(name, options, by)
 
     def ended(self, execution: ExecutionView | str) -> ExecutionView:
-        """Wait for the execution's end."""
+        """Wait for the execution's end, and until all of this daemon know of it: what the ledger
+        tells already, another thread is about to say."""
         name = execution if isinstance(execution, str) else execution.id
-        return self.until(name, lambda view: view.status.final)
+        unfinished = self.jobs.endings.is_unfinished
+        return self.until(name, lambda view: view.status.final and not unfinished(name))
 
     def until(self, execution: str, holds: Callable[[ExecutionView], bool]) -> ExecutionView:
         end = time.monotonic() + TIMEOUT_S

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, TOKEN, JobStage, job
 
 from greenroom.app.access import Access
@@ -32,7 +33,7 @@ def test_an_execution_is_told_when_it_is_accepted_and_when_it_has_ended(stage: J
     stage.register(job(options=(ENVIRONMENT, TOKEN)))
     anna = replace(ANNA, origin="10.0.0.9")
     run = stage.run(by=anna, environment="feature-x", token="hunter2")
-    stage.processes.wait_for(1, 5).exit(3)
+    stage.processes.wait_for(1, TIMEOUT_S).exit(3)
     stage.ended(run)
 
     accepted, ended = told(stage, reference=run.id)
@@ -50,7 +51,7 @@ def test_a_schedule_is_told_under_its_own_name(stage: JobStage) -> None:
     stage.tick()
     stage.clock.step(300)
     stage.tick()
-    stage.processes.wait_for(1, 5).exit(0)
+    stage.processes.wait_for(1, TIMEOUT_S).exit(0)
     (run,) = stage.jobs.history.page(ROOT)
     stage.ended(run)
 
