@@ -2,123 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import time as clocks
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from app_stage import TIMEOUT_S, Stage, request
+from app_stage import TIMEOUT_S, request
+from tests.unit.reconciler_stage import (
+    HOUR,
+    LIFETIME,
+    MONDAY,
+    NAME,
+    OFFICE,
+    Theatre,
+    known_to_have_ended,
+    leave,
+    until,
+)
 
 from greenroom.app.lifetimes import Lifetimes
-from greenroom.app.orphans import Orphans
-from greenroom.app.reconciler import PERIOD_S, Reconciler
-from greenroom.app.reconciliation import Action, Expire, ReportOrphan, ShiftEnds, Sleep, Warn
+from greenroom.app.reconciliation import Action, Expire, ShiftEnds, Sleep, Warn
 from greenroom.daemon import reconcile_period_s
-from greenroom.errors import HostError, InputError, OperationError, RefusedError, UsageError
+from greenroom.errors import HostError, InputError, UsageError
 from greenroom.jobs.memory import Crash
-from greenroom.model.access import ITSELF, Caller, Grant, Role
+from greenroom.model.access import ITSELF
 from greenroom.model.events import OperationStatus
-from greenroom.model.lifetimes import Lifetime, WorkingHours
-from greenroom.model.names import EnvironmentName
-from greenroom.model.receipt import Resource, ResourceKind
-from greenroom.model.requests import DestroyRequest, StartRequest, StopRequest
+from greenroom.model.requests import StartRequest, StopRequest
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
 from greenroom.store.incidents import incidents_of
-from greenroom.store.operations import OperationRecord, last_operation, unfinished_operations
-
-NAME = EnvironmentName("photos", "feature-x")
-OLD = EnvironmentName("photos", "old")
-MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
-LIFETIME = Lifetime(ttl_s=28800.0, max_s=7 * 86400.0, warn_before_s=3600.0)
-OFFICE = WorkingHours(days=(0, 1, 2, 3, 4), start=time(9), end=time(17), time_zone="UTC")
-HOUR = timedelta(hours=1)
-
-
-class StepClock:
-    """A clock that goes when it is told to, and that can be set, which is not the same."""
-
-    def __init__(self) -> None:
-        self.at = MONDAY
-        self.passed_s = 0.0
-
-    def go(self, by: timedelta) -> None:
-        self.at += by
-        self.passed_s += by.total_seconds()
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic_s(self) -> float:
-        return self.passed_s
-
-
-class Theatre:
-    """A stage whose reconciler looks when it is told to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = StepClock()
-        self.sent: list[tuple[str, dict[str, str]]] = []
-        self.stage = Stage(folder, clock=self.clock, lifetime=LIFETIME)
-        self.rise_again()
-
-    def rise_again(self, period_s: float = PERIOD_S) -> None:
-        """A new reconciler, as a new daemon has."""
-        control = self.stage.control
-        self.reconciler = Reconciler(
-            database=self.stage.database,
-            provider=self.stage.provider,
-            clock=self.clock,
-            orphans=control.orphans,
-            submit=control.submit,
-            adopt=control.adopt,
-            notify=lambda url, body: self.sent.append((url, json.loads(body))),
-            period_s=period_s,
-        )
-
-    def look(self, after: timedelta = timedelta()) -> tuple[Action, ...]:
-        """Look so much later, and wait until what that began has ended."""
-        self.clock.go(after)
-        actions = self.reconciler.look()
-        self.settle()
-        return actions
-
-    def settle(self) -> None:
-        def at_work() -> tuple[OperationRecord, ...]:
-            with self.stage.database.read() as connection:
-                return unfinished_operations(connection)
-
-        for operation in at_work():
-            self.stage.finish(operation.id)
-
-    def look_each_minute(self, span: timedelta) -> list[Action]:
-        found: list[Action] = []
-        for _ in range(int(span / timedelta(minutes=1))):
-            found += self.look(timedelta(minutes=1))
-        return found
-
-    def status(self) -> EnvironmentStatus | None:
-        views = self.stage.control.environments()
-        return views[0].status if views else None
-
-    def left(self) -> timedelta:
-        (view,) = self.stage.control.environments()
-        assert view.expires_at is not None
-        return view.expires_at - self.clock.at
-
-    def last(self) -> OperationRecord:
-        with self.stage.database.read() as connection:
-            found = last_operation(connection, NAME)
-        assert found is not None
-        return found
-
-    def told(self, name: EnvironmentName = NAME) -> list[str]:
-        with self.stage.database.read() as connection:
-            found = incidents_of(connection, name, MONDAY - timedelta(days=9999))
-        return [f"{incident.subject}: {incident.message}" for incident in found]
 
 
 @pytest.fixture
@@ -126,16 +39,6 @@ def theatre(tmp_path: Path) -> Iterator[Theatre]:
     theatre = Theatre(tmp_path)
     yield theatre
     theatre.stage.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = clocks.monotonic() + TIMEOUT_S
-    while not true():
-        assert clocks.monotonic() < end
-        clocks.sleep(0.002)
-
-
-# Ends.
 
 
 def test_an_environment_is_warned_of_and_then_destroyed_by_an_ordinary_operation(
@@ -467,119 +370,6 @@ def test_what_the_host_lost_is_brought_back(theatre: Theatre) -> None:
     theatre.look()
     assert theatre.status() is EnvironmentStatus.READY
     assert theatre.last().kind == "recover"
-
-
-def leave(theatre: Theatre, kind: ResourceKind = ResourceKind.NAMESPACE) -> Resource:
-    item = Resource(kind=kind, name="photos.old.db1")
-    theatre.stage.world.held(OLD).resources.add(item)
-    return item
-
-
-def known_to_have_ended(theatre: Theatre) -> None:
-    theatre.stage.run(request("old"))
-    theatre.stage.watched("photos/old")
-    theatre.stage.run(DestroyRequest(environment="old"))
-
-
-def test_what_is_left_of_an_environment_that_is_gone_is_removed(theatre: Theatre) -> None:
-    known_to_have_ended(theatre)
-    leave(theatre)
-    theatre.look()
-    assert theatre.stage.observe("photos/old") == ()
-    (told,) = theatre.told(OLD)
-    assert told == (
-        "reconciler: removed what was left of photos/old: network namespace photos.old.db1"
-    )
-    assert theatre.look() == ()
-
-
-@pytest.mark.parametrize("running", [False, True])
-def test_what_may_be_somebody_s_is_told_once_and_left(theatre: Theatre, running: bool) -> None:
-    if running:
-        known_to_have_ended(theatre)
-    item = leave(theatre, ResourceKind.PROCESS if running else ResourceKind.NAMESPACE)
-    for _ in range(3):
-        (action,) = theatre.look(timedelta(minutes=1))
-        assert isinstance(action, ReportOrphan)
-    assert theatre.stage.observe("photos/old") == (item,)
-    (told,) = theatre.told(OLD)
-    assert told.endswith(
-        "photos.old.db1 of photos/old, which the ledger does not have; "
-        "greenroom doctor --orphans lists it"
-    )
-
-
-def test_processes_that_come_and_go_in_an_orphan_are_told_once(theatre: Theatre) -> None:
-    held = theatre.stage.world.held(OLD).resources
-    leave(theatre)
-    for pid in range(3):
-        held.add(Resource(kind=ResourceKind.PROCESS, name=f"{pid} cron"))
-        theatre.look(timedelta(minutes=1))
-        held.discard(Resource(kind=ResourceKind.PROCESS, name=f"{pid} cron"))
-    assert len(theatre.told(OLD)) == 1
-    held.add(Resource(kind=ResourceKind.LINK, name="veth-10.0.0.9"))
-    theatre.look(timedelta(minutes=1))
-    assert len(theatre.told(OLD)) == 2
-
-
-def test_strangers_are_told_and_never_touched(theatre: Theatre) -> None:
-    theatre.stage.world.strangers = (Resource(kind=ResourceKind.CGROUP, name="/greenroom/x"),)
-    (action,) = theatre.look()
-    assert isinstance(action, ReportOrphan)
-    assert "of no environment" in theatre.told()[0]
-    with pytest.raises(InputError) as refused:
-        theatre.stage.control.orphans.remove("/greenroom/x", ITSELF)
-    assert refused.value.code == "E_NO_ENVIRONMENT"
-
-
-def test_an_orphan_is_removed_by_hand(theatre: Theatre) -> None:
-    item = leave(theatre, ResourceKind.PROCESS)
-    orphans = theatre.stage.control.orphans
-    (found,) = orphans.find()
-    assert (found.environment, found.ended, found.resources) == ("photos/old", False, (item,))
-    assert orphans.remove("photos/old", ITSELF).removed == (item,)
-    assert orphans.find() == ()
-
-
-def test_what_the_ledger_has_is_no_orphan(theatre: Theatre) -> None:
-    theatre.stage.run(request())
-    assert theatre.stage.control.orphans.find() == ()
-    with pytest.raises(RefusedError) as refused:
-        theatre.stage.control.orphans.remove("photos/feature-x", ITSELF)
-    assert refused.value.code == "E_NOT_ORPHAN"
-    assert theatre.status() is EnvironmentStatus.READY
-
-
-def test_an_orphan_that_stays_is_a_failure(theatre: Theatre) -> None:
-    item = leave(theatre)
-    theatre.stage.world.faults.sticks = (item,)
-    with pytest.raises(OperationError) as failed:
-        theatre.stage.control.orphans.remove("photos/old", ITSELF)
-    assert failed.value.code == "E_LEFT_OVER"
-
-
-def test_only_an_operator_removes_orphans(theatre: Theatre) -> None:
-    leave(theatre)
-    developer = Caller(name="eve", grants=(Grant(stack="photos", role=Role.DEVELOPER),))
-    with pytest.raises(RefusedError) as refused:
-        theatre.stage.control.orphans.remove("photos/old", developer)
-    assert refused.value.code == "E_FORBIDDEN"
-
-
-def test_a_create_waits_for_the_removal_of_what_bears_its_name(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    orphans = Orphans(database=stage.database, provider=stage.provider)
-    stage.control.orphans = orphans
-    with orphans._held(NAME):
-        with pytest.raises(RefusedError) as refused:
-            stage.create()
-        assert refused.value.code == "E_BUSY"
-        assert stage.control.environments() == ()
-    assert stage.run(request())[0].status is OperationStatus.SUCCEEDED
-    stage.close()
-
-
-# The thread.
 
 
 def test_the_reconciler_looks_by_itself_and_ends_when_it_is_told(theatre: Theatre) -> None:
