@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.unit.cli_values import environment
-from tests.unit.cost_values import PRICES
 from tests.unit.page_stage import BlueprintStage, PageStage, somebody
 
 from greenroom.app.clock import SystemClock
-from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE
-from greenroom.drawing.plot import Point, Series, plot
 from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
-from greenroom.model.events import Event, EventKind, OperationStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
-from greenroom.model.views import EnvironmentStatus
-from greenroom.providers.aws.price_table import shipped_table
-from greenroom.web.page.board import board_of
-from greenroom.web.page.costs import PRICED_IN, estimate_of
-from greenroom.web.page.log_stream import log_pieces
-from greenroom.web.page.render import STATIC
-from greenroom.web.page.stream import Piece, changed_pieces, listen_to
 from greenroom.web.page.words import clock
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -439,23 +424,6 @@ def test_the_drills_page_plots_what_was_timed_and_has_it_in_a_table(page: PageSt
     assert text.count("<polyline") >= 1
 
 
-def test_a_plot_says_its_values_in_words() -> None:
-    points = tuple(
-        Point(at=AT + timedelta(days=n), seconds=seconds, words="create of <b>")
-        for n, seconds in enumerate((0.004, 2.0, 130.0))
-    )
-    drawn = plot((Series(name="restore", points=points),), "Times")
-    assert drawn is not None
-    assert "restore: 3 values, median 2.00 s" in drawn
-    assert "restore: 2 min 10 s, create of &lt;b&gt;, 2026-11-25 05:00 UTC" in drawn
-    for tick in ("1 ms", "1 s", "100 s", "1000 s"):
-        assert f">{tick}</text>" in drawn
-    assert plot((Series(name="restore", points=()),), "Times") is None
-
-
-# What it would cost.
-
-
 def test_the_list_and_the_page_say_what_it_would_cost_on_aws(page: PageStage) -> None:
     listed = page.visitor().get("/").text
     assert listed.count("$0.0400 an hour on AWS") == 2
@@ -463,147 +431,6 @@ def test_the_list_and_the_page_say_what_it_would_cost_on_aws(page: PageStage) ->
     text = page.visitor().get(FEATURE).text
     assert "On AWS these machines would cost $0.0400 an hour, $0.32 a workday of 8 hours" in text
     assert "Nobody charges for what runs on this host" in text
-
-
-@pytest.mark.parametrize(
-    ("types", "hour", "unknown"),
-    [
-        (("t3.small", "t3.micro"), "$0.0300", ()),
-        (("t3.small", "m5.large"), "at least $0.0200", ("m5.large",)),
-    ],
-)
-def test_a_price_that_is_not_known_is_said(
-    types: tuple[str, ...], hour: str, unknown: tuple[str, ...]
-) -> None:
-    estimate = estimate_of(environment(machines=types, instance_types=types), PRICES)
-    assert estimate is not None
-    assert (estimate.hour, estimate.unknown) == (hour, unknown)
-
-
-def test_nothing_is_told_of_what_costs_nothing_or_has_no_price() -> None:
-    stopped = environment(status=EnvironmentStatus.STOPPED)
-    assert estimate_of(stopped, PRICES) is None
-    assert estimate_of(environment(instance_types=("m5.large",)), PRICES) is None
-    nowhere = replace(PRICES, regions={})
-    assert estimate_of(environment(), nowhere) is None
-
-
-def test_the_region_that_is_told_has_prices_in_the_package() -> None:
-    assert shipped_table().regions[PRICED_IN].instances[DEFAULT_INSTANCE_TYPE] > 0
-
-
-# The board.
-
-
-def event(seq: int, at_s: float, kind: EventKind, phase: str = "", **more: object) -> Event:
-    at = AT + timedelta(seconds=at_s)
-    return Event(seq=seq, at=at, operation="op", kind=kind, phase=phase, **more)  # type: ignore[arg-type]
-
-
-def test_a_board_places_phases_where_they_were() -> None:
-    events = [
-        event(1, 0, EventKind.PHASE_STARTED, "images"),
-        event(2, 1, EventKind.PHASE_DONE, "images", seconds=1.0),
-        event(3, 1, EventKind.PHASE_STARTED, "boot", machine="db1"),
-        event(4, 4, EventKind.PHASE_DONE, "restore", machine="db1", seconds=2.0),
-        event(5, 4, EventKind.PHASE_DONE, "checks", machine="db1", seconds=1.0),
-        event(6, 4, EventKind.PHASE_FAILED, "boot", machine="db1", message="no", hint="try"),
-    ]
-    board = board_of(events, AT + timedelta(seconds=10))
-    assert [lane.machine for lane in board.lanes] == [None, "db1"]
-    boot, restore, checks = board.lanes[1].bars
-    assert (boot.state, boot.left, boot.width) == ("failed", 100, 300)
-    # Told at the end, but done one after the other.
-    assert (restore.left, restore.width) == (100, 200)
-    assert (checks.left, checks.width) == (300, 100)
-    assert [(note.message, note.bad, note.hint) for note in board.notes] == [("no", True, "try")]
-    assert (board.seconds, board.result) == (10.0, None)
-
-
-def test_a_board_grows_while_something_runs_and_stands_when_it_has_ended() -> None:
-    events = [event(1, 0, EventKind.PHASE_STARTED, "proof")]
-    running = board_of(events, AT + timedelta(seconds=4)).lanes[0].bars[0]
-    assert (running.state, running.seconds, running.width) == ("running", 4.0, 1000)
-    events.append(event(2, 5, EventKind.RESULT, status=OperationStatus.SUCCEEDED))
-    assert board_of(events, AT + timedelta(seconds=99)).seconds == 5.0
-    assert board_of([], AT).lanes == ()
-
-
-def test_a_clock_that_was_set_back_breaks_no_board() -> None:
-    events = [
-        event(1, 0, EventKind.PHASE_STARTED, "proof"),
-        event(2, -60, EventKind.PHASE_DONE, "proof", seconds=1.0),
-    ]
-    bar = board_of(events, AT - timedelta(hours=1)).lanes[0].bars[0]
-    assert bar.left >= 0
-    assert 0 < bar.width <= 1000
-
-
-# What is live.
-
-
-def test_a_piece_is_an_event_as_browsers_read_it() -> None:
-    assert Piece("a\nb", id="7").encoded() == b"id: 7\ndata: a\ndata: b\n\n"
-    assert Piece("", event="ended").encoded() == b"event: ended\ndata: \n\n"
-
-
-def test_a_browser_that_goes_away_leaves_no_listener(fresh: PageStage) -> None:
-    control = fresh.stage.control
-    listeners = control._journal._listeners
-    before = len(listeners)
-
-    async def look_once() -> None:
-        pieces = changed_pieces(listen_to(control), lambda: "x", look_again_s=60)
-        async with aclosing(pieces) as stream:  # type: ignore[type-var]
-            async for piece in stream:
-                assert piece.data == "x"
-                assert len(listeners) == before + 1
-                break
-
-    asyncio.run(look_once())
-    assert len(listeners) == before
-
-
-def test_news_are_told_when_they_come_and_the_same_thing_is_not_told_twice(
-    fresh: PageStage,
-) -> None:
-    states = iter(["old", "old", "new", None])
-
-    async def follow() -> list[Piece]:
-        pieces = changed_pieces(
-            listen_to(fresh.stage.control), lambda: next(states), look_again_s=0
-        )
-        return [piece async for piece in pieces]
-
-    assert asyncio.run(follow()) == [Piece("old"), Piece("new"), Piece("", event="ended")]
-
-
-class _Line:
-    def __init__(self, line: str) -> None:
-        self.machine, self.service, self.line = "db1", "mariadb", line
-
-
-class _Burst:
-    """Ten thousand lines at once, and then none."""
-
-    def __init__(self) -> None:
-        self.lines = [_Line(f"line <{n}> \x1b[31m") for n in range(10_000)]
-
-    def read_new(self) -> list[_Line]:
-        lines, self.lines = self.lines, []
-        return lines
-
-
-def test_of_a_burst_the_newest_lines_are_sent_and_escaped() -> None:
-    async def first() -> Piece:
-        async with aclosing(log_pieces([_Burst()], lambda: True)) as pieces:  # type: ignore[type-var]
-            return await anext(pieces)
-
-    text = asyncio.run(first()).data
-    assert text.count("<li>") == 300
-    assert "9700 lines left out" in text
-    assert "line &lt;9999&gt;" in text
-    assert "\x1b" not in text
 
 
 def test_an_operation_that_ended_is_streamed_once(page: PageStage) -> None:
@@ -630,47 +457,3 @@ def test_a_visitor_without_a_role_is_told_so(page: PageStage) -> None:
 
 
 # Colours: WCAG 2.2, 1.4.3 (text 4.5 to 1) and 1.4.11 (what shows a field's bounds 3 to 1).
-
-GROUNDS = ("paper", "surface", "sunken")
-TINTED = ("good", "bad", "open", "moving", "idle")
-TEXT_ON = [
-    *((ink, ground) for ink in ("ink", "muted", "accent") for ground in GROUNDS),
-    *((tint, f"{tint}-soft") for tint in TINTED),
-    *(("ink", f"{tint}-soft") for tint in TINTED),
-    *((tint, "surface") for tint in ("good", "bad", "open", "moving")),
-    ("accent-ink", "accent"),
-    ("accent", "accent-soft"),
-]
-
-
-def colours(scheme: int) -> dict[str, tuple[float, ...]]:
-    sheet = (STATIC / "page.css").read_text()
-    pairs = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-fA-F]{6}), (#[0-9a-fA-F]{6})\)", sheet)
-    return {
-        name: tuple(int(pair[scheme][at : at + 2], 16) / 255 for at in (1, 3, 5))
-        for name, *pair in pairs
-    }
-
-
-def luminance(colour: tuple[float, ...]) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize(("ink", "ground"), TEXT_ON)
-def test_text_can_be_read_on_its_ground(ink: str, ground: str, scheme: int) -> None:
-    known = colours(scheme)
-    assert contrast(known[ink], known[ground]) >= 4.5
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize("ground", ["paper", "surface"])
-def test_the_bounds_of_fields_and_buttons_are_seen(ground: str, scheme: int) -> None:
-    known = colours(scheme)
-    assert contrast(known["edge"], known[ground]) >= 3
