@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,19 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from greenroom.providers.local.layout import METADATA_ADDRESS, SERVICE_ADDRESS
+from greenroom.providers.local.neighbours import user_at_other_end
 from greenroom.providers.local.network import open_datagrams, open_listener
 from greenroom.providers.local.provider import LocalProvider
 from greenroom.providers.local.service_records import ANSWER_ADDRESS, ANSWER_PORT
 from greenroom.providers.local.services import RegionServices
 from greenroom.region import Region
-from greenroom.web.peer import PeerProtocol
+from greenroom.web.crowd import Crowd, connections_max
+from greenroom.web.door import Door, GuestProtocol, UserOf
+from greenroom.web.peer import peer_at
 
 _SERVICE_PORT = 80
+_BACKLOG = 128
+"""So many are accepted before the first of them is looked at, and perhaps closed again."""
 
 
 def open_inside(provider: LocalProvider) -> list[socket.socket]:
@@ -50,10 +57,10 @@ async def serve_until_told(
         provider.layout, provider.residents, provider.signals, provider.health_words
     )
     questions = open_datagrams(provider.layout, ANSWER_ADDRESS, ANSWER_PORT)
-    api_server = _Server(api, http=PeerProtocol)
+    api_server = _Server(api, http=_guests(_user_of_peer), backlog=_BACKLOG)
     # h11 bounds the headers of a request, httptools does not; its callers are not trusted.
     region_server = _Server(services.application(), http="h11", limit_concurrency=8192)
-    site_server = _Server(site, http="h11")
+    site_server = _Server(site, http=_guests(user_at_other_end), backlog=_BACKLOG)
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(provider.service_records, sock=questions)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,6 +72,18 @@ async def serve_until_told(
     if listener is not None:
         servings.append(site_server.serve(sockets=[listener]))
     await asyncio.gather(*servings)
+
+
+def _guests(user_of: UserOf) -> Callable[..., GuestProtocol]:
+    """The connections by a door of their own: what is full by TCP leaves the unix socket alone."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    door = Door(crowd=Crowd(connections_max(descriptors)), user_of=user_of)
+    return partial(GuestProtocol, door)
+
+
+def _user_of_peer(connection: socket.socket) -> int | None:
+    peer = peer_at(connection)
+    return None if peer is None else peer.uid
 
 
 def _tell_to_exit(*servers: uvicorn.Server) -> None:
@@ -84,6 +103,8 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 # Machines are told apart by the address that they really have.
                 proxy_headers=False,
+                # An upgraded connection would have left the door's rules behind.
+                ws="none",
                 **options,
                 timeout_graceful_shutdown=1,
             )
@@ -104,5 +125,5 @@ def _api_socket(path: Path) -> socket.socket:
         listener.bind(str(path))
     finally:
         os.umask(before)
-    listener.listen(128)
+    listener.listen(_BACKLOG)
     return listener

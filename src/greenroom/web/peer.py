@@ -12,6 +12,7 @@ import struct
 from typing import cast
 
 import h11
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from greenroom.errors import UsageError
@@ -35,6 +36,10 @@ class PeerProtocol(H11Protocol):
             answer = answer_of(HeadTooLargeError("E_HEAD_SIZE", words))
         else:
             answer = answer_of(UsageError("E_HTTP", "this is no request of HTTP/1.1"))
+        self.answer_and_close(answer)
+
+    def answer_and_close(self, answer: Response) -> None:
+        """Say this on a connection whose request nobody will answer any more, and end it."""
         headers = [*answer.raw_headers, (b"connection", b"close")]
         status = h11.Response(status_code=answer.status_code, headers=headers)
         for event in (status, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
@@ -44,13 +49,13 @@ class PeerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask for the credentials once: they are those of the connect (unix(7))."""
         super().connection_made(transport)
-        peer = _peer_of(transport)
+        peer = peer_at(cast("socket.socket", transport.get_extra_info("socket")))
         if peer is not None:
             self.app_state = {**self.app_state, "peer": peer}
 
 
-def _peer_of(transport: asyncio.Transport) -> Peer | None:
-    connection = cast("socket.socket", transport.get_extra_info("socket"))
+def peer_at(connection: socket.socket) -> Peer | None:
+    """The process at the other end of a unix socket; None for any other."""
     if connection.family != socket.AF_UNIX:
         return None
     pid, uid, gid = _UCRED.unpack(

@@ -45,6 +45,10 @@ class HeadTooLargeError(UsageError):
     """Send fewer or shorter headers."""
 
 
+class SlowRequestError(UsageError):
+    """Send the request in one go."""
+
+
 class NoRouteError(UsageError):
     """Mend the address, or the method."""
 
@@ -62,6 +66,7 @@ _STATUS_BY_ERROR: dict[type[GreenroomError], int] = {
     TooLargeError: 413,
     HeadTooLargeError: 431,
     ContentTypeError: 415,
+    SlowRequestError: 408,
     NoRouteError: 404,
     InputError: 422,
     UsageError: 400,
