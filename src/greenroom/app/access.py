@@ -8,6 +8,7 @@ from greenroom.app.audit import Audit
 from greenroom.app.clock import Clock
 from greenroom.app.logins import Logins
 from greenroom.app.lookup import pick
+from greenroom.app.streams import Streams
 from greenroom.app.tokens import Tokens
 from greenroom.errors import GreenroomError
 from greenroom.store.database import Database
@@ -16,11 +17,12 @@ from greenroom.store.environments import is_production, list_environments
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Tokens, logins and the audit log of one ledger."""
+    """Tokens, logins, streams and the audit log of one ledger."""
 
     audit: Audit
     tokens: Tokens
     logins: Logins
+    streams: Streams
     database: Database
 
     @classmethod
@@ -29,7 +31,7 @@ class Access:
         audit = Audit(database, clock)
         tokens = Tokens(database, audit, clock)
         logins = Logins(tokens, audit, clock)
-        return cls(audit=audit, tokens=tokens, logins=logins, database=database)
+        return cls(audit=audit, tokens=tokens, logins=logins, streams=Streams(), database=database)
 
     def is_production(self, stack: str, slug: str | None) -> bool:
         """Whether that is production: of a stack as a whole, and of what does not exist, no."""

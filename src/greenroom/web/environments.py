@@ -23,7 +23,7 @@ from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentDetail, EnvironmentView
 from greenroom.ports import Host, LogFollower
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON, ndjson
+from greenroom.web.event_stream import NDJSON, ndjson, one_stream
 from greenroom.web.rights import needs, needs_somewhere
 
 _LOG_POLL_S = 0.1
@@ -96,7 +96,9 @@ def _add_command(routes: APIRouter, control: ControlPlane, host: Host) -> None:
 
 def _add_logs(routes: APIRouter, control: ControlPlane, host: Host) -> None:
     @routes.get(
-        f"{_ONE}/logs", dependencies=[needs(Action.READ)], **ndjson("One line of a log each.")
+        f"{_ONE}/logs",
+        dependencies=[needs(Action.READ), one_stream()],
+        **ndjson("One line of a log each."),
     )
     def get_logs(
         stack: str,

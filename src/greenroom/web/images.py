@@ -15,7 +15,7 @@ from greenroom.model.access import Action
 from greenroom.model.audit import Outcome
 from greenroom.model.views import BuiltImage
 from greenroom.ports import Host
-from greenroom.web.event_stream import NDJSON, event_line, ndjson
+from greenroom.web.event_stream import NDJSON, event_line, ndjson, one_stream
 from greenroom.web.rights import needs_everywhere, needs_somewhere
 
 
@@ -45,7 +45,10 @@ def image_routes(control: ControlPlane, host: Host) -> APIRouter:
 
     @routes.post(
         "/v1/images/build",
-        dependencies=[needs_everywhere(Action.IMAGES, recorded=Outcome.ACCEPTED, body=BuildBody)],
+        dependencies=[
+            needs_everywhere(Action.IMAGES, recorded=Outcome.ACCEPTED, body=BuildBody),
+            one_stream(),
+        ],
         **ndjson("One event of the build each; the last is its result."),
     )
     def build_images_of_blueprint(body: BuildBody) -> StreamingResponse:

@@ -17,7 +17,7 @@ from greenroom.model.access import Action, Caller
 from greenroom.model.audit import Outcome as AuditOutcome
 from greenroom.model.jobs import ExecutionView, JobView
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON, ndjson
+from greenroom.web.event_stream import NDJSON, ndjson, one_stream
 from greenroom.web.rights import concerns, needs_somewhere
 
 # Write-only, as the document says: some of them are secrets, and no answer repeats any.
@@ -126,7 +126,7 @@ def _add_history(routes: APIRouter, jobs: Jobs) -> None:
 def _add_log(routes: APIRouter, jobs: Jobs) -> None:
     @routes.get(
         "/v1/executions/{execution_id}/log",
-        dependencies=[needs_somewhere(Action.READ)],
+        dependencies=[needs_somewhere(Action.READ), one_stream()],
         **ndjson("One line of the log each."),
     )
     def get_execution_log(

@@ -29,7 +29,8 @@ _ANYWHERE = {
     "415": "The body is not said to be JSON: `E_CONTENT_TYPE`.",
     "422": "The request is well-formed, but what it names cannot be: a blueprint's faults, "
     "a cursor that is none (`E_CURSOR`), a name with a NUL (`E_NUL`).",
-    "429": "Too much at once: `E_LOGIN_RATE`, `E_RATE`; see `Retry-After`.",
+    "429": "Too much at once: `E_LOGIN_RATE`, `E_RATE`, `E_STREAMS`, `E_CONNECTIONS`; "
+    "see `Retry-After`.",
     "500": "A bug, or something that failed: `E_BUG`, `E_…`.",
     "503": "The host cannot: a disk is full, a tool is missing.",
 }

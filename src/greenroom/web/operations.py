@@ -25,7 +25,7 @@ from greenroom.model.requests import (
 )
 from greenroom.model.views import OperationView
 from greenroom.web.access import Asking
-from greenroom.web.event_stream import NDJSON, event_lines, ndjson
+from greenroom.web.event_stream import NDJSON, event_lines, ndjson, one_stream
 from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
 from greenroom.web.rights import concerns, needs_somewhere
 
@@ -219,7 +219,7 @@ def operation_routes(control: ControlPlane) -> APIRouter:
 
     @routes.get(
         "/v1/operations/{operation_id}/events",
-        dependencies=[needs_somewhere(Action.READ)],
+        dependencies=[needs_somewhere(Action.READ), one_stream()],
         **ndjson("One event each, until the operation has ended."),
     )
     def follow_operation(

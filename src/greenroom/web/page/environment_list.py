@@ -16,7 +16,7 @@ from greenroom.web.page.costs import estimate_of
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import changed_pieces, event_stream, listen_to
+from greenroom.web.page.stream import changed_pieces, event_stream, listen_to, one_stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def list_pages(parts: Parts) -> APIRouter:
     def environments(request: Request, session: LoggedIn) -> Response:
         return page(request, "environments.html", session=session, **_listed(parts, session.caller))
 
-    @routes.get("/environments/stream", dependencies=[shows()])
+    @routes.get("/environments/stream", dependencies=[shows(), one_stream()])
     def stream(request: Request, session: LoggedIn) -> StreamingResponse:
         still = parts.still_open(key_of(request))
 

@@ -24,7 +24,7 @@ from greenroom.web.page.log_stream import log_pieces
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import Piece, changed_pieces, event_stream, listen_to
+from greenroom.web.page.stream import Piece, changed_pieces, event_stream, listen_to, one_stream
 
 _ONE = "/environments/{stack}/{slug}"
 _HISTORY_MAX = 20
@@ -41,12 +41,12 @@ def environment_pages(parts: Parts) -> APIRouter:
         shown = {**_evidence(parts, detail), **_state(detail, session.caller)}
         return page(request, "environment.html", session=session, **shown)
 
-    @routes.get(f"{_ONE}/stream", dependencies=[shows()])
+    @routes.get(f"{_ONE}/stream", dependencies=[shows(), one_stream()])
     def marks(request: Request, stack: str, slug: str, seen: str) -> StreamingResponse:
         still = parts.still_open(key_of(request))
         return event_stream(_marks(control, f"{stack}/{slug}", seen, still))
 
-    @routes.get(f"{_ONE}/log", dependencies=[shows()])
+    @routes.get(f"{_ONE}/log", dependencies=[shows(), one_stream()])
     def log(request: Request, stack: str, slug: str, machine: str | None = None) -> Response:
         readers = parts.logs(control.stack_of(exact_name(stack, slug)), machine)
         return event_stream(log_pieces(readers, parts.still_open(key_of(request))))

@@ -22,7 +22,7 @@ from greenroom.web.page.log_stream import LINES_MAX
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream
+from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream, one_stream
 
 _LINE_CHARACTERS = 2000
 _TICK_S = 1.0
@@ -40,13 +40,13 @@ def execution_pages(parts: Parts) -> APIRouter:
             request, "execution.html", session=session, **_values(parts, view, session.caller)
         )
 
-    @routes.get("/executions/{execution}/stream", dependencies=[shows()])
+    @routes.get("/executions/{execution}/stream", dependencies=[shows(), one_stream()])
     def stream(request: Request, session: LoggedIn, execution: str) -> Response:
         jobs.history.one(execution, session.caller)
         still = parts.still_open(key_of(request))
         return event_stream(_state_pieces(parts, execution, session.caller, still))
 
-    @routes.get("/executions/{execution}/log", dependencies=[shows()])
+    @routes.get("/executions/{execution}/log", dependencies=[shows(), one_stream()])
     def log(request: Request, session: LoggedIn, execution: str) -> Response:
         jobs.history.one(execution, session.caller)
         seen = request.headers.get("last-event-id", "")

@@ -19,7 +19,14 @@ from greenroom.web.page.board import Board, board_of
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.rights import does, shows
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.page.stream import ENDED, Piece, changed_pieces, event_stream, listen_to
+from greenroom.web.page.stream import (
+    ENDED,
+    Piece,
+    changed_pieces,
+    event_stream,
+    listen_to,
+    one_stream,
+)
 
 _TICK_S = 0.5
 """How often the bars of what runs grow."""
@@ -40,7 +47,7 @@ def operation_pages(parts: Parts) -> APIRouter:
             **_values(parts, view, session.caller),
         )
 
-    @routes.get("/operations/{operation}/stream", dependencies=[shows()])
+    @routes.get("/operations/{operation}/stream", dependencies=[shows(), one_stream()])
     def stream(request: Request, session: LoggedIn, operation: str) -> Response:
         _seen(parts, operation, session.caller)
         still = parts.still_open(key_of(request))

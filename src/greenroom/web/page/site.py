@@ -38,7 +38,7 @@ from greenroom.web.page.operations import operation_pages
 from greenroom.web.page.records import record_pages
 from greenroom.web.page.render import STATIC, page, static_version
 from greenroom.web.page.site_parts import Parts
-from greenroom.web.problems import problem, status_of
+from greenroom.web.problems import answer_of, problem, status_of
 
 _FORM_TOKEN_HEADER = "x-greenroom-form"
 _MISSING = ("E_NO_ENVIRONMENT", "E_NO_OPERATION", "E_NO_MACHINE", "E_NO_JOB", "E_NO_EXECUTION")
@@ -139,6 +139,9 @@ async def _to_login(request: Request, error: Exception) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, GreenroomError)
+    if error.code == "E_STREAMS":
+        # It is no page that was asked for, and nothing is swapped in for a 429.
+        return answer_of(error)
     return _said(request, error, 404 if error.code in _MISSING else status_of(error))
 
 

@@ -12,9 +12,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
 from starlette.responses import StreamingResponse
 
+from greenroom.app.access import Access
 from greenroom.app.control_plane import ControlPlane
+from greenroom.web.page.asking import LoggedIn
 
 GATHER_S = 0.1
 """What comes in a burst is shown once."""
@@ -49,6 +53,19 @@ def event_stream(pieces: AsyncIterator[Piece]) -> StreamingResponse:
                 yield piece.encoded()
 
     return StreamingResponse(encoded(), media_type="text/event-stream")
+
+
+async def _among_streams(request: Request, session: LoggedIn) -> AsyncIterator[None]:
+    access: Access = request.app.state.access
+    with access.streams.one_of(session.caller):
+        yield
+
+
+def one_stream() -> Dependency:
+    """That the answer counts among the streams of who is logged in, until it has ended. The route
+    raises BusyError E_STREAMS."""
+    dependency: Dependency = Depends(_among_streams, scope="request")
+    return dependency
 
 
 Listen = Callable[[Callable[[], None]], Callable[[], None]]
