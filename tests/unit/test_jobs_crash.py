@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from app_stage import TIMEOUT_S
@@ -13,7 +12,6 @@ from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, VERA, JobStage, job
 from greenroom.app.jobs.built_in import BUILT_IN_JOBS, follow_to_end
 from greenroom.app.jobs.run import Stop, Why
 from greenroom.errors import InputError, RefusedError
-from greenroom.model.access import Caller
 from greenroom.model.events import Event
 from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries
 from greenroom.model.requests import DestroyRequest
@@ -149,29 +147,26 @@ def test_a_built_in_job_goes_on_with_its_operation_after_an_end_in_good_order(
 def test_the_end_of_the_daemon_does_not_wait_until_an_aborted_operation_is_undone(
     stage: JobStage,
 ) -> None:
-    class Undoing:
-        cancelled = 0
-        waited = 0
+    waited: list[int] = []
+    cancelled: list[int] = []
 
-        def cancel(self, operation: str, caller: Caller) -> None:
-            self.cancelled += 1
+    def wait(seq: int) -> tuple[Event, ...]:
+        # As another of the daemon's threads does meanwhile.
+        stop.ask(Why.CLOSING)
+        waited.append(seq)
+        assert len(waited) == 1
+        return ()
 
-        def wait(self, operation: str, after: int, timeout_s: float) -> tuple[Event, ...]:
-            # Two of the daemon's threads, in the order in which it matters.
-            stop.ask(Why.CLOSING)
-            self.waited += 1
-            assert self.waited == 1
-            return ()
-
-    control: Any = Undoing()
     stop = Stop()
     stop.ask(Why.ABORT, "anna")
     writer = stage.jobs.book.writer("ex1")
-    end = follow_to_end(control, BUILT_IN_JOBS[1], "op1", writer, stop, ANNA)
+    end = follow_to_end(
+        BUILT_IN_JOBS[1], writer, stop, wait=wait, cancel=lambda: cancelled.append(1)
+    )
     writer.close()
 
     assert end is None
-    assert control.cancelled >= 1
+    assert cancelled
 
 
 def test_a_job_whose_environment_went_away_meanwhile_fails_with_its_name(stage: JobStage) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from greenroom.app.jobs import ending
 from greenroom.errors import HostError
 from greenroom.model.access import Role
+from greenroom.model.events import Event
 from greenroom.model.job_words import Missed
 from greenroom.model.jobs import (
     Approval,
@@ -103,6 +104,28 @@ def test_what_is_to_begin_meanwhile_waits_for_the_ledger(
     stage.processes.wait_for(2, TIMEOUT_S).exit()
 
     assert stage.ended(again).status is ExecutionStatus.SUCCEEDED
+
+
+def test_an_operation_is_followed_on_when_the_ledger_is_back(
+    stage: JobStage, away: pytest.MonkeyPatch
+) -> None:
+    stage.create()
+    stage.stage.world.faults.hang_at = "deploy"
+    execution = stage.run("greenroom:deploy", environment="feature_x")
+    assert stage.stage.world.wait_until_hanging(TIMEOUT_S)
+    stage.until(execution.id, lambda view: view.operation is not None)
+    refused: list[str] = []
+
+    def wait(operation: str, *_: object) -> tuple[Event, ...]:
+        refused.append(operation)
+        raise HostError("E_LEDGER_AWAY", "the ledger does not answer")
+
+    away.setattr(stage.stage.control, "wait", wait)
+    stage.until(execution.id, lambda _: len(refused) > 1)
+    away.undo()
+    stage.stage.world.release()
+
+    assert stage.ended(execution).status is ExecutionStatus.SUCCEEDED
 
 
 def test_a_decision_that_was_not_written_was_not_made(

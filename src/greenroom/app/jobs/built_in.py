@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from greenroom.app.control_plane import ControlPlane
@@ -29,7 +29,7 @@ from greenroom.model.requests import (
 from greenroom.model.views import OperationView
 from greenroom.store.executions import ExecutionEnd
 
-_WAIT_S = 0.5
+WAIT_S = 0.5
 _TIMEOUT_S = 7200.0
 
 Values = Mapping[str, str]
@@ -214,31 +214,32 @@ def extend(lifetimes: Lifetimes, values: Values, writer: LogWriter, caller: Call
 
 
 def follow_to_end(
-    control: ControlPlane,
     job: Job,
-    operation: str,
     writer: LogWriter,
     stop: Stop,
-    caller: Caller | None,
+    *,
+    wait: Callable[[int], Sequence[Event]],
+    cancel: Callable[[], object],
 ) -> ExecutionEnd | None:
-    """Write the operation's events into the log until it has ended; an abort cancels it.
+    """Write the operation's events into the log until it has ended; ``wait`` gives those past a
+    ``seq``, or none after ``WAIT_S``. An abort calls ``cancel``.
 
     None when the daemon ends before it: the operation goes on with the next one, which follows it
     again.
     """
 
-    def cancel() -> None:
-        if stop.was_asked(Why.ABORT) and caller is not None:
+    def heed() -> None:
+        if stop.was_asked(Why.ABORT):
             try:
-                control.cancel(operation, caller)
+                cancel()
             except GreenroomError as error:
                 writer.say(error.message)
 
-    stop.attach(cancel)
+    stop.attach(heed)
     # A line for each event: those that the last daemon wrote are there already.
     seq, written = 0, writer.lines
     while True:
-        for event in control.wait(operation, seq, _WAIT_S):
+        for event in wait(seq):
             seq = event.seq
             if written > 0:
                 written -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from greenroom.app.clock import Clock
@@ -16,6 +17,7 @@ from greenroom.app.jobs.run import Assignment, Run, Stop
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError
 from greenroom.model.access import ITSELF
+from greenroom.model.events import Event
 from greenroom.model.jobs import ExecutionStatus
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Machine, Stack
@@ -94,8 +96,23 @@ class Work:
             begun = built_in.begin(self._control, record.job, ticket.values, ticket.caller)
             operation = begun.id
             self._endings.patiently(lambda: self._link(record.id, begun))
+        return self._follow(ticket, operation, stop, writer)
+
+    def _follow(
+        self, ticket: Ticket, operation: str, stop: Stop, writer: LogWriter
+    ) -> ExecutionEnd | None:
+        control, caller = self._control, ticket.caller or ITSELF
+
+        def wait(seq: int) -> Sequence[Event]:
+            # What an earlier daemon wrote lies in the ledger.
+            return self._endings.patiently(lambda: control.wait(operation, seq, built_in.WAIT_S))
+
         return built_in.follow_to_end(
-            self._control, record.job, operation, writer, stop, ticket.caller or ITSELF
+            ticket.record.job,
+            writer,
+            stop,
+            wait=wait,
+            cancel=lambda: control.cancel(operation, caller),
         )
 
     def _link(self, execution: str, begun: OperationView) -> None:
