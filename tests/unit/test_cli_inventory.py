@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_no_machine_is_said_in_words(daemon: FakeDaemon, run: Run) -> None:
     daemon.answer("GET", "/v1/inventory", {"machines": [], "next": None})
     assert run()[1] == "there is no machine\n"
     assert run("--role", "db")[1] == "there is no such machine\n"
+
+
+def test_no_machine_at_a_time_is_said_of_that_time(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", "/v1/inventory", {"machines": [], "next": None})
+    then = "2020-01-01T00:00:00+00:00"
+    code, out, _ = run("--at", then)
+    assert code == 0
+    at = re.fullmatch(r"the inventory knew of no machine at (\S+)\n", out)
+    assert at is not None
+    assert datetime.fromisoformat(at[1]) == datetime.fromisoformat(then)
+    assert run("--at", then, "--role", "db")[1].startswith("the inventory knew of no such machine")
+    assert run("--at", then, "--json")[1] == "[]\n"
 
 
 def test_the_difference_names_what_changed_but_not_what_follows_from_it(

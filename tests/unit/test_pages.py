@@ -16,6 +16,7 @@ from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
+from greenroom.web.page import inventory as inventory_page
 from greenroom.web.page.words import clock
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -415,6 +416,18 @@ def test_the_inventory_is_filtered_and_asked_for_a_time(page: PageStage) -> None
     assert "E_TIME" in wrong.text
     unknown = visitor.get("/inventory?at=2999-01-01T00:00")
     assert "E_INVENTORY_TIME" in unknown.text
+    before = visitor.get("/inventory?at=2020-01-01T00:00")
+    assert before.status_code == 200
+    assert "The inventory knew of no such machine then." in before.text
+
+
+def test_a_page_of_a_former_time_that_is_empty_leads_on_to_the_next(
+    page: PageStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory_page, "PAGE_MAX", 1)
+    text = page.visitor().get("/inventory?at=2020-01-01T00:00").text
+    assert "None of those on this page was there then." in text
+    assert re.search(r'href="/inventory\?[^"]*after=[^"]+">More<', text)
 
 
 def test_the_drills_page_plots_what_was_timed_and_has_it_in_a_table(page: PageStage) -> None:

@@ -14,6 +14,8 @@ from greenroom.cli.text import age, clean, table
 from greenroom.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from greenroom.cli.shapes import ChangeReply, RecordReply
 
 _DIFF = "diff"
@@ -75,14 +77,22 @@ def inventory(
 
 
 def _say_machines(wanted: dict[str, str | None], at: str | None, *, as_json: bool) -> None:
-    then = None if at is None else instant("--at", at).isoformat()
-    records = connect().machines(**wanted, at=then)
+    then = None if at is None else instant("--at", at)
+    records = connect().machines(**wanted, at=None if then is None else then.isoformat())
     if as_json:
         say_json(records)
     elif not records:
-        say("there is no such machine" if any(wanted.values()) else "there is no machine")
+        say(_no_machine(such=any(wanted.values()), then=then))
     else:
         _say_table(_HEAD, [_row(record) for record in records])
+
+
+def _no_machine(*, such: bool, then: datetime | None) -> str:
+    machine = "such machine" if such else "machine"
+    if then is None:
+        return f"there is no {machine}"
+    # Not «there was none»: what was there before the first look was never written down.
+    return f"the inventory knew of no {machine} at {then.isoformat(timespec='seconds')}"
 
 
 def _say_formatted(

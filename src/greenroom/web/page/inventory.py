@@ -60,6 +60,7 @@ def inventory_pages(parts: Parts) -> APIRouter:
             session=session,
             status_code=200 if error is None else 422,
             machines=found,
+            after=after,
             more=more,
             changes=changes,
             role=role,
