@@ -29,7 +29,7 @@ from greenroom.model.access import EVERY_STACK, Action, Caller
 from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.web.access import Asking
 from greenroom.web.malformed import too_deep
-from greenroom.web.openapi import GreenroomApi
+from greenroom.web.openapi import query_of
 
 _LOOKS = (Action.READ, Action.AUDIT)
 """What changes nothing, and is told only if it is refused."""
@@ -218,8 +218,7 @@ def _dependency(right: Right) -> Dependency:
 
 def _refuse_unknown_query(request: Request) -> None:
     """A parameter that nobody reads is a mistake of who wrote it: a filter that does not filter."""
-    api: GreenroomApi = request.app
-    known = api.query_of(request.method, request.scope["route"].path)
+    known = query_of(request.scope["route"])
     for name, times in Counter(key for key, _ in request.query_params.multi_items()).items():
         if name not in known:
             message = unknown("parameter", name, set(known))
