@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 
 from greenroom.cli.client import Client, error_from
+from greenroom.cli.terminal import note
 from greenroom.errors import GreenroomError, HostError
 from greenroom.region import Region
 
@@ -20,6 +21,8 @@ START_TIMEOUT_S = 30.0
 _POLL_S = 0.02
 _RETRY_S = 0.2
 _LAST_LINES = 20
+_TOLD_AFTER_S = 0.5
+"""Until then nobody wonders what they wait for."""
 
 
 def start_daemon(region: Region, client: Client) -> None:
@@ -30,19 +33,40 @@ def start_daemon(region: Region, client: Client) -> None:
     """
     if os.geteuid() != 0:
         raise needs_root()
-    deadline = time.monotonic() + START_TIMEOUT_S
-    with _start_lock(region, deadline):
+    wait = _Wait()
+    with _start_lock(region, wait):
         while not client.accepts():
-            error = _start_once(region, client, deadline)
+            error = _start_once(region, client, wait)
             if error is None:
                 return
             # A daemon has the region and does not accept: it is about to, or about to end.
-            if error.code != "E_DAEMON_RUNS" or time.monotonic() > deadline:
+            if error.code != "E_DAEMON_RUNS" or wait.over:
                 raise error
             time.sleep(_RETRY_S)
 
 
-def _start_once(region: Region, client: Client, deadline: float) -> GreenroomError | None:
+class _Wait:
+    """How long somebody has waited for the daemon, and telling them what for. Only at a terminal:
+    whoever reads our stderr with a program reads errors there."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._told = not sys.stderr.isatty()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was too long."""
+        return time.monotonic() > self._began_s + START_TIMEOUT_S
+
+    def step(self) -> None:
+        """A moment passes."""
+        if not self._told and time.monotonic() >= self._began_s + _TOLD_AFTER_S:
+            self._told = True
+            note("starting the region's daemon …")
+        time.sleep(_POLL_S)
+
+
+def _start_once(region: Region, client: Client, wait: _Wait) -> GreenroomError | None:
     """Start one process; None when the region's daemon accepts, else why it ended."""
     region.log_path.parent.mkdir(parents=True, exist_ok=True)
     with region.log_path.open("ab") as log:
@@ -56,12 +80,12 @@ def _start_once(region: Region, client: Client, deadline: float) -> GreenroomErr
             start_new_session=True,
             cwd="/",
         )
-    while time.monotonic() < deadline:
+    while not wait.over:
         if client.accepts():
             return None
         if daemon.poll() is not None:
             return _start_error(region, daemon.returncode, _log_since(region, log_start))
-        time.sleep(_POLL_S)
+        wait.step()
     return HostError(
         "E_DAEMON_START",
         f"the daemon (process {daemon.pid}) does not accept on {region.socket_path} "
@@ -119,17 +143,17 @@ def _log_since(region: Region, start: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def _start_lock(region: Region, deadline: float) -> Iterator[None]:
+def _start_lock(region: Region, wait: _Wait) -> Iterator[None]:
     region.run_dir.mkdir(parents=True, exist_ok=True)
     with (region.run_dir / "start.lock").open("w") as lock:
         while not _locked(lock.fileno()):
-            if time.monotonic() > deadline:
+            if wait.over:
                 raise HostError(
                     "E_DAEMON_START",
                     f"another greenroom holds {lock.name} and has started no daemon",
-                    hint=f"its log is {region.log_path}",
+                    hint=f"its log is {region.log_path}; greenroom doctor checks the host",
                 )
-            time.sleep(_POLL_S)
+            wait.step()
         yield
 
 
