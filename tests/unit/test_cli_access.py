@@ -60,7 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 def test_a_new_token_is_the_only_thing_on_stdout(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x"}, status=201)
+    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x", "notices": []}, status=201)
 
     code, out, err = run(
         capsys, "token", "create", "ann", "--role", "developer", "--stack", "photos",
@@ -76,10 +76,23 @@ def test_a_new_token_is_the_only_thing_on_stdout(
     }
 
 
+def test_a_slip_in_a_stacks_name_is_told_beside_the_token(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = "nothing of stack potos is known here yet; did you mean photos?"
+    made = TOKEN | {"token": "grt_x", "notices": [notice]}
+    daemon.answer("POST", "/v1/tokens", made, status=201)
+
+    code, out, err = run(capsys, "token", "create", "ann", "--role", "viewer", "--stack", "potos")
+
+    assert (code, out) == (0, "grt_x\n")
+    assert err.splitlines()[-1] == f"note: {notice}"
+
+
 def test_a_token_without_a_stack_is_for_all_of_them(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x"}, status=201)
+    daemon.answer("POST", "/v1/tokens", TOKEN | {"token": "grt_x", "notices": []}, status=201)
     run(capsys, "token", "create", "ann", "--role", "viewer")
 
     body = daemon.requests[-1].body

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from greenroom.app.audit import Audit, entry_of
 from greenroom.app.clock import Clock, SystemClock
 from greenroom.app.rights import require
+from greenroom.app.token_stacks import stack_notices
 from greenroom.errors import InputError, LoginError, RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, Grant, allows
 from greenroom.model.audit import Outcome, Parameters
@@ -86,6 +87,11 @@ class Tokens:
         )
         self._insert(caller, token, text)
         return token, text
+
+    def notices(self, caller: Caller, grants: Sequence[Grant]) -> tuple[str, ...]:
+        """What whoever made a token with these grants should know; see ``stack_notices``."""
+        with self._database.read() as connection:
+            return stack_notices(connection, caller, grants)
 
     def verify(self, text: str) -> Caller:
         """Whose token it is; raises LoginError E_TOKEN_MALFORMED, E_TOKEN_FOREIGN,

@@ -539,6 +539,7 @@ class NewTokenReply(TokenReply):
     """``greenroom.web.tokens.NewTokenReply``."""
 
     token: str
+    notices: list[str]
 
 
 class AuditReply(TypedDict):

@@ -51,9 +51,11 @@ class TokenReply(BaseModel):
 
 
 class NewTokenReply(TokenReply):
-    """A new token. ``token`` is its text, told this once."""
+    """A new token. ``token`` is its text, told this once; ``notices`` are what its maker should
+    know, such as that nothing of its stack is known here."""
 
     token: str
+    notices: list[str]
 
 
 class TokensPage(BaseModel):
@@ -78,7 +80,8 @@ def token_routes(tokens: Tokens, clock: Clock | None = None) -> APIRouter:
         response.headers["Cache-Control"] = "no-store"
         grants = [Grant(stack=each.stack, role=each.role) for each in body.grants]
         token, text = tokens.create(caller, body.name, grants, body.expires_s)
-        return NewTokenReply(**_fields(token, clock.now()), token=text)
+        notices = list(tokens.notices(caller, grants))
+        return NewTokenReply(**_fields(token, clock.now()), token=text, notices=notices)
 
     @routes.get("/v1/tokens", dependencies=[needs_somewhere(Action.TOKENS)])
     def list_tokens(caller: Asking, limit: Limit = LIMIT, cursor: Cursor = None) -> TokensPage:

@@ -54,6 +54,8 @@ def create(name: str, role: str, stacks: tuple[str, ...], expires: str, as_json:
         f"{clean(made['name'])}: {_grants(made)}, until {made['expires_at'][:16]}Z; "
         "nobody can show it again"
     )
+    for notice in made["notices"]:
+        note(f"{Paint(sys.stderr)('open', 'note:')} {clean(notice)}")
 
 
 @token.command("list")

@@ -66,7 +66,8 @@ def record_pages(parts: Parts) -> APIRouter:
                 _, text = tokens.create(session.caller, form.one("name"), [grant], expires_s)
         except GreenroomError as error:
             return _tokens(parts, request, session, form=form, error=error)
-        return _tokens(parts, request, session, made=text)
+        notices = tokens.notices(session.caller, [grant])
+        return _tokens(parts, request, session, made=text, notices=notices)
 
     @routes.post("/tokens/{token}/revoke", dependencies=[does(Action.TOKENS)])
     def revoke(session: LoggedIn, form: Posted, token: str) -> Response:
@@ -96,6 +97,7 @@ def _tokens(
     form: Form | None = None,
     error: GreenroomError | None = None,
     made: str | None = None,
+    notices: tuple[str, ...] = (),
 ) -> Response:
     return page(
         request,
@@ -107,4 +109,5 @@ def _tokens(
         given=form,
         error=error,
         made=made,
+        notices=notices,
     )
