@@ -33,7 +33,11 @@ def _is_private(cidr: str) -> bool:
 def _port_of(variable: str, default: int) -> int:
     port = os.environ.get(variable, str(default))
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise UsageError("E_REGION_PORT", f"{variable} is {port!r}: expected 1 to 65535")
+        raise UsageError(
+            "E_REGION_PORT",
+            f"{variable} is {port!r}: expected 1 to 65535",
+            hint=f"unset {variable} for port {default}",
+        )
     return int(port)
 
 
@@ -58,12 +62,14 @@ class Region(NamedTuple):
             raise UsageError(
                 "E_REGION_NAME",
                 f"GREENROOM_REGION is {label!r}: expected at most 8 of a-z and 0-9, letter first",
+                hint="unset GREENROOM_REGION for the region that has no name",
             )
         cidr = os.environ.get("GREENROOM_CIDR", DEFAULT_CIDR)
         if not _is_private(cidr):
             raise UsageError(
                 "E_REGION_CIDR",
                 f"GREENROOM_CIDR is {cidr!r}: expected a private /16 such as {DEFAULT_CIDR}",
+                hint=f"unset GREENROOM_CIDR for {DEFAULT_CIDR}",
             )
         port = _port_of("GREENROOM_PORT", DEFAULT_PROXY_PORT)
         web_port = _port_of("GREENROOM_WEB_PORT", port + _WEB_BESIDE_PROXY)

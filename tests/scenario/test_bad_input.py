@@ -719,17 +719,17 @@ def test_addresses_that_the_host_uses_are_told_by_doctor_and_at_the_door_with_a_
         (
             "GREENROOM_REGION",
             "../../etc",
-            "error E_REGION_NAME: GREENROOM_REGION is '../../etc': expected at most 8 of a-z and 0-9, letter first\n",
+            "error E_REGION_NAME: GREENROOM_REGION is '../../etc': expected at most 8 of a-z and 0-9, letter first\n→ unset GREENROOM_REGION for the region that has no name\n",
         ),
         (
             "GREENROOM_CIDR",
             "10.999.0.0/16",
-            "error E_REGION_CIDR: GREENROOM_CIDR is '10.999.0.0/16': expected a private /16 such as 10.213.0.0/16\n",
+            "error E_REGION_CIDR: GREENROOM_CIDR is '10.999.0.0/16': expected a private /16 such as 10.213.0.0/16\n→ unset GREENROOM_CIDR for 10.213.0.0/16\n",
         ),
         (
             "GREENROOM_PORT",
             "80; reboot",
-            "error E_REGION_PORT: GREENROOM_PORT is '80; reboot': expected 1 to 65535\n",
+            "error E_REGION_PORT: GREENROOM_PORT is '80; reboot': expected 1 to 65535\n→ unset GREENROOM_PORT for port 8080\n",
         ),
     ],
 )

@@ -23,7 +23,11 @@ def chosen_images(blueprint: Path, names: tuple[str, ...]) -> tuple[Image, ...]:
     images = {image.name: image for image in all_images(load_blueprint(blueprint))}
     for name in names:
         if name not in images:
-            raise InputError("E_IMAGE", unknown("image", name, set(images)))
+            raise InputError(
+                "E_IMAGE",
+                unknown("image", name, set(images)),
+                hint=f"images of {blueprint}: {', '.join(sorted(images))}",
+            )
     return tuple(images[name] for name in names or images)
 
 

@@ -20,7 +20,9 @@ def exact_name(stack: str, slug: str) -> EnvironmentName:
         return EnvironmentName(stack, slug)
     except ValueError as error:
         raise InputError(
-            "E_NO_ENVIRONMENT", f"there is no environment '{stack}/{slug}': {error}"
+            "E_NO_ENVIRONMENT",
+            f"there is no environment '{stack}/{slug}': {error}",
+            hint="greenroom list shows what there is",
         ) from error
 
 

@@ -190,6 +190,7 @@ def _refuse_malformed(name: str, grants: Sequence[Grant], expires_s: float) -> N
             "E_TOKEN_NAME",
             f"{name[:60]!r} is no name for a token: expected at most 40 of a-z, 0-9, '.', '_' "
             "and '-', a letter or digit at both ends, and not root",
+            hint="name it after the person or the program that will have it, such as ann-laptop",
         )
     if name.startswith(ID_PREFIX):
         raise InputError(
@@ -199,15 +200,22 @@ def _refuse_malformed(name: str, grants: Sequence[Grant], expires_s: float) -> N
             hint=f"greenroom token create {name.removeprefix(ID_PREFIX) or 'NAME'} --role ROLE",
         )
     if not grants:
-        raise InputError("E_TOKEN_GRANTS", f"the token {name} would open nothing: name a role")
+        raise InputError(
+            "E_TOKEN_GRANTS", f"the token {name} would open nothing: name a role", hint=_NEW_TOKEN
+        )
     for grant in grants:
         label = LABEL.fullmatch(grant.stack) and len(grant.stack) <= STACK_NAME_MAX
         if grant.stack != EVERY_STACK and not label:
-            raise InputError("E_STACK_NAME", f"{grant.stack[:60]!r} is not the name of a stack")
+            raise InputError(
+                "E_STACK_NAME",
+                f"{grant.stack[:60]!r} is not the name of a stack",
+                hint="a blueprint's stack: says it; without --stack a token is for all of them",
+            )
     if not 1 <= expires_s <= EXPIRES_MAX_S:
         raise InputError(
             "E_TOKEN_EXPIRES",
             f"a token expires after 1 s to {EXPIRES_MAX_S / 86400:.0f} days, not {expires_s:g} s",
+            hint="--expires takes durations such as 8h or 30d",
         )
 
 

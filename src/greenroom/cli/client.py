@@ -401,4 +401,8 @@ def _quoted(text: str) -> str:
     try:
         return quote(text, safe="", errors="strict")
     except UnicodeEncodeError as exc:
-        raise UsageError("E_NOT_UTF8", f"{text[:80]!a} is not valid UTF-8") from exc
+        raise UsageError(
+            "E_NOT_UTF8",
+            f"{text[:80]!a} is not valid UTF-8",
+            hint="type it in a terminal whose locale is UTF-8",
+        ) from exc

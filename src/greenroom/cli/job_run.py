@@ -39,7 +39,7 @@ def option_values(
                 hint=f"greenroom job show {job} lists the options",
             )
         if name in values:
-            raise UsageError("E_USAGE", f"the option {name!r} is given twice")
+            raise UsageError("E_USAGE", f"the option {name!r} is given twice", hint="give it once")
         values[name] = _secret(name, value) if name in secrets else value
     for option in options:
         wanted = option["name"] in secrets and option["required"] and not option["depends_on"]
@@ -60,7 +60,11 @@ def _secret(name: str, value: str) -> str:
     try:
         return Path(value[1:]).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("E_USAGE", f"{name}: {value[1:]} cannot be read: {error}") from error
+        raise UsageError(
+            "E_USAGE",
+            f"{name}: {value[1:]} cannot be read: {error}",
+            hint=f"{name}=@- reads it from stdin",
+        ) from error
 
 
 def _asked(name: str) -> str:

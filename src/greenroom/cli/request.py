@@ -133,7 +133,11 @@ def ttl_of(what: str, text: str | None) -> float | None:
     try:
         return parse_duration_s(text)
     except ValueError as exc:
-        raise UsageError("E_USAGE", f"{what}: {exc}") from exc
+        raise UsageError(
+            "E_USAGE",
+            f"{what}: {exc}",
+            hint=f"such as {what} 8h" if what.startswith("--") else "such as 8h or 2d",
+        ) from exc
 
 
 def _login() -> str:

@@ -193,7 +193,11 @@ def _request_bytes(method: str, target: str, body: object) -> bytes:
     try:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as exc:
-        raise UsageError("E_NOT_UTF8", f"{exc.object[:80]!a} is not valid UTF-8") from exc
+        raise UsageError(
+            "E_NOT_UTF8",
+            f"{exc.object[:80]!a} is not valid UTF-8",
+            hint="type it in a terminal whose locale is UTF-8",
+        ) from exc
     head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     return head.encode("ascii") + content
 

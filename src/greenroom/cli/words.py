@@ -59,7 +59,9 @@ def named_values(option: str, words: Sequence[str]) -> dict[str, str]:
             )
         if values.get(name, value) != value:
             raise UsageError(
-                "E_USAGE", f"{option} gives {name!r} two values: {values[name]!r} and {value!r}"
+                "E_USAGE",
+                f"{option} gives {name!r} two values: {values[name]!r} and {value!r}",
+                hint=f"give {option} {name} once",
             )
         values[name] = value
     return values

@@ -21,8 +21,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import create_engine, event
 
-from greenroom.errors import RefusedError
 from greenroom.jobs.outcome import capture, release
+from greenroom.jobs.stopping import stopping
 from greenroom.ports import Steps
 
 APPLICATION_VERSION = "1"
@@ -71,7 +71,7 @@ class DbosEngine:
         Blocks for some milliseconds; not for an event loop's own thread.
         """
         if self._closing:
-            raise RefusedError("E_STOPPING", f"{kind} refused: the daemon is stopping")
+            raise stopping(kind)
         with SetWorkflowID(operation_id):
             DBOS.start_workflow(self._workflows[kind], operation_id)
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from greenroom.errors import RefusedError
 from greenroom.jobs.outcome import capture, release
+from greenroom.jobs.stopping import stopping
 from greenroom.ports import Steps
 
 _logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class MemoryEngine:
             raise RuntimeError(f"{kind!r} is not registered, or the engine is not launched")
         with self._lock:
             if self._closing:
-                raise RefusedError("E_STOPPING", f"{kind} refused: the daemon is stopping")
+                raise stopping(kind)
             if operation_id in self._history:
                 return
             recorded = self._history[operation_id] = Recorded(kind)

@@ -99,6 +99,8 @@ def mortal(engine: Engine, asked: str) -> Engine:
     kind, _, point = asked.partition(":")
     if not kind or not point.isdecimal() or int(point) < 1:
         raise UsageError(
-            "E_DIE_AT", f"{VARIABLE} is {asked!r}: expected a kind and a number, such as create:3"
+            "E_DIE_AT",
+            f"{VARIABLE} is {asked!r}: expected a kind and a number, such as create:3",
+            hint=f"unset {VARIABLE} for a daemon that lives on",
         )
     return MortalEngine(engine, kind, int(point))

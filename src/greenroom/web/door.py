@@ -113,7 +113,8 @@ class GuestProtocol(PeerProtocol):
             return
         self._forget_request()
         words = f"the {missing} of the request was not there after {within_s:g} s"
-        self.answer_and_close(answer_of(SlowRequestError("E_REQUEST_SLOW", words)))
+        slow = SlowRequestError("E_REQUEST_SLOW", words, hint="send it again, all of it at once")
+        self.answer_and_close(answer_of(slow))
 
     def _forget_request(self) -> None:
         """Have who waits for the rest of a body hear that nobody is there any more."""

@@ -33,9 +33,21 @@ class PeerProtocol(H11Protocol):
         received = len(self.conn.trailing_data[0])
         if received > HEAD_MAX_BYTES:
             words = f"the head of the request has more than {HEAD_MAX_BYTES // 1024} KiB"
-            answer = answer_of(HeadTooLargeError("E_HEAD_SIZE", words))
+            answer = answer_of(
+                HeadTooLargeError(
+                    "E_HEAD_SIZE",
+                    words,
+                    hint="send fewer or shorter headers; what is long belongs into the body",
+                )
+            )
         else:
-            answer = answer_of(UsageError("E_HTTP", "this is no request of HTTP/1.1"))
+            answer = answer_of(
+                UsageError(
+                    "E_HTTP",
+                    "this is no request of HTTP/1.1",
+                    hint="speak HTTP here, not HTTPS; greenroom web tells the address",
+                )
+            )
         self.answer_and_close(answer)
 
     def answer_and_close(self, answer: Response) -> None:

@@ -57,5 +57,6 @@ def further_hosts() -> tuple[str, ...]:
             raise UsageError(
                 "E_WEB_HOSTS",
                 f"{HOSTS_VARIABLE} has {host!r}: expected host names without ports, by commas",
+                hint=f"such as {HOSTS_VARIABLE}=greenroom.example.com",
             )
     return hosts

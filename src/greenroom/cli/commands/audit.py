@@ -105,5 +105,9 @@ def _limit(text: str | None) -> int:
     if text is None:
         return 50
     if not text.isdecimal() or not 1 <= int(text) <= _PAGE:
-        raise UsageError("E_USAGE", f"--limit {text[:20]!r}: expected 1 to {_PAGE}")
+        raise UsageError(
+            "E_USAGE",
+            f"--limit {text[:20]!r}: expected 1 to {_PAGE}",
+            hint="--since and --by find what is older",
+        )
     return int(text)

@@ -48,7 +48,11 @@ def flows(
     )
     if graph is not None and (watch or (as_json and graph == _STDOUT)):
         other = "--watch" if watch else "--json"
-        raise UsageError("E_USAGE", f"--graph and {other} exclude each other here")
+        raise UsageError(
+            "E_USAGE",
+            f"--graph and {other} exclude each other here",
+            hint=f"leave {other} out, or --graph",
+        )
     client = connect()
     name = chosen_environment(client, environment)
     if watch:

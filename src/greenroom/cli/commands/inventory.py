@@ -118,12 +118,20 @@ def _say_formatted(
             )
         _refuse_with(f"--format {form}", **wanted, port=port, host=host)
     elif what is not None:
-        raise UsageError("E_USAGE", f"--format {form} is for all machines, not for {what!r}")
+        raise UsageError(
+            "E_USAGE",
+            f"--format {form} is for all machines, not for {what!r}",
+            hint="--stack, --role and --branch choose among them",
+        )
     if (port is None) == (form == "http_sd"):
         hint = "for example greenroom inventory --format http_sd --port 9100"
         raise UsageError("E_USAGE", "--port goes with --format http_sd", hint=hint)
     if host is not None and form != "ansible":
-        raise UsageError("E_USAGE", "--host goes with --format ansible")
+        raise UsageError(
+            "E_USAGE",
+            "--host goes with --format ansible",
+            hint="greenroom show ENV tells of one environment's machines",
+        )
     client = connect()
     match form:
         case "dotenv":
@@ -162,7 +170,9 @@ def _row(record: RecordReply) -> tuple[str, ...]:
 def _refuse_with(other: str, **given: str | None) -> None:
     for name, value in given.items():
         if value is not None:
-            raise UsageError("E_USAGE", f"--{name} does not go with {other}")
+            raise UsageError(
+                "E_USAGE", f"--{name} does not go with {other}", hint=f"leave --{name} out"
+            )
 
 
 def _refuse_without_format(what: str | None, **given: object) -> None:
@@ -171,7 +181,9 @@ def _refuse_without_format(what: str | None, **given: object) -> None:
     for name, value in given.items():
         if value is not None:
             goes = "diff" if name == "since" else "--format"
-            raise UsageError("E_USAGE", f"--{name} goes with {goes}")
+            raise UsageError(
+                "E_USAGE", f"--{name} goes with {goes}", hint="greenroom inventory --help"
+            )
 
 
 def _say_changes(stack: str | None, since: str, *, as_json: bool) -> None:

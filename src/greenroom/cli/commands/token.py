@@ -41,7 +41,9 @@ def create(name: str, role: str, stacks: tuple[str, ...], expires: str, as_json:
     try:
         expires_s = parse_duration_s(expires)
     except ValueError as error:
-        raise UsageError("E_DURATION", f"--expires: {error}") from error
+        raise UsageError(
+            "E_DURATION", f"--expires: {error}", hint="--expires 8h, or 30d; at most 366d"
+        ) from error
     grants: list[GrantReply] = [
         {"stack": stack, "role": role} for stack in stacks or (_EVERY_STACK,)
     ]

@@ -145,7 +145,11 @@ def translated(error: BaseException, asked: Asked) -> GreenroomError:
     if isinstance(error, exceptions.InvalidRegionError):
         return unknown_region(asked.region, ())
     if isinstance(error, exceptions.ParamValidationError):
-        return InputError("E_AWS_PARAMETER", f"{asked}: {_words(error)}")
+        return InputError(
+            "E_AWS_PARAMETER",
+            f"{asked}: {_words(error)}",
+            hint="greenroom template BLUEPRINT shows what would be sent; mend the blueprint",
+        )
     if isinstance(error, _UNREACHABLE):
         return UnreachableError(
             "E_AWS_UNREACHABLE",

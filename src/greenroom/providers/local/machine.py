@@ -348,7 +348,12 @@ def _make_user_namespace(id_map: _IdMap) -> int:
         end = time.monotonic() + 5
         while Path(f"/proc/{child.pid}/ns/user").readlink() == own:
             if time.monotonic() > end:
-                raise HostError("E_USER_NAMESPACE", "this host makes no user namespaces")
+                raise HostError(
+                    "E_USER_NAMESPACE",
+                    "this host makes no user namespaces",
+                    hint="sysctl user.max_user_namespaces says how many it may; greenroom "
+                    "doctor checks the host",
+                )
             time.sleep(0.0002)
         Path(f"/proc/{child.pid}/uid_map").write_text(id_map.uids)
         Path(f"/proc/{child.pid}/gid_map").write_text(id_map.gids)

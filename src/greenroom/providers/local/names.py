@@ -124,7 +124,11 @@ def wait_for_pid(path: Path, program: str) -> int:
         if pid is not None:
             return pid
         time.sleep(0.005)
-    raise HostError("E_START", f"{program} did not start within {_START_TIMEOUT_S} s")
+    raise HostError(
+        "E_START",
+        f"{program} did not start within {_START_TIMEOUT_S} s",
+        hint="greenroom doctor checks the host; then try again",
+    )
 
 
 def stop_by_pid_file(path: Path, program: str) -> None:

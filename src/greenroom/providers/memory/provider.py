@@ -57,7 +57,9 @@ class MemoryProvider:
             _check_artifact(stack, machine)
             _check_manifest(stack, machine)
             if machine.mount is not None and not machine.mount.is_dir():
-                raise InputError("E_MOUNT", f"{machine.name}: {machine.mount} is not a directory")
+                raise InputError(
+                    "E_MOUNT", f"{machine.name}: {machine.mount} is not a directory", hint="make it"
+                )
 
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """Build the image unless it is cached; True if it was built."""
@@ -338,6 +340,7 @@ def _refuse_other_network(stack: Stack, mine: Stack | None, all_held: Sequence[S
             raise HostError(
                 "E_ADDRESS_IN_USE",
                 f"{stack.environment}: {stack.subnet} is that of {other.environment}",
+                hint=f"greenroom destroy {other.environment}",
             )
 
 
@@ -347,7 +350,9 @@ def _check_artifact(stack: Stack, machine: Machine) -> None:
     folder = next(bucket.path for bucket in stack.buckets if bucket.name == machine.deploy.bucket)
     if not any((folder / key).is_file() for key in machine.deploy.keys):
         keys = " nor ".join(machine.deploy.keys)
-        raise InputError("E_ARTIFACT_MISSING", f"{machine.name}: {folder} holds no {keys}")
+        raise InputError(
+            "E_ARTIFACT_MISSING", f"{machine.name}: {folder} holds no {keys}", hint="push it"
+        )
 
 
 def _check_manifest(stack: Stack, machine: Machine) -> None:
@@ -357,7 +362,9 @@ def _check_manifest(stack: Stack, machine: Machine) -> None:
     folder = next(bucket.path for bucket in stack.buckets if bucket.name == volume.bucket)
     if not (folder / volume.manifest_key).is_file():
         raise InputError(
-            "E_EXTRACT_MISSING", f"{machine.name}: {folder} holds no {volume.manifest_key}"
+            "E_EXTRACT_MISSING",
+            f"{machine.name}: {folder} holds no {volume.manifest_key}",
+            hint="make the manifest",
         )
 
 

@@ -111,7 +111,7 @@ def duration_of(text: str) -> float | None:
     try:
         return parse_duration_s(text) if text else None
     except ValueError as error:
-        raise InputError("E_TTL", str(error)) from error
+        raise InputError("E_TTL", str(error), hint="write it as 8h or 2d") from error
 
 
 def _told(form: Form) -> Parameters:

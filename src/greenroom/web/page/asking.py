@@ -74,11 +74,19 @@ async def read_form(request: Request) -> Form:
     async for chunk in request.stream():
         body += chunk
         if len(body) > FORM_BYTES_MAX:
-            raise InputError("E_BODY_SIZE", f"a form has at most {FORM_BYTES_MAX} bytes")
+            raise InputError(
+                "E_BODY_SIZE",
+                f"a form has at most {FORM_BYTES_MAX} bytes",
+                hint="hand large values over as a file, or as an object of a bucket",
+            )
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
-        raise InputError("E_FORM", "the form is not UTF-8") from error
+        raise InputError(
+            "E_FORM",
+            "the form is not UTF-8",
+            hint="load the page again, then send the form once more",
+        ) from error
     return Form(tuple(pairs))
 
 

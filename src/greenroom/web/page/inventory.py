@@ -80,6 +80,8 @@ def moment_of(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise InputError(
-            "E_TIME", f"{text[:40]!r} is no time; expected one such as 2026-11-23T04:30"
+            "E_TIME",
+            f"{text[:40]!r} is no time; expected one such as 2026-11-23T04:30",
+            hint="leave it empty for now",
         ) from error
     return in_utc(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)

@@ -85,7 +85,11 @@ def _grant(form: Form) -> Grant:
     try:
         role = Role(form.one("role"))
     except ValueError as error:
-        raise InputError("E_TOKEN_GRANTS", f"{form.one('role')!r} is no role") from error
+        raise InputError(
+            "E_TOKEN_GRANTS",
+            f"{form.one('role')!r} is no role",
+            hint=f"choose one of {', '.join(Role)}",
+        ) from error
     return Grant(stack=form.one("stack") or EVERY_STACK, role=role)
 
 

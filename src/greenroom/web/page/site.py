@@ -148,7 +148,9 @@ def _refused(request: Request, error: Exception) -> Response:
 def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = "there is no such page" if error.status_code == 404 else str(error.detail)
-    shown = InputError("E_NO_PAGE", f"{request.url.path[:200]}: {words}")
+    shown = InputError(
+        "E_NO_PAGE", f"{request.url.path[:200]}: {words}", hint="the first page leads to all others"
+    )
     return _said(request, shown, error.status_code)
 
 
