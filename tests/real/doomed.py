@@ -18,7 +18,7 @@ from typing import Any
 from greenroom.app import reconciliation
 from tests.real.site import ENVIRONMENT, REPOSITORY, STATE
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 
 
 def die_once(when: str, module: str, name: str, **environment: str) -> None:

@@ -21,8 +21,8 @@ from tests.real.site import STATE, Site, daemon_pid, stop_daemon, wait_until
 
 LATE = "photos/late"
 EACH_SECOND = {"GREENROOM_RECONCILE_S": "1"}
-TIMEOUT_S = 120.0
-UNDECIDED = ("after", "greenroom.app.control_plane", "admit_destroy")
+TIMEOUT_S = 300.0
+UNDECIDED = ("after", "greenroom.app.acceptance", "admit_destroy")
 """It has decided, and written the acceptance, but not committed it."""
 DEATHS = (
     # It has accepted, and the engine knows nothing of it.
@@ -55,7 +55,7 @@ def test_a_machine_that_was_on_its_way_back_is_there_once(late: Site) -> None:
     wait_until(lambda: _has_begun("replace"), TIMEOUT_S)
     doomed = daemon_pid()
     os.kill(doomed, signal.SIGKILL)
-    wait_until(lambda: not runs(doomed))
+    wait_until(lambda: not runs(doomed), TIMEOUT_S)
     asked.communicate(timeout=TIMEOUT_S)
 
     late.ok("list")

@@ -187,7 +187,7 @@ def test_what_cannot_be_drilled_is_refused(tmp_path: Path) -> None:
 
         return replace(draft, resolve=resolve)
 
-    stage.control._planner = bare  # type: ignore[assignment]
+    stage.control._acceptance._planner = bare  # type: ignore[assignment]
     stage.run(request())
     stage.run(request("only_data"))
 

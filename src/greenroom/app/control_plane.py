@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import assert_never
 
 from sqlalchemy import Connection
 
+from greenroom.app.acceptance import Acceptance, Condition
 from greenroom.app.cancellation import CancelFlags
 from greenroom.app.caretaker import Caretaker
 from greenroom.app.clock import Clock, SystemClock
@@ -16,26 +16,16 @@ from greenroom.app.create import run_create
 from greenroom.app.deploy import run_deploy
 from greenroom.app.destroy import run_destroy
 from greenroom.app.door import (
-    admit_create,
-    admit_deploy,
-    admit_destroy,
-    admit_drill,
-    admit_recover,
-    admit_replace,
-    admit_start,
-    admit_stop,
     refused_status,
 )
 from greenroom.app.drill import run_drill
-from greenroom.app.host_paths import require_request
-from greenroom.app.lookup import pick
-from greenroom.app.operation import Ports, failure, what_is_done
+from greenroom.app.lookup import pick, pick_or_explain
+from greenroom.app.operation import Ports, what_is_done
 from greenroom.app.orphans import Orphans
-from greenroom.app.planning import Draft, Planner
-from greenroom.app.reconciliation import RECONCILER
+from greenroom.app.planning import Planner
 from greenroom.app.recover import run_recover, run_start
 from greenroom.app.replace import run_replace
-from greenroom.app.rights import may_read, readable_stacks, require
+from greenroom.app.rights import readable_stacks, require
 from greenroom.app.stop import run_stop
 from greenroom.app.views import view_detail, view_environment, view_operation
 from greenroom.errors import GreenroomError, InputError, RefusedError
@@ -45,15 +35,7 @@ from greenroom.model.incidents import Incident
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Proof, Verdict
 from greenroom.model.requests import (
-    CreateRequest,
-    DeployRequest,
-    DestroyRequest,
-    DrillRequest,
-    RecoverRequest,
-    ReplaceRequest,
     Request,
-    StartRequest,
-    StopRequest,
 )
 from greenroom.model.stack import Stack
 from greenroom.model.views import (
@@ -67,7 +49,6 @@ from greenroom.store.database import Database
 from greenroom.store.environments import (
     STANDING,
     EnvironmentRecord,
-    delete_environment,
     find_environment,
     find_findings,
     list_environments,
@@ -77,21 +58,14 @@ from greenroom.store.environments import (
 )
 from greenroom.store.events import phases_done
 from greenroom.store.incidents import incidents_of, record_incident
-from greenroom.store.intents import undo_intents
 from greenroom.store.journal import Journal
 from greenroom.store.operations import (
     OperationRecord,
     find_operation,
-    finish_operation,
-    last_end,
-    last_failure,
     operations_before,
     request_cancel,
     unfinished_operations,
 )
-
-Condition = Callable[[Connection], None]
-"""Looks at the ledger; raises RefusedError."""
 
 _logger = logging.getLogger(__name__)
 
@@ -120,7 +94,6 @@ class ControlPlane:
         self._database = database
         self._provider = provider
         self._engine = engine
-        self._planner = planner
         self._proxy_port = proxy_port
         self._clock: Clock = SystemClock() if clock is None else clock
         self._journal = Journal(database)
@@ -130,6 +103,14 @@ class ControlPlane:
             database=database, provider=provider, clock=self._clock, submit=self.submit
         )
         self.orphans = Orphans(database=database, provider=provider)
+        self._acceptance = Acceptance(
+            database=database,
+            provider=provider,
+            engine=engine,
+            planner=planner,
+            orphans=self.orphans,
+            clock=self._clock,
+        )
         self._register()
 
     def recover(self) -> None:
@@ -182,12 +163,7 @@ class ControlPlane:
         ``still`` is called in the transaction that accepts it, and refuses by raising: whatever
         led to the request may have changed since.
         """
-        record = self._admit(request, caller, still)
-        try:
-            self._engine.start(record.kind, record.id)
-        except GreenroomError as error:
-            self._withdraw(record, error)
-            raise
+        record = self._acceptance.accept(request, caller, still)
         for listener in self._submit_listeners:
             listener(request, caller)
         return view_operation(record)
@@ -264,7 +240,7 @@ class ControlPlane:
         # The phases of the create are events, and some may still be in memory only.
         self._journal.flush()
         with self._database.read() as connection:
-            record = _pick_or_explain(connection, text, caller)
+            record = pick_or_explain(connection, text, caller)
             phases = phases_done(connection, record.created_by)
             findings = find_findings(connection, record.name)
             summary = self._view(record, _running(connection))
@@ -275,7 +251,7 @@ class ControlPlane:
         """The full name of the environment called ``text``, of those that ``caller`` may read;
         raises InputError E_NO_ENVIRONMENT, with how its create failed, or E_AMBIGUOUS."""
         with self._database.read() as connection:
-            return str(_pick_or_explain(connection, text, caller).name)
+            return str(pick_or_explain(connection, text, caller).name)
 
     def stack_of(self, text: str | EnvironmentName) -> Stack:
         """The Stack of the environment called ``text``; raises InputError."""
@@ -349,63 +325,6 @@ class ControlPlane:
         self._engine.register("replace", partial(run_replace, ports))
         self._engine.register("drill", partial(run_drill, ports))
 
-    def _admit(self, request: Request, caller: Caller, still: Condition) -> OperationRecord:
-        # Parsed outside the transaction: it reads files and takes its time.
-        draft = self._draft(request, caller) if isinstance(request, CreateRequest) else None
-        with self._database.write() as connection:
-            still(connection)
-            if draft is None:
-                return self._admit_on_existing(connection, request, caller)
-            assert isinstance(request, CreateRequest), "only a create has a draft"
-            now, provider = self._clock.now(), self._provider
-            record = admit_create(connection, request, draft, provider, caller, now)
-            self.orphans.refuse_create(record.environment)
-            return record
-
-    def _draft(self, request: CreateRequest, caller: Caller) -> Draft:
-        with self._database.read() as connection:
-            require_request(connection, caller, request)
-        return self._planner(request)
-
-    def _admit_on_existing(
-        self, connection: Connection, request: Request, caller: Caller
-    ) -> OperationRecord:
-        now, provider = self._clock.now(), self._provider
-        match request:
-            case CreateRequest():
-                raise AssertionError("a create has a draft")
-            case DeployRequest():
-                return admit_deploy(connection, request, caller, now)
-            case DestroyRequest():
-                return admit_destroy(connection, request, caller, now)
-            case RecoverRequest():
-                return admit_recover(connection, request, caller, now)
-            case StopRequest():
-                return admit_stop(connection, request, caller, now)
-            case StartRequest():
-                return admit_start(connection, request, provider, caller, now)
-            case ReplaceRequest():
-                return admit_replace(connection, request, provider, caller, now)
-            case DrillRequest():
-                return admit_drill(connection, request, provider, caller, now)
-            case _:
-                assert_never(request)
-
-    def _withdraw(self, record: OperationRecord, error: GreenroomError) -> None:
-        """The engine took nothing in: no effect was made, so there is nothing to remove."""
-        now = self._clock.now()
-        with self._database.write() as connection:
-            finish_operation(connection, record.id, failure(error), now)
-            if record.kind == "create":
-                undo_intents(connection, record.environment, (), now)
-                delete_environment(connection, record.environment)
-            if record.kind == "start":
-                held = self._provider.observe(record.environment)
-                undo_intents(connection, record.environment, held, now)
-            if record.kind == "recover":
-                failed = (EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
-                set_status(connection, record.environment, *failed)
-
     def _find(self, operation: str, caller: Caller) -> OperationRecord:
         with self._database.read() as connection:
             record = find_operation(connection, operation)
@@ -441,35 +360,6 @@ def _doubt_standing(connection: Connection, only: EnvironmentName | None = None)
         if record.status in STANDING and only in (None, record.name):
             doubt = (EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
             set_status(connection, record.name, *doubt)
-
-
-def _pick_or_explain(
-    connection: Connection, text: str | EnvironmentName, caller: Caller
-) -> EnvironmentRecord:
-    """The environment called ``text``; of one whose create failed, or that has expired, the error
-    says so: whoever was away has seen nothing of it."""
-    try:
-        return pick(list_environments(connection), text, caller)
-    except InputError as error:
-        why = _why_gone(connection, str(text), caller)
-        if error.code != "E_NO_ENVIRONMENT" or why is None:
-            raise
-        cause = error.__cause__ or error
-        raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from cause
-
-
-def _why_gone(connection: Connection, text: str, caller: Caller) -> str | None:
-    """How the last environment of that name ended, if its owner may not know it."""
-    failed = last_failure(connection, text)
-    if failed is not None:
-        name, code, message = failed
-        return f"its create failed ({code}: {message})" if may_read(caller, name) else None
-    end = last_end(connection, text)
-    if end is None or end.asked_by != RECONCILER.name or end.ended_at is None:
-        return None
-    if not may_read(caller, str(end.environment)):
-        return None
-    return f"it expired and was destroyed at {end.ended_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _running(connection: Connection) -> dict[str, str]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import Connection
+
+from greenroom.app.reconciliation import RECONCILER
 from greenroom.app.rights import may_read, require
 from greenroom.blueprint.nearest import nearest, unknown
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.access import ITSELF, Action, Caller
 from greenroom.model.names import EnvironmentName
 from greenroom.model.stack import Machine, Stack
-from greenroom.store.environments import EnvironmentRecord
+from greenroom.store.environments import EnvironmentRecord, list_environments
+from greenroom.store.operations import last_end, last_failure
 
 
 def exact_name(stack: str, slug: str) -> EnvironmentName:
@@ -77,6 +81,35 @@ def _meant(
             hint="give one of these full names, or go to the folder of the blueprint that you mean",
         )
     raise _none(records, text)
+
+
+def pick_or_explain(
+    connection: Connection, text: str | EnvironmentName, caller: Caller
+) -> EnvironmentRecord:
+    """The environment called ``text``; of one whose create failed, or that has expired, the error
+    says so: whoever was away has seen nothing of it."""
+    try:
+        return pick(list_environments(connection), text, caller)
+    except InputError as error:
+        why = _why_gone(connection, str(text), caller)
+        if error.code != "E_NO_ENVIRONMENT" or why is None:
+            raise
+        cause = error.__cause__ or error
+        raise InputError(error.code, f"{error.message}: {why}", hint=error.hint) from cause
+
+
+def _why_gone(connection: Connection, text: str, caller: Caller) -> str | None:
+    """How the last environment of that name ended, if its owner may not know it."""
+    failed = last_failure(connection, text)
+    if failed is not None:
+        name, code, message = failed
+        return f"its create failed ({code}: {message})" if may_read(caller, name) else None
+    end = last_end(connection, text)
+    if end is None or end.asked_by != RECONCILER.name or end.ended_at is None:
+        return None
+    if not may_read(caller, str(end.environment)):
+        return None
+    return f"it expired and was destroyed at {end.ended_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _none(records: Sequence[EnvironmentRecord], text: str) -> InputError:
