@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from greenroom.errors import OperationError
 from greenroom.providers.local.cgroups import cgroup_pids, thaw_above, thaw_below
@@ -47,33 +47,33 @@ def end_kindly(pids: Sequence[int]) -> None:
     namespace (s6-svscan, "Signals"; pid_namespaces(7)). What does not is for ``kill_all``.
     """
     with contextlib.ExitStack() as undo:
-        waiting = select.poll()
-        left = 0
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
-                undo.callback(os.close, descriptor)
-                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-                waiting.register(descriptor, select.POLLIN)
-                left += 1
+        waiting, left = _signalled(undo, pids, signal.SIGTERM)
         _wait(waiting, left, time.monotonic() + _END_KINDLY_S)
 
 
 def _kill(pids: set[int], cgroup: str, end: float) -> None:
     with contextlib.ExitStack() as undo:
-        waiting = select.poll()
-        left = 0
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                descriptor = os.pidfd_open(pid)
-                undo.callback(os.close, descriptor)
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                waiting.register(descriptor, select.POLLIN)
-                left += 1
+        waiting, left = _signalled(undo, pids, signal.SIGKILL)
         # What is held still does not even die (cgroup-v1/freezer-subsystem).
         thaw_above(cgroup)
         thaw_below(cgroup)
         _wait(waiting, left, end)
+
+
+def _signalled(
+    undo: contextlib.ExitStack, pids: Iterable[int], number: signal.Signals
+) -> tuple[select.poll, int]:
+    """Those that were still there, as a poll that tells of their ends, and how many they are."""
+    waiting = select.poll()
+    left = 0
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            undo.callback(os.close, descriptor)
+            signal.pidfd_send_signal(descriptor, number)
+            waiting.register(descriptor, select.POLLIN)
+            left += 1
+    return waiting, left
 
 
 def _wait(waiting: select.poll, left: int, end: float) -> None:
