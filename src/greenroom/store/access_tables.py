@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, String, Table, Text
 
-from greenroom.store.tables import UtcDateTime, metadata
+from greenroom.store.tables import UtcDateTime, metadata, unique_while
 
 identity = Table(
     "identity",
@@ -28,14 +28,7 @@ tokens = Table(
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
 )
-_NOT_REVOKED = text("revoked_at IS NULL")
-Index(
-    "tokens_one_of_a_name",
-    tokens.c.name,
-    unique=True,
-    sqlite_where=_NOT_REVOKED,
-    postgresql_where=_NOT_REVOKED,
-)
+unique_while("tokens_one_of_a_name", tokens.c.name, "revoked_at IS NULL")
 
 audit = Table(
     "audit",

@@ -25,6 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 
+def unique_while(name: str, column: Column[str], condition: str) -> Index:
+    """An index of the rows that meet ``condition`` (SQL): of them no two have one value."""
+    rows = text(condition)
+    return Index(name, column, unique=True, sqlite_where=rows, postgresql_where=rows)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC in Python on both databases.
 
@@ -106,13 +112,8 @@ operations = Table(
 )
 Index("operations_accepted", operations.c.accepted)
 
-_UNFINISHED = text("status IN ('queued', 'running')")
-Index(
-    "operations_one_unfinished",
-    operations.c.environment,
-    unique=True,
-    sqlite_where=_UNFINISHED,
-    postgresql_where=_UNFINISHED,
+unique_while(
+    "operations_one_unfinished", operations.c.environment, "status IN ('queued', 'running')"
 )
 
 events = Table(
