@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -71,10 +72,11 @@ class Destroyer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Before:
-    """What there was before the delete: for the bill."""
+    """What there was before the delete: for the bill, and for what is told of it."""
 
     cost: Cost | None
     instances: tuple[SeenInstance, ...]
+    resources: tuple[SeenResource, ...]
 
 
 @dataclass(slots=True)
@@ -255,8 +257,7 @@ def _tell(tale: RemovalTale, event: StackEvent, course: _Course) -> None:
 
 def _tale(destroyer: Destroyer, stack: FoundStack, before: _Before) -> RemovalTale:
     tale = RemovalTale(destroyer.telling, machine_finder(machines_of(stack, before.instances)))
-    resources = _patiently(destroyer, lambda: destroyer.inventory.resources(stack.id))
-    tale.expect(resources, begun=stack.status == "DELETE_IN_PROGRESS")
+    tale.expect(before.resources, begun=stack.status == "DELETE_IN_PROGRESS")
     return tale
 
 
@@ -283,17 +284,23 @@ def _look_before(destroyer: Destroyer, stack: FoundStack) -> _Before:
     """For the bill; a right to look that is missing must not keep anything from going."""
     inventory = destroyer.inventory
     name = str(identity_of(stack).environment)
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        # Three questions that do not wait for each other.
+        answers = (
+            workers.submit(inventory.instances, name),
+            workers.submit(inventory.volumes, name),
+        )
+        resources = inventory.resources(stack.id)
     try:
-        instances = inventory.instances(name)
-        volumes = inventory.volumes(name)
-        zone = any(each.type == HOSTED_ZONE for each in inventory.resources(stack.id))
+        instances, volumes = answers[0].result(), answers[1].result()
     except RefusedError:
-        return _Before(cost=None, instances=())
+        return _Before(cost=None, instances=(), resources=resources)
     if stack.status.startswith("DELETE"):
         # What is gone already has cost something, too.
-        return _Before(cost=None, instances=instances)
+        return _Before(cost=None, instances=instances, resources=resources)
+    zone = any(each.type == HOSTED_ZONE for each in resources)
     cost = cost_of_seen(inventory.region, instances, volumes, inventory.prices(), own_zone=zone)
-    return _Before(cost=cost, instances=instances)
+    return _Before(cost=cost, instances=instances, resources=resources)
 
 
 def _bill(before: _Before, stack: FoundStack, course: _Course, now: datetime) -> Amount | None:
