@@ -135,6 +135,23 @@ def test_a_follower_sees_every_line_until_the_end(stage: JobStage) -> None:
     assert asyncio.run(asyncio.wait_for(followed(), TIMEOUT_S)) == ["one", "two"]
 
 
+def test_a_follower_of_long_lines_is_not_left_behind(stage: JobStage) -> None:
+    # Each byte of them takes six in the log, so that less than three fit into what is read at once.
+    execution = stage.run()
+    program = stage.processes.wait_for(1, TIMEOUT_S)
+    program.write((b"\0" * LINE_BYTES_MAX + b"\n") * 20)
+
+    async def followed() -> int:
+        seen = 0
+        async for data in follow_log(stage.jobs, execution.id):
+            seen += data.count(b"\n")
+            if seen == 20:
+                program.exit()
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(followed(), TIMEOUT_S)) == 20
+
+
 def test_followers_come_and_go_and_each_sees_all(stage: JobStage) -> None:
     execution = stage.run()
     program = stage.processes.wait_for(1, TIMEOUT_S)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from greenroom.app.jobs.log import READ_BYTES_MAX
 from greenroom.app.jobs.service import Jobs
 
 _PACE_S = 0.03
@@ -43,6 +44,9 @@ async def follow_log(
                 offset += len(data)
                 has_lines = True
                 yield data
+                if not is_over and len(data) < READ_BYTES_MAX // 2:
+                    # That was all, as no line takes the other half; what comes after it is told.
+                    break
             if is_over:
                 return
             await news.wait()

@@ -27,7 +27,8 @@ LOGS_BYTES_MAX = 4 << 30
 """Of all logs together."""
 LINE_BYTES_MAX = 16 << 10
 """A longer line is cut into several."""
-_READ_BYTES = 256 << 10
+READ_BYTES_MAX = 256 << 10
+"""At once. A line takes less than half of it, also where each of its bytes is escaped as six."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,14 +54,19 @@ class LogBook:
             return LogWriter(None, self._clock, lambda: self.tell(execution), fault=str(error))
 
     def read(self, execution: str, offset: int) -> bytes:
-        """Whole lines from ``offset`` on, some 256 KiB of them at the most; none if there are
+        """Whole lines from ``offset`` on, ``READ_BYTES_MAX`` of them at the most; none if there are
         none yet, or the log is gone."""
+        assert execution.isalnum(), execution
         try:
-            with self._path(execution).open("rb") as file:
-                file.seek(offset)
-                data = file.read(_READ_BYTES)
+            # Not by pathlib and a buffered file, which cost twice as much: a hundred
+            # followers read a line each, thirty times a second.
+            file = os.open(f"{self._folder}/{execution}.ndjson", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return b""
+        try:
+            data = os.pread(file, READ_BYTES_MAX, offset)
+        finally:
+            os.close(file)
         return data[: data.rfind(b"\n") + 1]
 
     def offset_after(self, execution: str, seq: int) -> int:
