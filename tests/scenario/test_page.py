@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,7 @@ class Visit:
 
     def _photograph(self, name: str) -> None:
         if PICTURES and name in PICTURED:
+            self.page.evaluate("window.scrollTo(0, 0)")
             self.page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
@@ -166,10 +168,15 @@ def visit(context: BrowserContext, site: Site) -> Visit:
     return Visit(context, site)
 
 
-def test_a_branch_lives_its_whole_life_on_the_page(
-    visit: Visit, site: Site, tmp_path: Path
-) -> None:
-    mine = site.copied(tmp_path / "photos")
+@pytest.fixture
+def mine(site: Site, tmp_path: Path) -> Iterator[Site]:
+    """A copy of the site to change; for pictures it lies where a team would have it."""
+    folder = Path("/srv/photos") if PICTURES else tmp_path / "photos"
+    yield site.copied(folder)
+    shutil.rmtree(folder)
+
+
+def test_a_branch_lives_its_whole_life_on_the_page(visit: Visit, site: Site, mine: Site) -> None:
     blueprint = mine.folder / "greenroom.yaml"
     blueprint.write_text(blueprint.read_text() + JOB)
     # Another test may have registered another blueprint's jobs for the stack.
@@ -194,6 +201,9 @@ def test_a_branch_lives_its_whole_life_on_the_page(
     # Gone with the page: what comes from now on comes into the page that is open.
     page.evaluate("window.openedOnce = true")
     expect(page.locator(".bar").first).to_be_visible()
+    if PICTURES:
+        # The first moments show little; what is looked at by rules may be any of them.
+        expect(page.locator(".lane").nth(1)).to_be_visible()
     visit.examine("booting")
     expect(page.get_by_role("heading", name="Up, and proved")).to_be_visible()
     assert page.evaluate("window.openedOnce")
@@ -317,6 +327,13 @@ def test_a_branch_is_booted_by_keyboard_alone(visit: Visit, site: Site) -> None:
 
     tab_to(page.get_by_role("link", name="See everything about it"))
     page.keyboard.press("Enter")
+    tab_to(page.get_by_role("button", name="Stop", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Stop succeeded")).to_be_visible()
+    tab_to(page.get_by_role("link", name="To the environment", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Proved before the stop")).to_be_visible()
+    visit.examine("stopped")
     tab_to(page.locator("summary", has_text="Destroy this environment"))
     page.keyboard.press("Enter")
     tab_to(page.get_by_role("button", name="Destroy photos/feature-keys"))

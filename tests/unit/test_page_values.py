@@ -13,7 +13,7 @@ from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE
 from greenroom.drawing.plot import Point, Series, plot
 from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.aws.price_table import shipped_table
-from greenroom.web.page.costs import PRICED_IN, estimate_of
+from greenroom.web.page.costs import PRICED_IN, estimate_of, estimates_of
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 
@@ -54,6 +54,8 @@ def test_nothing_is_told_of_what_costs_nothing_or_has_no_price() -> None:
     stopped = environment(status=EnvironmentStatus.STOPPED)
     assert estimate_of(stopped, PRICES) is None
     assert estimate_of(environment(instance_types=("m5.large",)), PRICES) is None
+    running = environment("other")
+    assert set(estimates_of([stopped, running], PRICES)) == {"photos/other"}
     nowhere = replace(PRICES, regions={})
     assert estimate_of(environment(), nowhere) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from greenroom.model.costs import PriceTable
@@ -28,10 +29,23 @@ class Estimate:
 def estimate_of(view: EnvironmentView, prices: PriceTable) -> Estimate | None:
     """By the instances alone. None for what is stopped, whose instances would cost nothing, and
     where nothing is known."""
-    cost = instances_cost(view.instance_types, PRICED_IN, prices)
+    stopped = view.status is EnvironmentStatus.STOPPED
+    return None if stopped else _estimate(view.instance_types, prices)
+
+
+def estimates_of(views: Iterable[EnvironmentView], prices: PriceTable) -> dict[str, Estimate]:
+    """By the environments' names. Most branches of a stack have the same machines, which are
+    reckoned once: a list of hundreds is shown again at each change."""
+    shown = [view for view in views if view.status is not EnvironmentStatus.STOPPED]
+    known = {types: _estimate(types, prices) for types in {view.instance_types for view in shown}}
+    found = ((view.name, known[view.instance_types]) for view in shown)
+    return {name: estimate for name, estimate in found if estimate is not None}
+
+
+def _estimate(instance_types: tuple[str, ...], prices: PriceTable) -> Estimate | None:
+    cost = instances_cost(instance_types, PRICED_IN, prices)
     unknown = tuple(sorted({each.what for each in cost.items if each.usd is None}))
-    nothing_known = len(unknown) == len(set(view.instance_types))
-    if view.status is EnvironmentStatus.STOPPED or cost.as_of is None or nothing_known:
+    if cost.as_of is None or len(unknown) == len(set(instance_types)):
         return None
     return Estimate(
         region=cost.region,

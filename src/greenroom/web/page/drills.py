@@ -51,7 +51,7 @@ def _series(rows: Sequence[Timing]) -> tuple[Series, ...]:
     cold = [row for row in good if row.kind is TimedKind.DRILL]
     boots = [row for row in good if row.kind is not TimedKind.DRILL]
     return (
-        Series(name="restored from scratch", points=_points(cold, lambda row: row.restore_s)),
+        Series(name="full restore", points=_points(cold, lambda row: row.restore_s)),
         Series(name="data ready", points=_points(boots, lambda row: row.restore_s)),
         Series(name="machines booted", points=_points(boots, lambda row: row.boot_s)),
         Series(name="up and proved", points=_points(boots, lambda row: row.total_s)),

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from greenroom.model.access import Action, Caller, allows
 from greenroom.model.views import EnvironmentView
 from greenroom.web.page.asking import LoggedIn, key_of
-from greenroom.web.page.costs import estimate_of
+from greenroom.web.page.costs import estimates_of
 from greenroom.web.page.render import fragment, page
 from greenroom.web.page.rights import shows
 from greenroom.web.page.site_parts import Parts
@@ -51,8 +51,7 @@ def list_pages(parts: Parts) -> APIRouter:
 
 def _listed(parts: Parts, caller: Caller) -> dict[str, Any]:
     views = _seen(parts.control.environments(), caller)
-    prices = parts.prices()
-    costs = {view.name: cost for view in views if (cost := estimate_of(view, prices))}
+    costs = estimates_of(views, parts.prices())
     return {
         "stacks": _by_stack(views),
         "total": len(views),
