@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from tests.cloud.fake.account import Account
 from tests.cloud.fake.server import Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reading_of_aws() -> Iterator[None]:
+    """botocore's descriptions of the services are read once for all sessions of this process: each
+    test begins a session, and EC2's description alone is thirty megabytes of JSON."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda _search_path: loader)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,6 +33,12 @@ _JSON_SERVICES = frozenset({"ssm", "pricing", "logs", "tagging", "secretsmanager
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+class Moto(DomainDispatcherApplication):
+    """Looks through the folders of moto's services once for each host, not with each request."""
+
+    get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+
+
 class QuietHandler(MotoRequestHandler):
     """Says nothing of each request."""
 
@@ -44,7 +51,7 @@ class Site:
 
     def __init__(self, *, log: CallLog) -> None:
         self.log = log
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = Moto(create_backend_app)
         # moto's backends take no care of threads.
         self.moto_lock = threading.RLock()
         self.engine: Engine | None = None
