@@ -1,6 +1,6 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup setup-tests demo check on-postgresql test bench soak
+.PHONY: setup setup-tests demo check types in-memory on-postgresql test bench soak
 
 # The byte code of two hundred test modules, and of what they start, is not to be made in each run.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,8 +21,14 @@ demo-%:
 check: setup-tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@$(MAKE) --no-print-directory -j 2 types in-memory
+
+# Beside each other: mypy keeps one processor busy, and the tests wait now and then.
+types:
+	.venv/bin/mypy
+
+in-memory:
 	.venv/bin/pytest -q -n 3 tests/contract tests/unit
 
 # What has a ledger under it, a second time, on a real PostgreSQL.
