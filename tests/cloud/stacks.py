@@ -52,7 +52,7 @@ def handle_url(account: Account, logical_id: str = "h", name: str = "s") -> str:
     def there() -> bool:
         return logical_id in stack.resources and stack.resources[logical_id].ref is not None
 
-    assert account.clock.wait(10, there)
+    assert account.clock.wait(60, there)
     return stack.resources[logical_id].ref or ""
 
 

@@ -81,7 +81,7 @@ def test_the_photos_example_boots_and_goes(account: Account) -> None:
     assert all(launch.metadata["HttpTokens"] == "required" for launch in account.engine.launches)
     assert len(stack.outputs) >= 9
     account.client("cloudformation").delete_stack(StackName="s")
-    account.clock.wait(10, lambda: not stack.busy)
+    account.clock.wait(60, lambda: not stack.busy)
     assert stack.status == "DELETE_COMPLETE", stack.reason
     ec2 = account.client("ec2")
     assert ec2.describe_security_groups()["SecurityGroups"] == before
@@ -126,7 +126,7 @@ def test_the_seeds_example_boots_and_goes(account: Account) -> None:
     stack = account.wait_for("s")
     assert stack.status == "CREATE_COMPLETE", failures(stack)
     account.client("cloudformation").delete_stack(StackName="s")
-    account.clock.wait(10, lambda: not stack.busy)
+    account.clock.wait(60, lambda: not stack.busy)
     assert stack.status == "DELETE_COMPLETE", stack.reason
 
 

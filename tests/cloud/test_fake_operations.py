@@ -58,7 +58,7 @@ def test_a_delete_takes_the_opposite_order(account: Account) -> None:
     begin(account, template(CHAIN))
     stack = account.wait_for("s", "CREATE_COMPLETE")
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
     gone = [event.logical_id for event in stack.events if event.status == "DELETE_COMPLETE"]
     assert gone == ["third", "second", "first", "s"]
     assert descriptions(account) == set()
@@ -68,7 +68,7 @@ def test_what_does_not_depend_is_made_side_by_side(account: Account) -> None:
     account.faults.slow_resource("one", 3600)
     begin(account, template({"one": group("1"), "two": group("2")}))
     stack = account.stack("s")
-    assert account.clock.wait(10, lambda: "two" in happened(account, "CREATE_COMPLETE"))
+    assert account.clock.wait(60, lambda: "two" in happened(account, "CREATE_COMPLETE"))
     assert stack.resources["one"].status == "CREATE_IN_PROGRESS"
     account.wait_for_start("s", "one")
     account.clock.advance(3601)
@@ -99,7 +99,7 @@ def test_on_stack_failure_delete_deletes(account: Account) -> None:
     account.faults.fail_resource("second", "no")
     stack_id = begin(account, template(CHAIN), OnStackFailure="DELETE")
     stack = account.engine.stacks[stack_id]
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
 
 
 def test_a_rolled_back_stack_is_a_dead_end(account: Account) -> None:
@@ -111,7 +111,7 @@ def test_a_rolled_back_stack_is_a_dead_end(account: Account) -> None:
     with pytest.raises(ClientError, match="already exists and cannot be created again"):
         begin(account, template(CHAIN))
     account.client("cloudformation").delete_stack(StackName=stack_id)
-    assert account.clock.wait(10, lambda: not account.engine.stacks[stack_id].live)
+    assert account.clock.wait(60, lambda: not account.engine.stacks[stack_id].live)
 
 
 def test_a_rollback_that_cannot_delete_fails(account: Account) -> None:
@@ -132,7 +132,7 @@ def test_a_failed_delete_retains_only_then_what_it_is_told_to(account: Account) 
     cloudformation.delete_stack(StackName="s")
     account.wait_for("s", "DELETE_FAILED")
     cloudformation.delete_stack(StackName="s", RetainResources=["first"])
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
     assert stack.resources["first"].status == "DELETE_SKIPPED"
     assert descriptions(account) == {"1"}
 
@@ -145,14 +145,14 @@ def test_force_deletes_the_stack_and_keeps_what_does_not_go(account: Account) ->
     delete(StackName="s")
     account.wait_for("s", "DELETE_FAILED")
     delete(StackName="s", DeletionMode="FORCE_DELETE_STACK")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
 
 
 def test_a_retained_resource_outlives_its_stack(account: Account) -> None:
     begin(account, template({"kept": {**group("kept"), "DeletionPolicy": "Retain"}}))
     stack = account.wait_for("s", "CREATE_COMPLETE")
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
     assert descriptions(account) == {"kept"}
 
 
@@ -161,7 +161,7 @@ def test_a_create_under_way_may_be_deleted(account: Account) -> None:
     handle_url(account)
     stack = account.stack("s")
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
     assert "ROLLBACK_IN_PROGRESS" not in [event.status for event in stack.events]
     assert descriptions(account) == set()
 
@@ -301,7 +301,7 @@ def test_a_nested_stack_is_a_stack_of_its_own(account: Account) -> None:
     children = [one for one in account.engine.stacks.values() if one.parent_id == stack.stack_id]
     assert [one.status for one in children] == ["CREATE_COMPLETE"]
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE")
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE")
     assert descriptions(account) == set()
     assert children[0].status == "DELETE_COMPLETE"
 

@@ -69,7 +69,7 @@ def test_a_volume_from_a_snapshot_is_attached(account: Account) -> None:
     assert (found["Size"], found["SnapshotId"]) == (20, snapshot)
     assert found["Attachments"][0]["InstanceId"] == stack.resources["db"].physical_id
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE"), failures(account)
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE"), failures(account)
     assert ec2.describe_volumes(Filters=filters)["Volumes"] == []
 
 
@@ -95,7 +95,7 @@ def test_an_auto_scaling_group_launches_and_takes_its_instances_along(account: A
     found = ec2.describe_instances(Filters=filters)["Reservations"][0]["Instances"][0]
     assert found["InstanceId"] == launch.instance_id
     account.client("cloudformation").delete_stack(StackName="s")
-    assert account.clock.wait(10, lambda: stack.status == "DELETE_COMPLETE"), failures(account)
+    assert account.clock.wait(60, lambda: stack.status == "DELETE_COMPLETE"), failures(account)
     found = ec2.describe_instances(InstanceIds=[launch.instance_id])["Reservations"][0]
     assert found["Instances"][0]["State"]["Name"] == "terminated"
 

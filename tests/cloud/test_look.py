@@ -146,7 +146,7 @@ def test_show_tells_what_machines_reported_and_what_nobody_checked(account: Acco
 def test_show_picks_up_a_stack_that_is_still_being_made(account: Account) -> None:
     account.faults.slow_resource("baseGroup", 300)
     stack = stand(account, template=group_body(), wait=False)
-    account.clock.wait(5, lambda: "baseGroup" in stack.resources)
+    account.clock.wait(60, lambda: "baseGroup" in stack.resources)
     detail = show(looking(account), stack.stack_id, None, NOW)
     assert (detail.summary.status, detail.create_s) == (CloudStatus.CREATING, None)
     assert detail.summary.verdict is Verdict.NOT_VERIFIED

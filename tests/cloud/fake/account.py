@@ -135,7 +135,7 @@ class Account:
             raise KeyError(name)
         return found
 
-    def wait_for(self, name: str, *statuses: str, timeout_s: float = 10.0) -> Stack:
+    def wait_for(self, name: str, *statuses: str, timeout_s: float = 60.0) -> Stack:
         """The stack once it is in one of ``statuses`` (none: once it is at rest); raises
         AssertionError after ``timeout_s`` of real time with its history."""
         stack = self.stack(name)
@@ -159,7 +159,7 @@ class Account:
                 for event in stack.events
             )
 
-        assert self.clock.wait(10.0 * self.clock.pace, begun), f"{logical_id} does not begin"
+        assert self.clock.wait(60.0 * self.clock.pace, begun), f"{logical_id} does not begin"
 
     def _client(self, service: str, region: str, key: str) -> Any:
         """Making one costs some 50 ms, hence kept. The lock of boto3's loader is not ours."""
