@@ -15,7 +15,8 @@ import pytest
 
 from greenroom.app.clock import SystemClock
 from greenroom.app.jobs.log import LogBook
-from greenroom.app.jobs.run import Assignment, Run, Stop, Why
+from greenroom.app.jobs.run import Assignment, Run
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.errors import OperationError
 from greenroom.model.job_words import OptionKind
 from greenroom.model.jobs import Command, ExecutionStatus, Job, JobOption, Trigger

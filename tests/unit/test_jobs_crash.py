@@ -10,7 +10,7 @@ from app_stage import TIMEOUT_S
 from jobs_stage import ANNA, ENVIRONMENT, ROOT, STRANGER, VERA, JobStage, job
 
 from greenroom.app.jobs.built_in import BUILT_IN_JOBS, follow_to_end
-from greenroom.app.jobs.run import Stop, Why
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.errors import InputError, RefusedError
 from greenroom.model.events import Event
 from greenroom.model.jobs import Concurrency, ExecutionStatus, MachineTarget, Retries

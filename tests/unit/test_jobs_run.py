@@ -13,7 +13,8 @@ from jobs_stage import ANNA, ENVIRONMENT, OLGA, ROOT, STRANGER, VERA, JobStage, 
 
 from greenroom.app.jobs import executions
 from greenroom.app.jobs.queue import Queue
-from greenroom.app.jobs.run import Assignment, Run, Stop
+from greenroom.app.jobs.run import Assignment, Run
+from greenroom.app.jobs.stop import Stop
 from greenroom.errors import GreenroomError, InputError, OperationError, RefusedError
 from greenroom.model.jobs import (
     Concurrency,

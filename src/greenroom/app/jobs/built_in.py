@@ -7,7 +7,7 @@ from pathlib import Path
 
 from greenroom.app.control_plane import ControlPlane
 from greenroom.app.jobs.log import LogWriter
-from greenroom.app.jobs.run import Stop, Why
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError
 from greenroom.model.access import Caller

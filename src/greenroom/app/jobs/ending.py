@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.log import LogBook
 from greenroom.app.jobs.queue import Ticket
-from greenroom.app.jobs.run import Stop, Why
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.app.jobs.views import view_execution
 from greenroom.errors import GreenroomError, HostError
 from greenroom.model.job_words import Outcome

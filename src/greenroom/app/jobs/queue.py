@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from greenroom.app.clock import Clock
-from greenroom.app.jobs.run import Stop, Why
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.model.access import Caller
 from greenroom.store.executions import ExecutionRecord
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from greenroom.app.clock import Clock
 from greenroom.app.jobs.log import Lines, LogWriter
 from greenroom.app.jobs.masking import Masker
+from greenroom.app.jobs.stop import Stop, Why
 from greenroom.errors import GreenroomError, OperationError
 from greenroom.model.jobs import Command, ExecutionStatus, Job
 from greenroom.model.stack import Machine, Stack
@@ -26,53 +26,6 @@ thousand a second, is read a hundred times and not ten thousand times."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _logger = logging.getLogger(__name__)
-
-
-class Why(Enum):
-    """Why an execution is stopped."""
-
-    ABORT = auto()
-    TIMEOUT = auto()
-    CLOSING = auto()
-
-
-class Stop:
-    """The wish that an execution ends, and whom it concerns. The first reason counts."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._enders: list[Callable[[], None]] = []
-        self._asked = threading.Event()
-        self._reasons: set[Why] = set()
-        self.why: Why | None = None
-        self.by = ""
-
-    def ask(self, why: Why, by: str = "") -> None:
-        """End what runs; waits until it is gone."""
-        with self._lock:
-            if self.why is None:
-                self.why, self.by = why, by
-            self._reasons.add(why)
-            enders = tuple(self._enders)
-        self._asked.set()
-        for end in enders:
-            end()
-
-    def was_asked(self, why: Why) -> bool:
-        """Whether the wish came for that reason, as the first or later."""
-        return why in self._reasons
-
-    def attach(self, end: Callable[[], None]) -> None:
-        """Call ``end`` when the wish comes; at once if it is there."""
-        with self._lock:
-            self._enders.append(end)
-            is_asked = self.why is not None
-        if is_asked:
-            end()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether the wish came within ``timeout_s``."""
-        return self._asked.wait(timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

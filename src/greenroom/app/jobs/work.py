@@ -13,7 +13,8 @@ from greenroom.app.jobs.admission import targets
 from greenroom.app.jobs.ending import Endings, failure
 from greenroom.app.jobs.log import LogBook, LogWriter
 from greenroom.app.jobs.queue import Ticket
-from greenroom.app.jobs.run import Assignment, Run, Stop
+from greenroom.app.jobs.run import Assignment, Run
+from greenroom.app.jobs.stop import Stop
 from greenroom.app.lifetimes import Lifetimes
 from greenroom.errors import GreenroomError
 from greenroom.model.access import ITSELF
