@@ -100,7 +100,9 @@ def held(site: Site, machine: str, address: str, port: int, count: int) -> Itera
         assert holder.stdout is not None
         yield int(holder.stdout.readline())
     finally:
-        end = "for p in /proc/[0-9]*; do grep -qs held.append $p/cmdline && kill ${p#/proc/}; done"
+        # The brackets keep the pattern from being found in this shell's own command line.
+        found = "grep -qs 'held[.]append' $p/cmdline"
+        end = f"for p in /proc/[0-9]*; do {found} && kill ${{p#/proc/}}; done"
         site.inside("feature_x", machine, end)
         holder.communicate(timeout=30)
 

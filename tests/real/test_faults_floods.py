@@ -92,7 +92,9 @@ for job, what in jobs:
 print("hammering", flush=True)
 time.sleep(3600)
 """
-STOP = "for p in /proc/[0-9]*; do grep -qs ask_metadata $p/cmdline && kill ${p#/proc/}; done; true"
+STOP = (
+    "for p in /proc/[0-9]*; do grep -qs '[a]sk_metadata' $p/cmdline && kill ${p#/proc/}; done; true"
+)
 TOKEN = (
     "import urllib.request as u\n"
     'r = u.Request("http://169.254.169.254/latest/api/token", method="PUT",'

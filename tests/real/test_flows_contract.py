@@ -118,6 +118,6 @@ def bound(site: Site, port: int) -> Iterator[None]:
         assert server.stdout is not None and server.stdout.readline() == "1\n"
         yield
     finally:
-        mine = "grep -qs taker.recv $p/cmdline && kill ${p#/proc/}"
+        mine = "grep -qs '[t]aker.recv' $p/cmdline && kill ${p#/proc/}"
         site.inside("feature_x", "feed1", f"for p in /proc/[0-9]*; do {mine}; done")
         server.communicate(timeout=30)

@@ -281,7 +281,7 @@ def listening(site: Site, machine: str, port: int) -> Iterator[None]:
         assert server.stdout is not None and server.stdout.readline() == "1\n"
         yield
     finally:
-        mine = "grep -qs create_server $p/cmdline && kill ${p#/proc/}"
+        mine = "grep -qs '[c]reate_server' $p/cmdline && kill ${p#/proc/}"
         site.inside("feature_x", machine, f"for p in /proc/[0-9]*; do {mine}; done")
         server.wait(timeout=30)
 
