@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -177,10 +178,11 @@ def test_a_commands_output_and_code_come_back():
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path):
     pid = tmp_path / "pid"
-    with pytest.raises(AgentError, match=r"did not end within 0\.3 s"):
-        run(["sh", "-c", f"sleep 60 & echo $! > {pid}; wait"], timeout_s=0.3)
+    # Long enough for a shell to start on a busy host.
+    with pytest.raises(AgentError, match="did not end within 3 s"):
+        run(["sh", "-c", f"sleep 600 & echo $! > {pid}; wait"], timeout_s=3)
     child = int(pid.read_text())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _runs(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _runs(child)
@@ -194,9 +196,9 @@ def _runs(pid: int) -> bool:
 
 
 def test_what_a_command_leaves_in_the_background_does_not_hold_it_up():
-    started = time.monotonic()
-    assert run(["sh", "-c", "sleep 3 & echo done"], timeout_s=20).out == "done\n"
-    assert time.monotonic() - started < 2.5
+    left = int(run(["sh", "-c", "sleep 600 & echo $!"], timeout_s=60).out)
+    assert _runs(left)
+    os.kill(left, signal.SIGKILL)
 
 
 def test_a_command_that_floods_us_is_stopped(monkeypatch):
