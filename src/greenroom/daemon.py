@@ -96,22 +96,27 @@ def serve(region: Region) -> None:
     period_s = reconcile_period_s()
     _raise_open_files()
     require_ready(region)
-    with _only_one(region), contextlib.ExitStack() as undo:
-        house = _wired(region, period_s, undo)
+    with _only_one(region), contextlib.ExitStack() as undo, contextlib.ExitStack() as parts:
+        house = _wired(region, period_s, undo, parts)
         _admit_again(house.control, house.provider)
         # Before anything goes on: a proof that a crash interrupted asks for them at once, and
         # whoever connects is served as soon as the loop runs.
         inside = open_inside(house.provider)
         house.begin()
-        undo.enter_context(_watch_over_space(house.control, house.provider).running())
+        parts.enter_context(_watch_over_space(house.control, house.provider).running())
         listener, place = open_web(region)
         api, site = _applications(house, place, hosts)
-        asyncio.run(serve_until_told(region, house.provider, api, site, inside, listener))
+        asyncio.run(
+            serve_until_told(region, house.provider, api, site, inside, listener, parts.close)
+        )
 
 
-def _wired(region: Region, period_s: float, undo: contextlib.ExitStack) -> _House:
+def _wired(
+    region: Region, period_s: float, undo: contextlib.ExitStack, parts: contextlib.ExitStack
+) -> _House:
     """Each part's end stands beside it: whichever of them fails, the others are closed all the
-    same, the last part first. ``period_s`` is the reconciler's."""
+    same, the last part first, and those of ``parts`` while machines are still served.
+    ``period_s`` is the reconciler's."""
     # First, and before anything is made on the host: it may be another daemon's.
     ledger = _ledger(region)
     provider = LocalProvider(Layout(region))
@@ -119,20 +124,20 @@ def _wired(region: Region, period_s: float, undo: contextlib.ExitStack) -> _Hous
     undo.callback(region.socket_path.unlink, missing_ok=True)
     control = _control_plane(region, ledger, provider)
     undo.callback(_close_if_empty, control, provider)
-    undo.callback(control.close)
+    parts.callback(control.close)
     courier = Courier(database=ledger, clock=SystemClock(), tell=provider.tell_of_peer)
-    undo.callback(courier.close)
+    parts.callback(courier.close)
     inventory = _inventory(control, provider, ledger, courier)
-    undo.callback(inventory.close)
-    undo.callback(provider.stop_care)
+    parts.callback(inventory.close)
+    parts.callback(provider.stop_care)
     webhooks = WebhookSender()
-    undo.callback(webhooks.close)
+    parts.callback(webhooks.close)
     jobs = _jobs(region, ledger, control, provider, webhooks)
-    undo.callback(jobs.close)
+    parts.callback(jobs.close)
     scheduler = Scheduler(jobs, ledger, SystemClock())
-    undo.callback(scheduler.close)
+    parts.callback(scheduler.close)
     reconciler = _reconciler(control, provider, ledger, webhooks, period_s)
-    undo.callback(reconciler.close)
+    parts.callback(reconciler.close)
     return _House(
         region=region,
         ledger=ledger,

@@ -52,7 +52,10 @@ async def serve_until_told(
     site: ASGIApp,
     inside: list[socket.socket],
     listener: socket.socket | None,
+    finish: Callable[[], None],
 ) -> None:
+    """Serve until SIGTERM or SIGINT. API and page end at once, the region's services when
+    ``finish`` has returned: what it waits for may be a machine that has yet to signal."""
     services = RegionServices(
         provider.layout, provider.residents, provider.signals, provider.health_words
     )
@@ -64,14 +67,15 @@ async def serve_until_told(
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(provider.service_records, sock=questions)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _tell_to_exit, api_server, region_server, site_server)
-    servings = [
-        region_server.serve(sockets=inside),
-        api_server.serve(sockets=[_api_socket(region.socket_path)]),
-    ]
-    if listener is not None:
-        servings.append(site_server.serve(sockets=[listener]))
-    await asyncio.gather(*servings)
+        loop.add_signal_handler(number, _tell_to_exit, api_server, site_server)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(region_server.serve(sockets=inside))
+        asked = [api_server.serve(sockets=[_api_socket(region.socket_path)])]
+        if listener is not None:
+            asked.append(site_server.serve(sockets=[listener]))
+        await asyncio.gather(*asked)
+        await asyncio.to_thread(finish)
+        _tell_to_exit(region_server)
 
 
 def _guests(user_of: UserOf) -> Callable[..., GuestProtocol]:

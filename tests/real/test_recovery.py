@@ -94,6 +94,23 @@ def test_a_reboot_in_the_middle_of_a_recovery_is_recovered(stays: Site) -> None:
     assert wait_settled(stays, "stays")["summary"]["status"] == "ready"
 
 
+def test_a_daemon_that_is_told_to_stop_lets_a_machine_end_its_boot(
+    stays: Site, tmp_path: Path
+) -> None:
+    slow = stays.copied(tmp_path / "slow")
+    script = "test -e /tmp/asked || { sleep 3; touch /tmp/asked; false; }"
+    check = "- {tcp: 6379, deadline_s: 60}"
+    asks = f"- {{command: [sh, -c, {script!r}], deadline_s: 60}}"
+    slow.edit("greenroom.yaml", check, f"{check}\n      {asks}")
+    slow.ok("create", "--machines", "feed", "--branch", "slow", "--detach")
+    wait_until(lambda: machine_pids("photos.slow"))
+    # The machine has yet to signal, at an address that the daemon serves.
+    slow.ok("serve", "--stop")
+    found = wait_settled(slow, "slow")
+    assert (found["summary"]["status"], found["incidents"]) == ("ready", [])
+    slow.ok("destroy", "slow")
+
+
 def test_a_recovery_that_fails_touches_no_disk_and_says_the_next_step(stays: Site) -> None:
     lose_the_world()
     pool = STATE / "pool"
