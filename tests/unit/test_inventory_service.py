@@ -232,6 +232,32 @@ def test_after_a_look_that_failed_the_ledger_is_believed(
     assert made[:3] == [0, 2, 2]
 
 
+class _Forgotten:
+    """What is taken away as soon as it was looked at."""
+
+    def __init__(self) -> None:
+        self._value: Snapshot | None = None
+
+    def __get__(self, inventory: object, owner: object) -> Snapshot | None:
+        value, self._value = self._value, None
+        return value
+
+    def __set__(self, inventory: object, value: Snapshot | None) -> None:
+        self._value = value
+
+
+def test_who_asks_in_the_moment_of_a_look_that_fails_is_answered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    snapshot = inventory._snapshot
+    monkeypatch.setattr(Inventory, "_snapshot", _Forgotten(), raising=False)
+    inventory._snapshot = snapshot
+    assert all_of(inventory).keys() == {BACKEND, DB}
+
+
 def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks(
     stage: Stage, clock: SteppedClock
 ) -> None:

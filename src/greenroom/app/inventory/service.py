@@ -231,10 +231,12 @@ class Inventory:
         that failed; who comes meanwhile waits for the same reading. A look asks as well before it
         writes, so what was read here is never older than what it wrote."""
         with self._reading:
-            if self._snapshot is None:
+            # Looked at once: a look that fails takes it away at any moment.
+            found = self._snapshot
+            if found is None:
                 with self._database.read() as connection:
-                    self._snapshot = snapshot_of(list_machines(connection))
-            return self._snapshot
+                    found = self._snapshot = snapshot_of(list_machines(connection))
+            return found
 
     def _seen(
         self,
