@@ -250,6 +250,10 @@ def test_a_body_that_is_too_large_is_told_what_to_leave_out(stage: Any) -> None:
         ),
         (b'{"job": "a", "password": "hunter2"}', "body /password is not known here"),
         (
+            rb'"{\"options\": {\"password\": \"hunter2\"}}"',
+            "body is a string; expected an object",
+        ),
+        (
             b'{"job": "a", "options": {"password": "hunter2" "x": 1}}',
             "the body is not JSON: line 1, column 48: expecting ',' delimiter",
         ),

@@ -1,7 +1,8 @@
 """A request whose shape is wrong: what, where, and what to do, in our words.
 
 Nothing is repeated that may be a secret: no value of a field that the document calls write-only, or
-that it does not know (a secret under a misspelt name), and no token.
+that it does not know (a secret under a misspelt name), no body that is one string (JSON encoded
+twice holds all fields), and no token.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -109,6 +111,8 @@ def _judged(
     document: Schema, schema: Schema, parts: Sequence[str | int], error: Any
 ) -> tuple[str, str, Spot]:
     spot = spot_at(document, schema, parts)
+    if error["loc"] == ("body",):
+        spot = replace(spot, secret=True)
     match error["type"]:
         case "missing":
             words = _words(spot)
