@@ -149,6 +149,48 @@ def test_no_page_offers_what_it_then_refuses(page: PageStage, role: Role, produc
         settle(page)
 
 
+@pytest.mark.parametrize(
+    ("approver", "role", "offered"),
+    [
+        ("developer", Role.DEVELOPER, True),
+        ("operator", Role.DEVELOPER, False),
+        ("operator", Role.OPERATOR, True),
+        ("viewer", Role.VIEWER, False),
+    ],
+)
+@pytest.mark.parametrize("branch", ["feature_x", "master"])
+def test_a_decision_is_offered_to_whom_the_definition_names(
+    page: PageStage, branch: str, approver: str, role: Role, offered: bool
+) -> None:
+    name = page.create(branch)
+    path = page.blueprint
+    path.write_text(f"{path.read_text()}    approval: {{role: {approver}}}\n")
+    root = somebody(Role.OPERATOR, name="root")
+    page.jobs.definitions.register(path, root)
+    run = page.jobs.executions.run("photos/count-rows", {"environment": name}, root)
+    visitor = page.visitor(role, "photos")
+
+    forms = POSTED.findall(visitor.get(f"/executions/{run.id}").text)
+
+    assert (f"/executions/{run.id}/approve" in forms) is offered
+    assert (visitor.post(f"/executions/{run.id}/approve").status_code == 303) is offered
+
+
+def test_who_asked_for_a_create_that_did_not_begin_may_ask_again(page: PageStage) -> None:
+    page.create()
+    visitor = page.visitor(Role.DEVELOPER, "photos")
+    options = {"blueprint": str(page.blueprint), "branch": "feature_x"}
+    ann = somebody(Role.DEVELOPER, "photos")
+    run = page.jobs.executions.run("greenroom:create", options, ann).id
+    deadline = time.monotonic() + ANSWER_S
+    while not page.jobs.history.one(run, ann).status.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+    assert page.jobs.history.one(run, ann).operation is None
+    assert f"/executions/{run}/retry" in POSTED.findall(visitor.get(f"/executions/{run}").text)
+
+
 def test_who_has_a_role_on_another_stack_gets_nothing_of_this_one(page: PageStage) -> None:
     fill = places(page, "feature_x")
     stranger = page.visitor(Role.OPERATOR, "shop")

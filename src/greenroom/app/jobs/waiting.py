@@ -13,7 +13,7 @@ from greenroom.app.jobs.ending import Endings
 from greenroom.app.jobs.history import ExecutionHistory
 from greenroom.app.jobs.log import LogBook
 from greenroom.app.jobs.queue import Queue, Ticket, left_until
-from greenroom.errors import RefusedError
+from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import Caller
 from greenroom.model.jobs import ExecutionStatus, ExecutionView
 from greenroom.store.database import Database
@@ -85,6 +85,14 @@ class Waiting:
             del self._awaiting[execution]
         self._endings.announce(execution)
         return self._history.one(execution, caller)
+
+    def may_decide(self, execution: str, caller: Caller) -> bool:
+        """Whether it waits for a decision that ``caller`` may take."""
+        try:
+            self._decidable(execution, caller, "deciding on")
+        except GreenroomError:
+            return False
+        return True
 
     def abort(self, record: ExecutionRecord, caller: Caller) -> bool:
         """End an execution that waits here; False if it does not."""

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.jobs.follow import follow_log
-from greenroom.model.access import Action, Caller, allows
+from greenroom.model.access import EVERY_STACK, Action, Caller, allows
 from greenroom.model.audit import Outcome
-from greenroom.model.jobs import ExecutionStatus, ExecutionView
+from greenroom.model.jobs import ExecutionView
 from greenroom.web.page.asking import LoggedIn, Posted, key_of
 from greenroom.web.page.audited import audited
 from greenroom.web.page.log_stream import LINES_MAX
@@ -36,9 +36,8 @@ def execution_pages(parts: Parts) -> APIRouter:
     @routes.get("/executions/{execution}", dependencies=[shows()])
     def watch(request: Request, session: LoggedIn, execution: str) -> Response:
         view = jobs.history.one(execution, session.caller)
-        return page(
-            request, "execution.html", session=session, **_values(parts, view, session.caller)
-        )
+        buttons = _buttons(parts, view, session.caller)
+        return page(request, "execution.html", session=session, **_values(view), **buttons)
 
     @routes.get("/executions/{execution}/stream", dependencies=[shows(), one_stream()])
     def stream(request: Request, session: LoggedIn, execution: str) -> Response:
@@ -87,7 +86,7 @@ async def _state_pieces(
             return None
         view = parts.jobs.history.one(execution, caller)
         ended = view.status.final
-        return fragment("_execution.html", **_values(parts, view, caller))
+        return fragment("_execution.html", **_values(view))
 
     news = partial(parts.jobs.book.listen, execution)
     async for piece in changed_pieces(news, render, look_again_s=_TICK_S):
@@ -118,13 +117,22 @@ def _lines_piece(chunk: bytes) -> Piece:
     return Piece(text, id=str(lines[-1]["seq"]))
 
 
-def _values(parts: Parts, view: ExecutionView, caller: Caller) -> dict[str, Any]:
+def _values(view: ExecutionView) -> dict[str, Any]:
+    return {"run": view, "final": view.status.final}
+
+
+def _buttons(parts: Parts, view: ExecutionView, caller: Caller) -> dict[str, bool]:
+    """Whether the caller may end it and run it again, and whether they may decide on it: that is
+    for whom its definition names, whatever else they may do."""
     slug = (view.environment or "").partition("/")[2]
     production = parts.access.is_production(view.stack, slug)
+    somewhere = any(
+        allows(caller, Action.RUN_JOB, grant.stack, production=False) for grant in caller.grants
+    )
+    # Of a create nobody knows the stack before it has begun.
+    own = view.stack == EVERY_STACK and view.asked_by == caller.name
+    there = allows(caller, Action.RUN_JOB, view.stack, production=production)
     return {
-        "may_act": allows(caller, Action.RUN_JOB, view.stack, production=production),
-        "run": view,
-        "final": view.status.final,
-        "waits": view.status is ExecutionStatus.AWAITING_APPROVAL,
-        "own": view.asked_by == caller.name,
+        "may_act": there or (own and somewhere),
+        "may_decide": somewhere and parts.jobs.waiting.may_decide(view.id, caller),
     }
