@@ -61,6 +61,38 @@ def test_a_board_grows_while_something_runs_and_stands_when_it_has_ended() -> No
     assert board_of([], AT).lanes == ()
 
 
+def test_a_phase_that_was_told_while_it_lasted_keeps_its_place_among_the_others() -> None:
+    events = [
+        event(1, 0, EventKind.PHASE_STARTED, "boot", machine="db1"),
+        event(2, 2, EventKind.PHASE_STARTED, "restore", machine="db1"),
+        event(3, 8, EventKind.PHASE_STARTED, "checks", machine="db1"),
+        event(4, 10, EventKind.PHASE_DONE, "restore", machine="db1", seconds=6.0),
+        event(5, 10, EventKind.PHASE_DONE, "deploy", machine="db1", seconds=1.0),
+        event(6, 10, EventKind.PHASE_DONE, "checks", machine="db1", seconds=2.0),
+        event(7, 10, EventKind.PHASE_DONE, "boot", machine="db1", seconds=10.0),
+    ]
+    (lane,) = board_of(events, AT + timedelta(seconds=10)).lanes
+    assert [(bar.name, bar.left, bar.width) for bar in lane.bars] == [
+        ("boot", 0, 1000),
+        ("restore", 100, 600),
+        ("deploy", 700, 100),
+        ("checks", 800, 200),
+    ]
+
+
+def test_nothing_runs_on_after_an_operation_that_failed() -> None:
+    events = [
+        event(1, 0, EventKind.PHASE_STARTED, "machines"),
+        event(2, 2, EventKind.PHASE_STARTED, "restore", machine="db1"),
+        event(3, 5, EventKind.PHASE_FAILED, "machines", message="no"),
+        event(4, 5, EventKind.PHASE_STARTED, "compensate"),
+        event(5, 9, EventKind.PHASE_DONE, "compensate", seconds=4.0),
+        event(6, 9, EventKind.RESULT, status=OperationStatus.FAILED),
+    ]
+    (restore,) = board_of(events, AT + timedelta(seconds=99)).lanes[1].bars
+    assert (restore.state, restore.seconds) == ("stopped", 3.0)
+
+
 def test_a_clock_that_was_set_back_breaks_no_board() -> None:
     events = [
         event(1, 0, EventKind.PHASE_STARTED, "proof"),

@@ -36,8 +36,8 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A phase. ``state`` is ``done``, ``failed`` or ``running``; ``left`` and ``width`` are tenths
-    of a percent of the board."""
+    """A phase. ``state`` is ``done``, ``failed``, ``running``, or ``stopped`` where the operation
+    ended over it; ``left`` and ``width`` are tenths of a percent of the board."""
 
     name: str
     state: str
@@ -116,6 +116,8 @@ def board_of(events: Sequence[Event], now: datetime) -> Board:
     tally = _Tally()
     for event in events:
         _take(tally, event, max(0.0, (event.at - began).total_seconds()))
+    if result is not None:
+        _stop_what_runs(tally, seconds)
     for phases in tally.lanes.values():
         _lay_behind_each_other(phases)
     full_s = max(seconds, _SHORTEST_S)
@@ -153,6 +155,10 @@ def _end(tally: _Tally, event: Event, at_s: float, state: str) -> None:
     phases = tally.lanes.setdefault(event.machine, [])
     running = (p for p in reversed(phases) if p.name == event.phase and p.ended_s is None)
     phase = next(running, None)
+    if phase is not None and phase.name != "boot" and _boots(phases):
+        # That it lasted was told, but its end is told with all others, in their order.
+        phases.remove(phase)
+        phase = None
     if phase is None:
         began_s = max(0.0, at_s - (event.seconds or 0.0))
         phase = _Phase(name=event.phase, began_s=began_s, told_late=True)
@@ -160,6 +166,21 @@ def _end(tally: _Tally, event: Event, at_s: float, state: str) -> None:
     phase.ended_s, phase.state, phase.message = at_s, state, event.message
     if event.seconds is not None:
         phase.ended_s = min(at_s, phase.began_s + event.seconds)
+
+
+def _boots(phases: Sequence[_Phase]) -> bool:
+    """Whether the lane's machine is booting."""
+    return any(phase.name == "boot" and phase.ended_s is None for phase in phases)
+
+
+def _stop_what_runs(tally: _Tally, seconds: float) -> None:
+    """What a machine was doing when something failed has no end of its own."""
+    every = [phase for phases in tally.lanes.values() for phase in phases]
+    failures = [phase.ended_s for phase in every if phase.state == "failed"]
+    for phase in every:
+        if phase.ended_s is None:
+            after = [at_s for at_s in failures if at_s is not None and at_s >= phase.began_s]
+            phase.ended_s, phase.state = min(after, default=seconds), "stopped"
 
 
 def _lay_behind_each_other(phases: list[_Phase]) -> None:
