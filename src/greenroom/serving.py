@@ -68,14 +68,17 @@ async def serve_until_told(
     await loop.create_datagram_endpoint(provider.service_records, sock=questions)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell_to_exit, api_server, site_server)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(region_server.serve(sockets=inside))
+    # No TaskGroup: whoever reads the log shall have an error as it is, not in a group of one.
+    inside_served = asyncio.ensure_future(region_server.serve(sockets=inside))
+    try:
         asked = [api_server.serve(sockets=[_api_socket(region.socket_path)])]
         if listener is not None:
             asked.append(site_server.serve(sockets=[listener]))
         await asyncio.gather(*asked)
         await asyncio.to_thread(finish)
+    finally:
         _tell_to_exit(region_server)
+        await inside_served
 
 
 def _guests(user_of: UserOf) -> Callable[..., GuestProtocol]:
