@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,27 @@ def test_an_abort_in_the_moment_of_the_approval_is_not_lost(
     aborting.join(TIMEOUT_S)
 
     assert stage.ended(execution).status is ExecutionStatus.ABORTED
+
+
+def test_an_abort_in_the_moment_of_the_run_is_not_lost(
+    stage: JobStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = stage.jobs.waiting.accept
+    aborts: list[threading.Thread] = []
+
+    def accept_late(ticket: Ticket) -> None:
+        abort = partial(stage.jobs.executions.abort, ticket.record.id, ANNA)
+        aborts.append(threading.Thread(target=abort))
+        aborts[0].start()
+        # If nothing holds it back, the abort finds nothing that waits and is over by then.
+        aborts[0].join(0.2)
+        accept(ticket)
+
+    monkeypatch.setattr(stage.jobs.waiting, "accept", accept_late)
+    execution = stage.run()
+    aborts[0].join(TIMEOUT_S)
+
+    assert stage.jobs.history.one(execution.id, ANNA).status is ExecutionStatus.ABORTED
 
 
 def test_nobody_approves_their_own(stage: JobStage) -> None:

@@ -69,12 +69,13 @@ class Executions:
         """Run ``job`` for each of its schedules that is ``due``, in one transaction with what
         ``also`` writes: after a crash all of that has happened, or nothing. What cannot begin
         stands in the history with the reason, as nobody is told directly. Raises HostError."""
-        with self._database.write() as connection:
-            fired = [self._fire(connection, job, each) for each in due]
-            also(connection)
-        for ticket in fired:
-            if ticket is not None:
-                self._waiting.accept(ticket)
+        with self._waiting.taking_in():
+            with self._database.write() as connection:
+                fired = [self._fire(connection, job, each) for each in due]
+                also(connection)
+            for ticket in fired:
+                if ticket is not None:
+                    self._waiting.accept(ticket)
 
     def _fire(self, connection: Connection, job: Job, schedule: Schedule) -> Ticket | None:
         origin = Origin(trigger=Trigger.SCHEDULE, zone=schedule.zone)
@@ -94,9 +95,10 @@ class Executions:
     def _submit(
         self, job: Job, given: Mapping[str, str], caller: Caller, origin: Origin
     ) -> ExecutionView:
-        with self._database.write() as connection:
-            ticket = self._admit(connection, job, given, caller, origin)
-        self._waiting.accept(ticket)
+        with self._waiting.taking_in():
+            with self._database.write() as connection:
+                ticket = self._admit(connection, job, given, caller, origin)
+            self._waiting.accept(ticket)
         return view_execution(ticket.record)
 
     def _admit(

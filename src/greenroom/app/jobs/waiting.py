@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,13 +40,18 @@ class Waiting:
         self._book = book
         self._clock = clock
         self._awaiting: dict[str, Ticket] = {}
-        # Held while an execution changes from waiting to anything else.
-        self._deciding = threading.Lock()
+        # Held while an execution changes from waiting to anything else, or begins to wait.
+        self._deciding = threading.RLock()
 
     @property
     def count(self) -> int:
         """How many wait, for approval or for their turn."""
         return self._queue.waiting + len(self._awaiting)
+
+    def taking_in(self) -> AbstractContextManager[object]:
+        """Hold back every abort until what is written into the ledger meanwhile was accepted here,
+        too: it would find nothing that waits."""
+        return self._deciding
 
     def accept(self, ticket: Ticket) -> None:
         """Have an execution wait that stands in the ledger."""
