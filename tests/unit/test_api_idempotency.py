@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from api_stage import ROOT, ApiStage, standing
-from asgi_client import requested
+from asgi_client import request, requested
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from greenroom.app.answers import Answers
 from greenroom.errors import RefusedError
 from greenroom.model.peer import Peer
+from greenroom.web.page.guard import Guard
 
 DESTROY = {"kind": "destroy", "environment": "photos/feature-x"}
 
@@ -51,6 +52,19 @@ def test_the_same_request_gets_the_same_answer_and_acts_once(stage: ApiStage) ->
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
     assert kinds(stage) == ["destroy", "create"]
+
+
+def test_an_answer_by_tcp_is_given_again_too(stage: ApiStage) -> None:
+    headers = stage.token("operator") | {"Idempotency-Key": "k1", "Host": "127.0.0.1"}
+    guarded = Guard(stage.api, ())
+
+    first = request(guarded, "POST", "/v1/operations", headers=headers, json_body=DESTROY)
+    stage.stage.finish(first.json()["id"])
+    again = request(guarded, "POST", "/v1/operations", headers=headers, json_body=DESTROY)
+
+    assert first.headers["cache-control"] == "no-store"
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_a_key_of_another_request_is_refused(stage: ApiStage) -> None:

@@ -116,7 +116,8 @@ class _Heard:
         """A part of the answer."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            self._headers = Headers(raw=message["headers"])
+            # A copy: who sends it on may add to the headers, and one of them means a secret here.
+            self._headers = Headers(raw=list(message["headers"]))
         if len(self._body) <= _STREAM_MAX_BYTES:
             self._body += message.get("body", b"")
         await self._send(message)
