@@ -106,7 +106,8 @@ def test_a_token_without_a_stack_is_for_all_of_them(
         ("token create ann --role king", "error E_USAGE: Invalid value for '--role'"),
         ("token create a --role viewer --expires soon", "error E_DURATION: --expires: 'soon'"),
         ("audit --since yesterday", "error E_TIME: --since 'yesterday' is no time"),
-        ("audit --limit 0", "error E_USAGE: --limit '0': expected 1 to 500"),
+        ("audit --limit 0", "error E_USAGE: --limit '0' is no number of entries"),
+        ("audit --limit many", "error E_USAGE: --limit 'many' is no number of entries"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anybody_is(
@@ -158,11 +159,49 @@ def test_the_log_is_told_the_oldest_first_and_cleaned(
         "E_FORBIDDEN: is viewer",
     ]
     assert daemon.requests[-1].query == {
-        "limit": ["50"],
+        "limit": ["500"],
         "by": ["ann"],
         "on": ["photos"],
         "since": ["2026-11-23T00:00:00+00:00"],
     }
+
+
+def numbered(first: int, last: int) -> list[dict[str, Any]]:
+    return [ENTRY | {"seq": number, "subject": f"at-{number}"} for number in range(last, first, -1)]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "says"),
+    [
+        (
+            "audit",
+            range(551, 601),
+            "these are the newest 50; --limit N or --since TIME shows older",
+        ),
+        ("audit --limit 520", range(81, 601), ""),
+        ("audit --since 2026-11-23T00Z", range(1, 601), ""),
+    ],
+)
+def test_no_entry_that_was_asked_for_is_left_out_in_silence(
+    daemon: FakeDaemon,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    shown: range,
+    says: str,
+) -> None:
+    pages = [
+        {"items": numbered(100, 600), "next": "more"},
+        {"items": numbered(0, 100), "next": None},
+    ]
+    daemon.routes["GET", "/v1/audit"] = lambda request: Answer(
+        value=pages["cursor" in request.query]
+    )
+
+    code, out, err = run(capsys, *words.split())
+
+    assert code == 0
+    assert [line.split()[4] for line in out.splitlines()] == [f"at-{n}" for n in shown]
+    assert err.startswith(says) and bool(err) == bool(says)
 
 
 def test_the_token_of_the_environment_goes_with_every_request(

@@ -204,12 +204,22 @@ class Client:
         """End the token of that name or id."""
         return cast("TokenReply", self._call("DELETE", f"/v1/tokens/{_quoted(token)}"))
 
-    def audit(
-        self, *, after: int | None, limit: int, wanted: Mapping[str, str | None]
+    def audit(self, wanted: Mapping[str, str | None]) -> Iterator[AuditReply]:
+        """Entries of the audit log, the newest first; older pages are asked for as they are
+        needed."""
+        cursor = None
+        while True:
+            page = self._call("GET", _target("/v1/audit", limit="500", cursor=cursor, **wanted))
+            yield from cast("list[AuditReply]", page["items"])
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def audit_since(
+        self, after: int, limit: int, wanted: Mapping[str, str | None]
     ) -> list[AuditReply]:
-        """Entries of the audit log, the newest first; those past ``after`` the oldest first."""
-        place = None if after is None else str(after)
-        target = _target("/v1/audit", after=place, limit=str(limit), **wanted)
+        """Entries of the audit log past that number, the oldest first."""
+        target = _target("/v1/audit", after=str(after), limit=str(limit), **wanted)
         return cast("list[AuditReply]", self._call("GET", target)["items"])
 
     def images(self) -> list[ImageReply]:

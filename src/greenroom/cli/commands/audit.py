@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, Option, command
-from greenroom.cli.terminal import Paint, say, say_json
+from greenroom.cli.terminal import Paint, note, say, say_json
 from greenroom.cli.text import clean
 from greenroom.errors import UsageError
 from greenroom.model.durations import parse_duration_s
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from greenroom.cli.client import Client
     from greenroom.cli.shapes import AuditReply
 
+_NEWEST = 50
+_DIGITS_MAX = 9
 _PAGE = 500
 _POLL_S = 1.0
 
@@ -28,7 +31,7 @@ _POLL_S = 1.0
     Option("--since", metavar="TIME", help="From then on: 2026-11-23T04:00Z, or 8h ago as 8h."),
     Option("--by", metavar="NAME", help="What this caller asked: root, or a token's name."),
     Option("--on", metavar="WHAT", help="An environment, a stack or a token."),
-    Option("--limit", metavar="N", help="The newest N entries [default: 50]."),
+    Option("--limit", metavar="N", help="The newest N [default: 50; with --since all]."),
     Option("--follow", flag=True, help="Go on with what is asked from now on."),
     JSON,
 )
@@ -42,8 +45,13 @@ def audit(
 ) -> None:
     """Show who asked for what, and how it ended."""
     wanted = {"by": by, "on": on, "since": None if since is None else _moment(since)}
+    most = _limit(limit, None if since else _NEWEST)
     client = connect()
-    found = client.audit(after=None, limit=_limit(limit), wanted=wanted)[::-1]
+    # One more than are shown: whether there are older ones.
+    newest = list(islice(client.audit(wanted), None if most is None else most + 1))
+    found = newest[:most][::-1]
+    if len(newest) > len(found) and limit is None:
+        note(f"these are the newest {most}; --limit N or --since TIME shows older ones")
     if not found and not follow and not as_json:
         say("nothing was asked")
     if as_json and not follow:
@@ -56,7 +64,7 @@ def audit(
 
 def _follow(client: Client, wanted: Mapping[str, str | None], after: int, *, as_json: bool) -> None:
     while True:
-        new = client.audit(after=after, limit=_PAGE, wanted=wanted)
+        new = client.audit_since(after, _PAGE, wanted)
         _show(new, as_json=as_json)
         sys.stdout.flush()
         after = new[-1]["seq"] if new else after
@@ -101,13 +109,13 @@ def _moment(text: str) -> str:
     return (moment if moment.tzinfo else moment.astimezone()).isoformat()
 
 
-def _limit(text: str | None) -> int:
+def _limit(text: str | None, usual: int | None) -> int | None:
     if text is None:
-        return 50
-    if not text.isdecimal() or not 1 <= int(text) <= _PAGE:
+        return usual
+    if not text.isdecimal() or len(text) > _DIGITS_MAX or int(text) == 0:
         raise UsageError(
             "E_USAGE",
-            f"--limit {text[:20]!r}: expected 1 to {_PAGE}",
-            hint="--since and --by find what is older",
+            f"--limit {text[:20]!r} is no number of entries",
+            hint="give one such as 200; --since, --by and --on choose among them",
         )
     return int(text)
