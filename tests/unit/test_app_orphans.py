@@ -10,7 +10,6 @@ import pytest
 from app_stage import Stage, request
 from tests.unit.reconciler_stage import NAME, OLD, Theatre, known_to_have_ended, leave
 
-from greenroom.app.orphans import Orphans
 from greenroom.app.reconciliation import ReportOrphan
 from greenroom.errors import InputError, OperationError, RefusedError
 from greenroom.model.access import ITSELF, Caller, Grant, Role
@@ -113,9 +112,7 @@ def test_only_an_operator_removes_orphans(theatre: Theatre) -> None:
 
 def test_a_create_waits_for_the_removal_of_what_bears_its_name(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    orphans = Orphans(database=stage.database, provider=stage.provider)
-    stage.control.orphans = orphans
-    with orphans._held(NAME):
+    with stage.control.orphans._held(NAME):
         with pytest.raises(RefusedError) as refused:
             stage.create()
         assert refused.value.code == "E_BUSY"
