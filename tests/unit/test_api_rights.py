@@ -254,11 +254,16 @@ def test_every_argument_of_a_command_is_told(stage: ApiStage) -> None:
     name = stage.created("feature_z")
     target = f"/v1/environments/{name}/command?machine=backend1&arg=mysqldump&arg=--all&arg=true"
 
-    stage.ask("GET", target, stage.token("developer", name="dumper"))
+    answer = stage.ask("GET", target, stage.token("developer", name="dumper"))
 
     (told,) = stage.access.audit.newest(ROOT, AuditFilter(by="dumper"), before=None, limit=9)
-    assert told.entry.action == "exec"
-    assert ("arg", "mysqldump, --all, true") in told.entry.parameters
+    assert (told.entry.action, told.entry.subject) == ("exec", name)
+    # The words that were asked for and nothing else, though what runs is wrapped.
+    assert told.entry.parameters == (
+        ("arg", "mysqldump, --all, true"),
+        ("machine", "backend1"),
+    )
+    assert answer.json()["argv"][-5:] == [name, "backend1", "mysqldump", "--all", "true"]
 
 
 @pytest.mark.parametrize("environment", ["photos/feature-z", "feature-z", "feature_z"])

@@ -14,37 +14,6 @@ SHELL_ARGV = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash -l; exec
 """The machine's best shell: an image need not have bash."""
 
 
-_COMMAND_SCRIPT = """
-environment=$1 machine=$2
-shift 2
-found=
-IFS=:
-case $1 in
-*/*)
-  if [ -e "$1" ]; then found=$1; fi
-  if [ -f "$1" ] && [ -x "$1" ]; then exec "$@"; fi
-  what='there is no such file' ;;
-*)
-  for folder in $PATH; do
-    [ -f "$folder/$1" ] || continue
-    found=$folder/$1
-    if [ -x "$found" ]; then exec "$@"; fi
-  done
-  what="not found in \\$PATH ($PATH)" ;;
-esac
-if [ -n "$found" ]; then code=126 what="$found is not executable"; else code=127; fi
-printf 'error E_COMMAND: %s: cannot run %s: %s\\n' "$machine" "$1" "$what" >&2
-printf '→ greenroom shell %s %s shows what the machine has\\n' "$environment" "$machine" >&2
-exit $code
-"""
-
-
-def command_argv(environment: str, machine: str, command: Sequence[str]) -> tuple[str, ...]:
-    """``command`` so that it ends with 127 if the machine has none of that name, and with 126 if
-    that cannot be executed, as a shell would: the runtime says 255, which may be the command's."""
-    return ("/bin/sh", "-c", _COMMAND_SCRIPT, "sh", environment, machine, *command)
-
-
 def become(argv: Sequence[str]) -> NoReturn:
     """Replace this process by ``argv``: its exit code, its terminal and its signals are ours."""
     sys.stdout.flush()

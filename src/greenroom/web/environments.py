@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from greenroom.app.control_plane import ControlPlane
+from greenroom.app.inside import command_argv
 from greenroom.app.lookup import exact_name, machine_named
 from greenroom.app.rights import may_read, require
 from greenroom.blueprint.nearest import unknown
@@ -91,7 +92,8 @@ def _add_command(routes: APIRouter, control: ControlPlane, host: Host) -> None:
         found = control.standing_stack_of(exact_name(stack, slug), "exec")
         # Asked of what was found: since the route asked, it may have become production.
         require(caller, Action.EXEC, found.environment.stack, production=found.production)
-        return Command(argv=host.exec_argv(found, machine_named(found, machine), arg, tty))
+        wrapped = command_argv(str(found.environment), machine, arg)
+        return Command(argv=host.exec_argv(found, machine_named(found, machine), wrapped, tty))
 
 
 def _add_logs(routes: APIRouter, control: ControlPlane, host: Host) -> None:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from greenroom.cli.connect import connect
-from greenroom.cli.inside import become, captured, command_argv
+from greenroom.cli.inside import become, captured
 from greenroom.cli.options import aws_options, environment_argument, json_option
 from greenroom.cli.provider import on_aws, refuse_aws_options
 from greenroom.cli.terminal import say_json
@@ -51,9 +51,7 @@ def exec_command(
         ctx.exit(exec_on_aws(region, profile, environment, machine, command, as_json=as_json))
     refuse_aws_options({"region": region, "profile": profile})
     tty = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
-    argv = connect().command(
-        environment, machine, command_argv(environment, machine, command), tty=tty
-    )
+    argv = connect().command(environment, machine, command, tty=tty)
     if not as_json:
         become(argv)
     result = captured(argv)
