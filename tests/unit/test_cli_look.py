@@ -11,6 +11,7 @@ import pytest
 from cli_daemon import ONE, FakeDaemon
 from cli_stage import Run
 
+from greenroom.cli.matrix import LEGEND
 from greenroom.model.proof import Reach, Verdict
 from greenroom.model.stack import Protocol
 from greenroom.model.views import EnvironmentStatus
@@ -151,6 +152,46 @@ def test_flows_are_a_matrix_and_exit_0_when_proved(daemon: FakeDaemon, run: Run)
         "the environment is proved: 3 of 3 flows proved",
     ]
     assert run("flows --json").json == {"verdict": "proved", **proof}
+
+
+def test_no_block_of_the_matrix_has_an_empty_row(daemon: FakeDaemon, run: Run) -> None:
+    others = [f"photos/branch-of-someone-{letter}:backend1" for letter in "abcd"]
+    towards = [values.flow("backend1", other, 80, Reach.FILTERED) for other in others]
+    back = [values.flow(other, "db1", 3306, Reach.FILTERED) for other in others]
+    daemon.answer("POST", f"{ONE}/flows", values.dumped(values.proof(*towards, *back)))
+
+    lines = run("flows feature-x").out.splitlines()
+
+    blocks = "\n".join(lines[: lines.index(LEGEND)]).strip("\n").split("\n\n")
+    rows = [[row.split()[0] for row in block.splitlines()[1:]] for block in blocks]
+    assert rows == [["outside", "backend1", *others], ["backend1"]]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("x.doc", "error E_USAGE: --graph x.doc: flows are drawn as SVG and as nothing else\n"),
+        ("x", "error E_USAGE: --graph x: flows are drawn as SVG and as nothing else\n"),
+        ("no/x.svg", "error E_GRAPH_FILE: cannot write no/x.svg: No such file or directory\n"),
+        ("file/x.svg", "error E_GRAPH_FILE: cannot write file/x.svg: Not a directory\n"),
+        ("folder.svg", "error E_GRAPH_FILE: cannot write folder.svg: Is a directory\n"),
+    ],
+)
+def test_a_drawing_that_cannot_be_written_is_refused_before_anything_is_probed(
+    daemon: FakeDaemon, run: Run, file: str, said: str
+) -> None:
+    Path("file").touch()
+    Path("folder.svg").mkdir()
+
+    ran = run(f"flows feature-x --graph {file}")
+
+    assert (ran.code, ran.out) == (2 if "E_USAGE" in said else 1, "")
+    assert ran.err.startswith(said)
+    assert daemon.requests == []
+
+
+def test_a_drawing_of_another_ending_is_told_which_one_works(daemon: FakeDaemon, run: Run) -> None:
+    assert "→ --graph out/x.svg; - is stdout" in run("flows --graph out/x.doc").err
 
 
 def test_a_leak_is_marked_and_exits_with_3(daemon: FakeDaemon, run: Run) -> None:

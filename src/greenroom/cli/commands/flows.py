@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import chosen_environment, connect
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 PIPE_COLUMNS = 160
 """The width of the matrix where no terminal limits it."""
 _STDOUT = "-"
+_ENDING = ".svg"
 
 
 @command(
@@ -53,6 +57,8 @@ def flows(
             f"--graph and {other} exclude each other here",
             hint=f"leave {other} out, or --graph",
         )
+    if graph is not None and graph != _STDOUT:
+        _refuse_unwritable(graph)
     client = connect()
     name = chosen_environment(client, environment)
     if watch:
@@ -95,14 +101,40 @@ def _print(proof: ProofReply, as_json: bool) -> None:
     say(f"the environment is {paint.verdict(verdict)}: {flows}")
 
 
+def _refuse_unwritable(file: str) -> None:
+    """Before packets are sent, which takes seconds; raises UsageError, InputError."""
+    target = Path(file)
+    if target.suffix.lower() != _ENDING:
+        raise UsageError(
+            "E_USAGE",
+            f"--graph {file}: flows are drawn as SVG and as nothing else",
+            hint=f"--graph {target.with_suffix(_ENDING) if target.name else 'flows.svg'}; "
+            "- is stdout, for a program that makes another format of it",
+        )
+    try:
+        with os.scandir(target.parent):
+            pass
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _not_written(file, error) from error
+
+
 def _write(svg: str, file: str) -> None:
     if file == _STDOUT:
         sys.stdout.write(svg)
         return
     try:
-        with open(file, "w", encoding="utf-8") as drawing:  # noqa: PTH123
-            drawing.write(svg)
+        Path(file).write_text(svg, encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            "E_GRAPH_FILE", f"cannot write {file}: {error.strerror}", hint="name another file"
-        ) from error
+        raise _not_written(file, error) from error
+
+
+def _not_written(file: str, error: OSError) -> InputError:
+    return InputError(
+        "E_GRAPH_FILE",
+        f"cannot write {file}: {error.strerror}",
+        hint="name a file in a folder that is there and can be written",
+    )
