@@ -36,6 +36,18 @@ def test_the_seeds_command_works_word_for_word(
     ]
 
 
+def test_with_a_token_the_owner_is_left_to_the_daemon_that_knows_whose_it_is(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "claudia")
+    monkeypatch.setenv("GREENROOM_TOKEN", "grt_x")
+    run("create --branch tok")
+    run("create --branch tok --owner berta")
+    monkeypatch.setenv("GREENROOM_TOKEN", "")
+    run("create --branch tok")
+    assert [each["owner"] for each in daemon.bodies("/v1/operations")] == [None, "berta", "claudia"]
+
+
 def test_a_shared_create_sends_its_types_and_no_branch(daemon: FakeDaemon, run: Run) -> None:
     assert run("create --shared metrics inventory=2").code == 0
     (body,) = daemon.bodies("/v1/operations")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenroom.cli.declare import BLUEPRINT_NAME, FILE, Option
+from greenroom.cli.transport import TOKEN_VARIABLE
 from greenroom.cli.words import named_values
 from greenroom.errors import InputError, UsageError
 from greenroom.model.durations import parse_duration_s
@@ -56,7 +57,7 @@ class Wanted:
             "restore": self.restore,
             "mounts": self.mounts,
             "shared": list(self.shared),
-            "owner": self.owner or _login(),
+            "owner": self.owner or _asker(),
             "ttl_s": self.ttl_s,
         }
 
@@ -103,7 +104,11 @@ REQUEST = (
         metavar="TYPE=PATH",
         help="Developer mode: your folder in the place of the deployed code.",
     ),
-    Option("--owner", metavar="NAME", help="Whom it is for [default: who is logged in]."),
+    Option(
+        "--owner",
+        metavar="NAME",
+        help="Whom it is for [default: the token's owner, else who is logged in].",
+    ),
     Option(
         "--ttl",
         metavar="DURATION",
@@ -140,8 +145,11 @@ def ttl_of(what: str, text: str | None) -> float | None:
         ) from exc
 
 
-def _login() -> str:
-    """Who types this: the daemon only sees root."""
+def _asker() -> str | None:
+    """Who types this, for the daemon only sees root. None where a token asks: the daemon knows
+    whose that is, and they are to be warned of an end, not whoever has set it here."""
+    if os.environ.get(TOKEN_VARIABLE):
+        return None
     names = (os.environ.get(name, "") for name in ("SUDO_USER", "USER", "LOGNAME"))
     return next((name for name in names if name), "root")
 

@@ -274,7 +274,7 @@ class CreateBody(TypedDict):
     restore: dict[str, str]
     mounts: dict[str, str]
     shared: list[str]
-    owner: str
+    owner: str | None
     ttl_s: float | None
 
 
