@@ -279,6 +279,60 @@ def test_a_stacks_operator_sees_what_was_refused_there(stage: ApiStage, environm
     assert told == [("o", "destroy", "photos"), ("v", "destroy", "photos")]
 
 
+@pytest.mark.parametrize(
+    ("role", "branch", "asked", "message", "who_can"),
+    [
+        (
+            V,
+            "feature_x",
+            {"kind": "stop", "environment": "feature_x"},
+            "stop on stack photos takes the role developer; ann is only viewer",
+            "developer of stack photos can do it; an operator can give a token that may",
+        ),
+        (
+            D,
+            "master",
+            {"kind": "stop", "environment": "master"},
+            "stop on production of stack photos takes the role operator; ann is only developer",
+            "operator of stack photos can do it, or give a token that may",
+        ),
+        (
+            V,
+            "feature_x",
+            {"kind": "create", "blueprint": "/nowhere", "branch": "y"},
+            "create takes the role developer on a stack; ann is only viewer",
+            "developer of a stack can do it; an operator can give a token that may",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_asked_where_and_the_least_role_that_may(
+    stage: ApiStage, role: str, branch: str, asked: dict[str, str], message: str, who_can: str
+) -> None:
+    stage.created(branch)
+
+    answer = stage.ask(
+        "POST", "/v1/operations", stage.token(role, "photos", "ann"), json_body=asked
+    )
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (403, "E_FORBIDDEN")
+    assert (problem["message"], problem["hint"]) == (message, f"somebody who is {who_can}")
+
+
+def test_a_refused_cancel_names_the_stack_to_who_may_read_it_alone(stage: ApiStage) -> None:
+    stage.created()
+    made = stage.stage.control.operations(ROOT, None, None, 1)[0][1].id
+    path = f"/v1/operations/{made}/cancel"
+
+    theirs = stage.ask("POST", path, stage.token(V, "photos", "ann")).json()
+    others = stage.ask("POST", path, stage.token(V, "videos", "bo")).json()
+
+    assert (
+        theirs["message"] == "cancel on stack photos takes the role developer; ann is only viewer"
+    )
+    assert others["message"] == f"there is no operation {made!r}"
+
+
 def test_a_refusal_is_audited_with_who_what_and_why(stage: ApiStage) -> None:
     name = stage.created()
     login = stage.token(V, "photos", name="ann")

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from greenroom.app.history import known_blueprints
+from greenroom.app.rights import require_somewhere
 from greenroom.errors import RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, allows
 from greenroom.model.requests import CreateRequest
@@ -33,6 +34,8 @@ def require_blueprint(
     for known in known_blueprints(connection):
         if known.path == blueprint and allows(caller, action, known.stack, production=False):
             return
+    # Who may do it nowhere is not to look for another path.
+    require_somewhere(caller, action)
     raise RefusedError(
         "E_FORBIDDEN",
         f"{blueprint} is no blueprint that {caller.name} may name for {action}",

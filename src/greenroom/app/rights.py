@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from greenroom.errors import RefusedError
-from greenroom.model.access import EVERY_STACK, LEAST, Action, Caller, allows
+from greenroom.model.access import EVERY_STACK, LEAST, Action, Caller, Role, allows
 
 
 def require(caller: Caller, action: Action, stack: str, *, production: bool = False) -> None:
@@ -23,7 +23,7 @@ def require(caller: Caller, action: Action, stack: str, *, production: bool = Fa
     raise RefusedError(
         "E_FORBIDDEN",
         f"{needs} takes the role {least}; {caller.name} {has}",
-        hint=f"somebody who is operator of {where} can do it, or give a token that may",
+        hint=_who_can(least, where),
         stack="" if stack == EVERY_STACK else stack,
     )
 
@@ -38,8 +38,14 @@ def require_somewhere(caller: Caller, action: Action) -> None:
     raise RefusedError(
         "E_FORBIDDEN",
         f"{action} takes the role {LEAST[action].branch} on a stack; {caller.name} {has}",
-        hint="somebody who is operator can do it, or give a token that may",
+        hint=_who_can(LEAST[action].branch, "a stack"),
     )
+
+
+def _who_can(least: Role, where: str) -> str:
+    """The next step: whom to ask."""
+    gives = ", or give" if least is Role.OPERATOR else "; an operator can give"
+    return f"somebody who is {least} of {where} can do it{gives} a token that may"
 
 
 def may_read(caller: Caller, environment: str) -> bool:

@@ -27,7 +27,7 @@ from greenroom.model.views import OperationView
 from greenroom.web.access import Asking
 from greenroom.web.event_stream import NDJSON, event_lines, ndjson, one_stream
 from greenroom.web.paging import LIMIT, Cursor, Limit, cursor_of, position_of
-from greenroom.web.rights import concerns, needs_somewhere
+from greenroom.web.rights import concerns, needs_named, needs_somewhere
 
 
 class _Body(BaseModel):
@@ -176,11 +176,10 @@ def operation_routes(control: ControlPlane) -> APIRouter:
     """Begin, follow and cancel operations."""
     routes = APIRouter(tags=["operations"])
 
-    # What it takes depends on the body; the use case holds it to that where it is accepted.
     @routes.post(
         "/v1/operations",
         status_code=202,
-        dependencies=[needs_somewhere(Action.CREATE, body=OperationBody)],
+        dependencies=[needs_named(Action.CREATE, body=OperationBody)],
     )
     def submit_operation(body: OperationBody, caller: Asking) -> OperationView:
         """Begin a create, deploy, destroy or recover; its events tell how it goes."""
@@ -209,7 +208,7 @@ def operation_routes(control: ControlPlane) -> APIRouter:
     @routes.post(
         "/v1/operations/{operation_id}/cancel",
         status_code=202,
-        dependencies=[needs_somewhere(Action.CANCEL, recorded=Outcome.ACCEPTED)],
+        dependencies=[needs_named(Action.CANCEL, recorded=Outcome.ACCEPTED)],
     )
     def cancel_operation(request: Request, operation_id: str, caller: Asking) -> OperationView:
         """Ask an operation to stop and to take back what it did; one that has ended stays."""

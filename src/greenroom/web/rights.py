@@ -40,6 +40,7 @@ class Scope(Enum):
 
     PLACE = "the stack and, if there is one, the slug in the path"
     SOMEWHERE = "any stack: the route shows or does no more than the caller may"
+    NAMED = "that of what the body names, or the id in the path: the use case finds it, and asks"
     EVERYWHERE = "every stack"
     LOGIN = "none: who is known at all may ask"
 
@@ -58,7 +59,7 @@ def require_in(
             require_somewhere(caller, action)
         case Scope.EVERYWHERE:
             require(caller, action, EVERY_STACK)
-        case Scope.LOGIN:
+        case Scope.NAMED | Scope.LOGIN:
             return
 
 
@@ -192,6 +193,13 @@ def needs_somewhere(
     """``action`` on some stack; the route itself holds what it shows or does to what the caller
     may there, such as a list of which everybody sees their part."""
     return _dependency(Right(action, Scope.SOMEWHERE, recorded=recorded, secret=secret, body=body))
+
+
+def needs_named(action: Action, *, recorded: Outcome | None = None, body: Any = None) -> Dependency:
+    """``action``, or what the body says instead, on the environment that body or path mean by a
+    name of their own: the use case finds it, and refuses with the action, the stack and the role
+    that are really meant. Asked here, a stop would be refused as a create."""
+    return _dependency(Right(action, Scope.NAMED, recorded=recorded, body=body))
 
 
 def needs_everywhere(
