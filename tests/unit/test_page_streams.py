@@ -80,6 +80,36 @@ def test_a_phase_that_was_told_while_it_lasted_keeps_its_place_among_the_others(
     ]
 
 
+def test_what_was_done_before_a_machine_booted_is_drawn_where_it_was() -> None:
+    events = [
+        event(1, 0, EventKind.PHASE_STARTED, "volumes"),
+        event(2, 1, EventKind.PHASE_DONE, "clone", machine="db1", seconds=0.5),
+        event(3, 2, EventKind.PHASE_DONE, "volumes", seconds=2.0),
+        event(4, 2, EventKind.PHASE_STARTED, "boot", machine="db1"),
+        event(5, 10, EventKind.PHASE_DONE, "facts", machine="db1", seconds=1.0),
+        event(6, 10, EventKind.PHASE_DONE, "checks", machine="db1", seconds=3.0),
+        event(7, 10, EventKind.PHASE_DONE, "boot", machine="db1", seconds=8.0),
+    ]
+    (_, lane) = board_of(events, AT + timedelta(seconds=10)).lanes
+    assert [(bar.name, bar.left, bar.width) for bar in lane.bars] == [
+        ("clone", 50, 50),
+        ("boot", 200, 800),
+        ("facts", 600, 100),
+        ("checks", 700, 300),
+    ]
+
+
+def test_a_bar_says_how_long_the_event_says_its_phase_took() -> None:
+    events = [
+        event(1, 0, EventKind.PHASE_STARTED, "boot", machine="db1"),
+        event(2, 2, EventKind.PHASE_DONE, "restore", machine="db1", seconds=1.5),
+        event(3, 2, EventKind.PHASE_DONE, "checks", machine="db1", seconds=0.8256),
+    ]
+    (lane,) = board_of(events, AT + timedelta(seconds=2)).lanes
+    # Together they took longer than the clock says; the first is drawn shorter, and named as told.
+    assert [bar.seconds for bar in lane.bars] == [2.0, 1.5, 0.8256]
+
+
 def test_nothing_runs_on_after_an_operation_that_failed() -> None:
     events = [
         event(1, 0, EventKind.PHASE_STARTED, "machines"),

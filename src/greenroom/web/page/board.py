@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 
 from greenroom.model.events import Event, EventKind
 
@@ -37,7 +38,8 @@ _WORDS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """A phase. ``state`` is ``done``, ``failed``, ``running``, or ``stopped`` where the operation
-    ended over it; ``left`` and ``width`` are tenths of a percent of the board."""
+    ended over it. ``seconds`` is what the phase's end told, or else the time between its events;
+    ``left`` and ``width`` are tenths of a percent of the board."""
 
     name: str
     state: str
@@ -94,6 +96,8 @@ class _Phase:
     ended_s: float | None = None
     state: str = "running"
     message: str = ""
+    took_s: float | None = None
+    """What its end told; None until then, or if it told nothing."""
     told_late: bool = False
     """Only its end was told: a machine says what it did when it is up."""
 
@@ -164,6 +168,7 @@ def _end(tally: _Tally, event: Event, at_s: float, state: str) -> None:
         phase = _Phase(name=event.phase, began_s=began_s, told_late=True)
         phases.append(phase)
     phase.ended_s, phase.state, phase.message = at_s, state, event.message
+    phase.took_s = event.seconds
     if event.seconds is not None:
         phase.ended_s = min(at_s, phase.began_s + event.seconds)
 
@@ -184,13 +189,14 @@ def _stop_what_runs(tally: _Tally, seconds: float) -> None:
 
 
 def _lay_behind_each_other(phases: list[_Phase]) -> None:
-    """What a machine told at its end was done one after the other, the last one just before."""
-    late = [phase for phase in phases if phase.told_late and phase.ended_s is not None]
-    until_s = max((phase.ended_s or 0.0 for phase in late), default=0.0)
-    for phase in reversed(late):
-        took_s = (phase.ended_s or 0.0) - phase.began_s
-        phase.began_s, phase.ended_s = max(0.0, until_s - took_s), until_s
-        until_s = phase.began_s
+    """Phases whose ends were told together were done one after the other, the last one just
+    before; none ended later than it was told."""
+    next_s = inf
+    for phase in reversed(phases):
+        if phase.told_late and phase.ended_s is not None:
+            phase.ended_s = min(phase.ended_s, next_s)
+            phase.began_s = max(0.0, phase.ended_s - (phase.took_s or 0.0))
+            next_s = phase.began_s
 
 
 def _note(event: Event, at_s: float, *, bad: bool) -> Note:
@@ -201,12 +207,13 @@ def _note(event: Event, at_s: float, *, bad: bool) -> Note:
 
 def _bar(phase: _Phase, seconds: float, full_s: float) -> Bar:
     ended_s = seconds if phase.ended_s is None else phase.ended_s
+    lasted_s = max(0.0, ended_s - phase.began_s)
     left = min(round(1000 * phase.began_s / full_s), 1000 - _BAR_MIN)
-    width = max(_BAR_MIN, round(1000 * (ended_s - phase.began_s) / full_s))
+    width = max(_BAR_MIN, round(1000 * lasted_s / full_s))
     return Bar(
         name=_WORDS.get(phase.name, phase.name),
         state=phase.state,
-        seconds=max(0.0, ended_s - phase.began_s),
+        seconds=lasted_s if phase.took_s is None else phase.took_s,
         left=left,
         width=min(width, 1000 - left),
         message=phase.message,
