@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.unit.page_stage import BlueprintStage, PageStage, somebody
+from tests.unit.page_stage import BLUEPRINT, BlueprintStage, PageStage, somebody
 
 from greenroom.app.clock import SystemClock
 from greenroom.model.access import EVERY_STACK, Grant, Role
@@ -223,6 +223,26 @@ def test_a_branch_is_booted_from_the_form(fresh: PageStage) -> None:
     assert (view.expires_at - view.created_at) == timedelta(hours=8)
     # The jobs of the blueprint are there, too.
     assert "count-rows" in visitor.get("/jobs").text
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "said", "then"),
+    [
+        ("", "never ends, as the blueprint gives no ttl", "With an end, it is then removed"),
+        ("lifetime: {max: 3d}\n", "never ends, as the blueprint gives no ttl", "With an end"),
+        ("lifetime: {ttl: 2h}\n", "2 h, as the blueprint says", "Then it is removed by itself"),
+        ("lifetime: {ttl: 1d12h}\n", "1 d 12 h, as the blueprint says", "Then it is removed"),
+    ],
+)
+def test_the_form_says_how_long_a_branch_lives(
+    fresh: PageStage, lifetime: str, said: str, then: str
+) -> None:
+    path = fresh.blueprint
+    path.write_text(f"{BLUEPRINT}{lifetime}")
+    text = fresh.visitor().get(f"/new?blueprint={path}").text
+    assert f'<option value="">{said}</option>' in text
+    assert then in text
+    assert "Production, which is <code>master</code>, never ends" in text
 
 
 def _filled(path: str) -> list[tuple[str, str]]:

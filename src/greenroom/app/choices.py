@@ -10,6 +10,7 @@ from pathlib import Path
 from greenroom.blueprint.files import inside
 from greenroom.blueprint.parse import load_blueprint
 from greenroom.blueprint.schema import NO_RESTORE, Blueprint, MachineTypeSpec
+from greenroom.model.durations import parse_duration_s
 from greenroom.plan.selection import ordinary_types
 
 _BRANCHES_MAX = 200
@@ -31,11 +32,13 @@ class TypeChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """A blueprint's machine types, and the branches that have code of their own."""
+    """A blueprint's machine types, and the branches that have code of their own. ``ttl_s`` is how
+    long a branch lives unless somebody says otherwise, None for ever; production always does."""
 
     stack: str
     path: Path
     default_branch: str
+    ttl_s: float | None
     types: tuple[TypeChoice, ...]
     branches: tuple[str, ...]
 
@@ -44,10 +47,12 @@ def choices_of(path: Path) -> Choices:
     """What the blueprint at ``path`` offers; raises InputError E_BLUEPRINT."""
     blueprint = load_blueprint(path)
     names = ordinary_types(blueprint)
+    ttl = None if blueprint.lifetime is None else blueprint.lifetime.ttl
     return Choices(
         stack=blueprint.stack,
         path=path,
         default_branch=blueprint.default_branch,
+        ttl_s=None if ttl is None else parse_duration_s(ttl),
         types=tuple(_type(name, blueprint.machines[name]) for name in names),
         branches=_branches(blueprint),
     )

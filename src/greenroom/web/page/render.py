@@ -102,6 +102,7 @@ def _environment() -> Environment:
         "role_words": words.role_words,
         "thousands": words.thousands,
         "tone": words.tone,
+        "whole_span": words.whole_span,
     }
     made.globals |= {
         "count": count,

@@ -68,6 +68,15 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
+def whole_span(seconds: float) -> str:
+    """As ``span``, and nothing of it left out: ``1 d 12 h``."""
+    parts, left = [], max(0, int(seconds))
+    for unit_s, name in _UNITS:
+        number, left = divmod(left, unit_s)
+        parts += [f"{number} {name}"] if number else []
+    return " ".join(parts) or "0 s"
+
+
 def ago(moment: datetime, now: datetime) -> str:
     """``4 min ago``; a clock that was set back shows nothing of the future."""
     seconds = (now - moment).total_seconds()
