@@ -6,7 +6,7 @@ scripts and documentation can refer to it. Only the CLI turns an error into an e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -52,6 +52,17 @@ class GreenroomError(Exception):
 
 class InputError(GreenroomError):
     """Mend the input: a blueprint, an option, a name."""
+
+
+class OptionsError(InputError):
+    """As InputError; ``options`` has what is wrong with each of a job's options, by its name, so
+    that a form can say it beside the field."""
+
+    def __init__(
+        self, code: str, message: str, *, options: Mapping[str, str], hint: str = ""
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.options = dict(options)
 
 
 class UsageError(GreenroomError):

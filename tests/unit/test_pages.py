@@ -401,6 +401,20 @@ def test_a_value_that_is_wrong_is_said_at_its_field(page: PageStage) -> None:
     assert field is not None
     assert 'value="77"' in field[0]
     assert 'aria-invalid="true"' in field[0]
+    assert 'aria-describedby="option-limit-hint option-limit-error"' in field[0]
+    assert answer.text.count('aria-invalid="true"') == answer.text.count('role="alert"') == 1
+    said = answer.text[answer.text.index('id="option-limit-error"') :][:300]
+    assert "limit 77 is" in said
+    assert "page Jobs" not in answer.text
+
+
+def test_what_concerns_no_field_of_a_job_is_said_above_its_form(page: PageStage) -> None:
+    fields = [("job", "photos/count-rows"), ("option.environment", "photos/nowhere")]
+    answer = page.visitor().post("/jobs/run", fields)
+    assert answer.status_code == 422
+    above, _, form = answer.text.partition('<form class="form"')
+    assert "E_NO_ENVIRONMENT" in above
+    assert 'role="alert"' not in form
 
 
 # Tokens, inventory, drills.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from greenroom.blueprint.job_values import value_problem
 from greenroom.blueprint.nearest import unknown
-from greenroom.errors import InputError
+from greenroom.errors import InputError, OptionsError
 from greenroom.model.job_words import OptionKind
 from greenroom.model.jobs import MASK, Job, JobOption
 from greenroom.plan.schedules import spoken_date
@@ -21,23 +21,26 @@ def resolve_options(
 ) -> dict[str, str]:
     """The value of every option that counts, defaults and dates filled in, in the job's order.
 
-    Raises InputError: E_JOB_OPTION with all that is wrong with names and values, or
+    Raises OptionsError E_JOB_OPTION with all that is wrong with names and values, or InputError
     E_JOB_OPTIONS_SIZE. Neither quotes a secret.
     """
-    problems = [
+    strange = [
         unknown("option", name, [each.name for each in job.options])
         for name in given
         if job.option(name) is None
     ]
+    wrong: dict[str, str] = {}
     values: dict[str, str] = {}
     for option in _in_order(job):
         problem = _resolve(job, option, given, values, now, zone)
         if problem is not None:
-            problems.append(f"option {option.name!r} {problem}")
-    if problems:
-        raise InputError(
+            wrong[option.name] = problem
+    if strange or wrong:
+        problems = [*strange, *(f"option {name!r} {problem}" for name, problem in wrong.items())]
+        raise OptionsError(
             "E_JOB_OPTION",
             f"{job.full_name}: {'; '.join(problems)}",
+            options=wrong,
             hint=f"greenroom job show {job.full_name} lists the options",
         )
     size = sum(len(value.encode()) for value in values.values())

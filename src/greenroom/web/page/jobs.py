@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from greenroom.app.sessions import Session
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, OptionsError
 from greenroom.model.access import Action, Caller
 from greenroom.model.job_words import OptionKind
 from greenroom.model.jobs import MASK, JobView
@@ -86,6 +86,7 @@ def _form(
     given: Form,
     error: GreenroomError | None,
 ) -> Response:
+    wrong = error.options if isinstance(error, OptionsError) else {}
     return page(
         request,
         "job.html",
@@ -93,7 +94,9 @@ def _form(
         status_code=200 if error is None else 422,
         job=job,
         given=given,
-        error=error,
+        # What has a field is said there.
+        error=None if wrong else error,
+        wrong=wrong,
         history=parts.jobs.history.page(session.caller, job=job.name, limit=HISTORY_MAX),
         **_known(parts, session.caller, job.stack),
     )
