@@ -49,6 +49,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def nearest_s(seconds: float) -> int:
+    """A length of time in whole days, hours or minutes, from one and a half of them on, or else in
+    whole seconds. So a day that was asked for a moment ago is still a day, and not 23 hours."""
+    unit_s = next((unit_s for unit_s in (86400, 3600, 60) if seconds >= unit_s * 1.5), 1)
+    return round(seconds / unit_s) * unit_s
+
+
 def count(number: int, noun: str) -> str:
     """``1 table``, ``3 tables``, ``2 addresses``, ``4 directories``."""
     if number == 1:

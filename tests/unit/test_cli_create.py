@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,17 @@ def test_create_ends_with_url_verdict_time_age_and_next_commands(
         "  next  greenroom shell photos/feature-x backend1",
         "  next  greenroom destroy photos/feature-x",
     ]
+
+
+def test_create_tells_at_its_end_until_when_the_environment_lives(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    end = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
+    detail = values.detail(summary=values.environment(expires_at=end))
+    daemon.answer("GET", ONE, values.dumped(detail))
+    (line,) = (each for each in run(SEED).out.splitlines() if each.startswith("  ends"))
+    assert line.startswith("  ends  in ")
+    assert line.endswith(" days, at 2099-01-02 03:04 UTC")
 
 
 def test_create_in_json_streams_events_and_ends_with_the_environment(

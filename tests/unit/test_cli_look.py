@@ -228,3 +228,19 @@ def test_show_and_list_tell_owner_end_and_stop(daemon: FakeDaemon, run: Run) -> 
     assert "  owner    claudia\n" in shown
     assert "UTC; greenroom extend photos/feature-x keeps it\n" in shown
     assert "  stopped  2 hours ago; greenroom start photos/feature-x boots it" in shown
+
+
+def test_show_and_list_say_of_what_has_expired_that_it_is_going(
+    daemon: FakeDaemon, run: Run
+) -> None:
+    view = values.environment(
+        expires_at=values.NOW - timedelta(days=2, hours=12), warned_at=values.NOW
+    )
+    daemon.answer("GET", "/v1/environments", [values.dumped(view)])
+    daemon.answer("GET", ONE, values.dumped(values.detail(summary=view)))
+    listed = run("list").out
+    assert "expired 2 days ago, going" in listed
+    assert "soon" not in listed
+    shown = run("show feature_x").out
+    assert "  expired  2 days ago, at " in shown
+    assert " UTC; it is going; greenroom extend photos/feature-x keeps it\n" in shown

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenroom.cli.text import age, clean, clip, count, duration, pad, size, table, width
+from greenroom.cli.text import age, clean, clip, count, duration, pad, size, table, until, width
+from greenroom.web.page.words import ahead
 
 ESCAPED = [
     ("\x1b[31mred\x1b[0m", "red"),
@@ -86,6 +87,25 @@ def test_durations_are_read_at_a_glance(seconds: float | None, expected: str) ->
 def test_ages_are_said_in_their_largest_unit(ago: timedelta, expected: str) -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     assert age((now - ago).isoformat().replace("+00:00", "Z"), now) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "words", "on_the_page"),
+    [
+        (timedelta(days=3, seconds=-1), "in 3 days", "in 3 d"),
+        (timedelta(days=1, seconds=-1), "in 1 day", "in 1 d"),
+        (timedelta(hours=1, seconds=-1), "in 1 hour", "in 1 h"),
+        (timedelta(hours=7, minutes=40), "in 8 hours", "in 8 h"),
+        (timedelta(minutes=5, milliseconds=-1), "in 5 minutes", "in 5 min"),
+        (timedelta(seconds=44, milliseconds=600), "in 45 seconds", "in 45 s"),
+    ],
+)
+def test_what_is_to_come_is_rounded_alike_in_the_terminal_and_on_the_page(
+    left: timedelta, words: str, on_the_page: str
+) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert until((now + left).isoformat(), now) == words
+    assert ahead(now + left, now) == on_the_page
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.names import EnvironmentName
 from greenroom.model.requests import CreateRequest
+from greenroom.store.lifetimes import extend_environment
 from greenroom.web.page import inventory as inventory_page
 from greenroom.web.page.words import clock
 
@@ -331,6 +332,19 @@ def test_extend_stop_start_and_destroy_from_the_page_are_in_the_audit_log(
     log = visitor.get("/audit?on=photos/feature-x").text
     for action in ("extend", "stop", "start", "deploy", "replace", "destroy"):
         assert f'<span class="name">{action}</span> photos/feature-x' in log
+
+
+def test_what_has_expired_is_said_to_be_going_and_not_to_expire_soon(fresh: PageStage) -> None:
+    name, visitor = fresh.create(ttl_s=8 * 3600.0), fresh.visitor()
+    assert "in 8 h" in visitor.get("/").text
+    assert "expires <time" in visitor.get(f"/environments/{name}").text
+    with fresh.stage.database.write() as connection:
+        ended_at = datetime.now(UTC) - timedelta(days=2, hours=12)
+        extend_environment(connection, EnvironmentName.parse(name), ended_at, None)
+    for path in ("/", f"/environments/{name}"):
+        words = re.sub("<[^>]*>", "", visitor.get(path).text)
+        assert "expired 2 d ago, going" in words
+        assert "expires expired" not in words
 
 
 def test_a_token_that_is_refused_is_in_the_audit_log(fresh: PageStage) -> None:

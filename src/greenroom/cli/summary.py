@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenroom.cli.terminal import Paint
-from greenroom.cli.text import age, clean, count, duration
+from greenroom.cli.text import age, at_minute, clean, count, duration, until
 from greenroom.cli.verdict import NOT_VERIFIED, PROVED, verdict_of
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def environment_summary(detail: DetailReply, seconds: float, paint: Paint) -> list[str]:
-    """Verdict and time, the URLs, the data's age, the code, and what to try next."""
+    """Verdict and time, the URLs, the data's age, the code, its end, and what to try next."""
     summary = detail["summary"]
     verdict = summary["verdict"]
     took = duration(detail["create_s"] if detail["create_s"] is not None else seconds)
@@ -23,6 +23,8 @@ def environment_summary(detail: DetailReply, seconds: float, paint: Paint) -> li
         lines += ["", *(f"  {paint('strong', clean(url))}" for url in detail["urls"]), ""]
     lines += [f"  data  {restore_line(restore)}" for restore in detail["restores"]]
     lines += [f"  code  {line}" for line in artifact_lines(detail)]
+    if (end := summary["expires_at"]) is not None:
+        lines.append(f"  ends  {until(end)}, at {at_minute(end)}")
     lines += [f"  {line}" for line in open_claims(detail, paint)]
     lines += [f"  next  {line}" for line in next_commands(detail)]
     return lines

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from greenroom.plain_text import clean as clean
 from greenroom.plain_text import count as count
 from greenroom.plain_text import duration as duration
+from greenroom.plain_text import nearest_s
 
 _WIDE = frozenset("WF")
 
@@ -66,7 +67,10 @@ def age(moment: str | None, now: datetime | None = None) -> str:
     if moment is None:
         return "unknown age"
     then = datetime.fromisoformat(moment)
-    seconds = max(0.0, ((now or datetime.now(UTC)) - then).total_seconds())
+    return _span(max(0.0, ((now or datetime.now(UTC)) - then).total_seconds()))
+
+
+def _span(seconds: float) -> str:
     for unit_s, name in _AGES:
         if seconds >= unit_s:
             return count(int(seconds // unit_s), name)
@@ -76,9 +80,14 @@ def age(moment: str | None, now: datetime | None = None) -> str:
 def until(moment: str, now: datetime | None = None) -> str:
     """How far off an ISO 8601 moment is: ``in 7 hours``, or ``3 minutes ago`` if it has passed."""
     at = now or datetime.now(UTC)
-    if datetime.fromisoformat(moment) <= at:
+    if has_passed(moment, at):
         return f"{age(moment, at)} ago"
-    return f"in {age(at.isoformat(), datetime.fromisoformat(moment))}"
+    return f"in {_span(nearest_s((datetime.fromisoformat(moment) - at).total_seconds()))}"
+
+
+def has_passed(moment: str, now: datetime) -> bool:
+    """Whether an ISO 8601 moment is over."""
+    return datetime.fromisoformat(moment) <= now
 
 
 def at_minute(moment: str) -> str:

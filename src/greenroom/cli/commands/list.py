@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, command
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json
-from greenroom.cli.text import age, count, table, until
+from greenroom.cli.text import age, count, has_passed, table, until
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import EnvironmentReply
@@ -59,7 +60,10 @@ def _expiry(environment: EnvironmentReply) -> str:
     end = environment["expires_at"]
     if end is None:
         return "-"
-    return f"soon: {until(end)}" if environment["warned_at"] else until(end)
+    now = datetime.now(UTC)
+    if has_passed(end, now):
+        return f"expired {until(end, now)}, going"
+    return f"soon: {until(end, now)}" if environment["warned_at"] else until(end, now)
 
 
 def _branch(environment: EnvironmentReply) -> str:

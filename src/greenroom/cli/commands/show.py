@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import chosen_environment, connect
 from greenroom.cli.declare import ANY_ENVIRONMENT, JSON, command
 from greenroom.cli.provider import AWS, on_aws, refuse_aws_options
 from greenroom.cli.terminal import Paint, say, say_json, style_of
-from greenroom.cli.text import age, at_minute, clean, columns_of, count, duration, pad, table, until
+from greenroom.cli.text import (
+    age,
+    at_minute,
+    clean,
+    columns_of,
+    count,
+    duration,
+    has_passed,
+    pad,
+    table,
+    until,
+)
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import (
@@ -85,7 +97,9 @@ def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
     yield f"  created  {age(summary['created_at'])} ago{took}"
     yield f"  owner    {clean(summary['owner'])}"
     if (end := summary["expires_at"]) is not None:
-        yield f"  expires  {until(end)}, at {at_minute(end)}{_warning(detail)}"
+        now = datetime.now(UTC)
+        label, state = ("expired", "; it is going") if has_passed(end, now) else ("expires", "")
+        yield f"  {label}  {until(end, now)}, at {at_minute(end)}{state}{_warning(detail)}"
     if (since := summary["stopped_at"]) is not None:
         name = clean(summary["name"])
         yield f"  stopped  {age(since)} ago; greenroom start {name} boots it from its own disks"

@@ -13,6 +13,7 @@ from greenroom.model.jobs import ExecutionStatus
 from greenroom.model.proof import Verdict
 from greenroom.model.tokens import TokenStatus
 from greenroom.model.views import EnvironmentStatus
+from greenroom.plain_text import nearest_s
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -88,8 +89,7 @@ def ahead(moment: datetime, now: datetime) -> str:
     seconds = (moment - now).total_seconds()
     if seconds <= 0:
         return "now"
-    unit_s = next((unit_s for unit_s, _ in _UNITS if seconds >= unit_s * 1.5), 1)
-    return f"in {span(round(seconds / unit_s) * unit_s)}"
+    return f"in {span(nearest_s(seconds))}"
 
 
 def clock(moment: datetime) -> str:
