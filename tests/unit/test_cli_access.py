@@ -204,6 +204,20 @@ def test_no_entry_that_was_asked_for_is_left_out_in_silence(
     assert err.startswith(says) and bool(err) == bool(says)
 
 
+def test_that_nothing_was_asked_is_said_of_what_was_looked_for(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("GET", "/v1/audit", {"items": [], "next": None})
+
+    assert run(capsys, "audit", "--by", "nobody")[1] == "nothing was asked by nobody\n"
+    given = ("--by", "ann", "--on", "photos", "--since", "2026-11-23T04:00:00.5Z")
+    assert run(capsys, "audit", *given) == (
+        0,
+        "nothing was asked by ann about photos since 2026-11-23T04:00:00+00:00\n",
+        "",
+    )
+
+
 def test_the_token_of_the_environment_goes_with_every_request(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

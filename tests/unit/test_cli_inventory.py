@@ -56,7 +56,8 @@ def machine(name: str, **more: Any) -> dict[str, Any]:
         "image": "web",
         "public_dns": "api.feature-x.photos.localhost",
     }
-    return values | more
+    stack, _, slug = (values | more)["environment"].partition("/")
+    return {"stack": stack, "slug": slug} | values | more
 
 
 def test_the_list_has_a_line_for_each_machine_of_every_page(daemon: FakeDaemon, run: Run) -> None:
@@ -83,7 +84,38 @@ def test_the_list_has_a_line_for_each_machine_of_every_page(daemon: FakeDaemon, 
 def test_no_machine_is_said_in_words(daemon: FakeDaemon, run: Run) -> None:
     daemon.answer("GET", "/v1/inventory", {"machines": [], "next": None})
     assert run()[1] == "there is no machine\n"
-    assert run("--role", "db")[1] == "there is no such machine\n"
+    assert run("--role", "db")[1] == "there is no machine\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--branch nope", "unknown branch 'nope'; known: feature_x, master"),
+        ("--branch feature-y", "unknown branch 'feature-y'; did you mean 'feature_x'?"),
+        ("--role backends", "unknown role 'backends'; did you mean 'backend'?"),
+        ("--stack foto --role bd", "unknown role 'bd'; did you mean 'db'?; unknown stack"),
+        ("--branch feature-x --role db", "none has role 'db' and branch 'feature-x'"),
+    ],
+)
+def test_the_filter_that_finds_nothing_is_named(
+    daemon: FakeDaemon, run: Run, words: str, why: str
+) -> None:
+    there = [
+        machine("backend1"),
+        machine("db1", environment="photos/master", branch="master", role="db"),
+        machine("metrics1", environment="photos/shared", branch=None, role="db"),
+    ]
+    daemon.routes["GET", "/v1/inventory"] = lambda request: Answer(
+        value={"machines": [] if request.query.keys() - {"at"} else there, "next": None}
+    )
+
+    code, out, _ = run(*words.split())
+
+    assert (code, out.startswith(f"there is no such machine: {why}")) == (0, True)
+    then = "2026-11-23T10:00+00:00"
+    at = "the inventory knew of no such machine at 2026-11-23T10:00:00+00:00"
+    assert run(*words.split(), "--at", then)[1].startswith(f"{at}: {why}")
+    assert daemon.requests[-1].query == {"at": ["2026-11-23T10:00:00+00:00"]}
 
 
 def test_no_machine_at_a_time_is_said_of_that_time(daemon: FakeDaemon, run: Run) -> None:
@@ -94,7 +126,6 @@ def test_no_machine_at_a_time_is_said_of_that_time(daemon: FakeDaemon, run: Run)
     at = re.fullmatch(r"the inventory knew of no machine at (\S+)\n", out)
     assert at is not None
     assert datetime.fromisoformat(at[1]) == datetime.fromisoformat(then)
-    assert run("--at", then, "--role", "db")[1].startswith("the inventory knew of no such machine")
     assert run("--at", then, "--json")[1] == "[]\n"
 
 

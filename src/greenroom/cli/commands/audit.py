@@ -53,13 +53,20 @@ def audit(
     if len(newest) > len(found) and limit is None:
         note(f"these are the newest {most}; --limit N or --since TIME shows older ones")
     if not found and not follow and not as_json:
-        say("nothing was asked")
+        say(_nothing(**wanted))
     if as_json and not follow:
         say_json(found)
         return
     _show(found, as_json=as_json)
     if follow:
         _follow(client, wanted, found[-1]["seq"] if found else 0, as_json=as_json)
+
+
+def _nothing(by: str | None, on: str | None, since: str | None) -> str:
+    told = "nothing was asked"
+    told += "" if by is None else f" by {by}"
+    told += "" if on is None else f" about {on}"
+    return clean(told if since is None else f"{told} since {since[:19]}{since[-6:]}")
 
 
 def _follow(client: Client, wanted: Mapping[str, str | None], after: int, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from greenroom.cli.text import age, clean, table
 from greenroom.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from greenroom.cli.shapes import ChangeReply, RecordReply
@@ -78,21 +79,34 @@ def inventory(
 
 def _say_machines(wanted: dict[str, str | None], at: str | None, *, as_json: bool) -> None:
     then = None if at is None else instant("--at", at)
-    records = connect().machines(**wanted, at=None if then is None else then.isoformat())
+    when = None if then is None else then.isoformat()
+    client = connect()
+    records = client.machines(**wanted, at=when)
     if as_json:
         say_json(records)
-    elif not records:
-        say(_no_machine(such=any(wanted.values()), then=then))
-    else:
+    elif records:
         _say_table(_HEAD, [_row(record) for record in records])
+    else:
+        # Only then are all of them asked for: to say which filter it was.
+        chosen = any(value is not None for value in wanted.values())
+        others = client.machines(at=when) if chosen else []
+        say(_no_machine(others, wanted, then))
 
 
-def _no_machine(*, such: bool, then: datetime | None) -> str:
-    machine = "such machine" if such else "machine"
+def _no_machine(
+    others: Sequence[RecordReply], wanted: dict[str, str | None], then: datetime | None
+) -> str:
+    machine = "such machine" if others else "machine"
     if then is None:
-        return f"there is no {machine}"
-    # Not «there was none»: what was there before the first look was never written down.
-    return f"the inventory knew of no {machine} at {then.isoformat(timespec='seconds')}"
+        told = f"there is no {machine}"
+    else:
+        # Not «there was none»: what was there before the first look was never written down.
+        told = f"the inventory knew of no {machine} at {then.isoformat(timespec='seconds')}"
+    if not others:
+        return told
+    from greenroom.cli.unmatched import why_unmatched
+
+    return f"{told}: {why_unmatched(others, wanted)}"
 
 
 def _say_formatted(
