@@ -130,7 +130,8 @@ def test_tokens_are_listed_page_by_page_and_revoked(
     daemon.routes["GET", "/v1/tokens"] = lambda request: Answer(
         value=pages["cursor" in request.query]
     )
-    daemon.answer("DELETE", "/v1/tokens/ann", TOKEN)
+    revoked = TOKEN | {"revoked_at": "2026-11-23T09:41:07Z"}
+    daemon.answer("DELETE", "/v1/tokens/ann", revoked | {"again": False})
 
     code, out, _ = run(capsys, "token", "list")
 
@@ -140,6 +141,12 @@ def test_tokens_are_listed_page_by_page_and_revoked(
     assert first.endswith("never      root")
     assert second.startswith("bob")
     assert run(capsys, "token", "revoke", "ann")[1] == "ann (tok-1) opens nothing any more\n"
+    daemon.answer("DELETE", "/v1/tokens/ann", revoked | {"again": True})
+    assert run(capsys, "token", "revoke", "ann") == (
+        0,
+        "ann (tok-1) was revoked before, at 2026-11-23T09:41Z, and opens nothing\n",
+        "",
+    )
 
 
 def test_the_log_is_told_the_oldest_first_and_cleaned(
@@ -240,6 +247,7 @@ def test_the_token_of_the_environment_goes_with_every_request(
         (shapes.GrantReply, tokens.GrantBody),
         (shapes.TokenReply, tokens.TokenReply),
         (shapes.NewTokenReply, tokens.NewTokenReply),
+        (shapes.RevokedReply, tokens.RevokedReply),
         (shapes.AuditReply, audit.AuditReply),
     ],
 )

@@ -139,9 +139,9 @@ def test_a_token_opens_until_the_instant_at_which_it_expires(hall: Hall) -> None
 
 def test_a_revoked_token_opens_nothing_and_its_name_is_free(hall: Hall) -> None:
     text = hall.new()
-    hall.tokens.revoke(ROOT, "ann")
+    assert not hall.tokens.revoke(ROOT, "ann").again
     hall.clock.step(3600)
-    hall.tokens.revoke(ROOT, "ann")
+    assert hall.tokens.revoke(ROOT, "ann").again
 
     assert refusal(hall, text) == (
         "E_TOKEN_REVOKED",
@@ -228,7 +228,7 @@ def test_an_operator_of_a_stack_makes_sees_and_revokes_its_tokens_alone(hall: Ha
     with pytest.raises(RefusedError) as refused:
         hall.tokens.revoke(ann, "theirs")
     assert refused.value.code == "E_FORBIDDEN"
-    assert hall.tokens.revoke(ann, "mine").revoked_at == NOON
+    assert hall.tokens.revoke(ann, "mine").token.revoked_at == NOON
 
 
 @pytest.mark.parametrize(

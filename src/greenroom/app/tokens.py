@@ -23,7 +23,7 @@ from greenroom.errors import InputError, LoginError, RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, Grant, allows
 from greenroom.model.audit import Outcome, Parameters
 from greenroom.model.names import LABEL, STACK_NAME_MAX
-from greenroom.model.tokens import TokenStatus, TokenView
+from greenroom.model.tokens import Revocation, TokenStatus, TokenView
 from greenroom.store.database import Database
 from greenroom.store.tokens import (
     find_token,
@@ -136,7 +136,7 @@ class Tokens:
         with self._database.read() as connection:
             return tuple(each for each in list_tokens(connection) if _governs(caller, each))
 
-    def revoke(self, caller: Caller, text: str) -> TokenView:
+    def revoke(self, caller: Caller, text: str) -> Revocation:
         """End the token of that id or name, at once; one that is revoked stays so.
 
         Raises InputError E_NO_TOKEN, RefusedError E_FORBIDDEN.
@@ -157,7 +157,7 @@ class Tokens:
             self._audit.record(done, connection)
             revoked = find_token(connection, token.id)
         assert revoked is not None
-        return revoked
+        return Revocation(token=revoked, again=token.revoked_at is not None)
 
     def _insert(self, caller: Caller, token: TokenView, text: str) -> None:
         done = entry_of(caller, "token-create", Outcome.DONE, **_told(token))

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ReceiptReply,
         RecordPageReply,
         RecordReply,
+        RevokedReply,
         StatusReply,
         TimingReply,
         TokenReply,
@@ -200,9 +201,9 @@ class Client:
             if cursor is None:
                 return found
 
-    def revoke_token(self, token: str) -> TokenReply:
+    def revoke_token(self, token: str) -> RevokedReply:
         """End the token of that name or id."""
-        return cast("TokenReply", self._call("DELETE", f"/v1/tokens/{_quoted(token)}"))
+        return cast("RevokedReply", self._call("DELETE", f"/v1/tokens/{_quoted(token)}"))
 
     def audit(self, wanted: Mapping[str, str | None]) -> Iterator[AuditReply]:
         """Entries of the audit log, the newest first; older pages are asked for as they are

@@ -542,6 +542,12 @@ class NewTokenReply(TokenReply):
     notices: list[str]
 
 
+class RevokedReply(TokenReply):
+    """``greenroom.web.tokens.RevokedReply``."""
+
+    again: bool
+
+
 class AuditReply(TypedDict):
     """``greenroom.web.audit.AuditReply``."""
 

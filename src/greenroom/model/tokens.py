@@ -44,3 +44,11 @@ class TokenView:
         if self.revoked_at is not None:
             return TokenStatus.REVOKED
         return TokenStatus.EXPIRED if now >= self.expires_at else TokenStatus.GOOD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A token that is revoked; ``again`` if it was so before it was asked for this time."""
+
+    token: TokenView
+    again: bool

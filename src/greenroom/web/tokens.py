@@ -58,6 +58,13 @@ class NewTokenReply(TokenReply):
     notices: list[str]
 
 
+class RevokedReply(TokenReply):
+    """A token that opens nothing any more; ``again`` if it had been revoked before, at
+    ``revoked_at``."""
+
+    again: bool
+
+
 class TokensPage(BaseModel):
     """Tokens by name; ``next`` is the cursor of those that follow, if there are any."""
 
@@ -95,9 +102,10 @@ def token_routes(tokens: Tokens, clock: Clock | None = None) -> APIRouter:
         return TokensPage(items=items, next=more)
 
     @routes.delete("/v1/tokens/{token}", dependencies=[needs_somewhere(Action.TOKENS)])
-    def revoke_token(token: str, caller: Asking) -> TokenReply:
+    def revoke_token(token: str, caller: Asking) -> RevokedReply:
         """End the token of that id or name, at once."""
-        return TokenReply(**_fields(tokens.revoke(caller, token), clock.now()))
+        done = tokens.revoke(caller, token)
+        return RevokedReply(**_fields(done.token, clock.now()), again=done.again)
 
     return routes
 

@@ -84,8 +84,13 @@ def revoke(name: str, as_json: bool) -> None:
     revoked = connect().revoke_token(name)
     if as_json:
         say_json(revoked)
+        return
+    told = f"{clean(revoked['name'])} ({revoked['id']})"
+    before = revoked["revoked_at"] if revoked["again"] else None
+    if before is None:
+        say(f"{told} opens nothing any more")
     else:
-        say(f"{clean(revoked['name'])} ({revoked['id']}) opens nothing any more")
+        say(f"{told} was revoked before, at {before[:16]}Z, and opens nothing")
 
 
 _HEAD = ("TOKEN", "ID", "MAY", "STATUS", "EXPIRES", "LAST USED", "BY")
