@@ -250,6 +250,13 @@ def test_no_entry_tells_what_a_body_says_that_nobody_reads(stage: ApiStage) -> N
     assert told.entry.parameters == (("operation_id", operation),)
 
 
+def test_the_status_tells_with_which_addresses_and_ports_the_daemon_runs(stage: ApiStage) -> None:
+    told = stage.ask("GET", "/v1/status", stage.token("viewer")).json()
+
+    ports = (told["cidr"], told["proxy_port"], told["web_port"])
+    assert ports == ("10.213.0.0/16", 8080, 8090)
+
+
 def test_every_argument_of_a_command_is_told(stage: ApiStage) -> None:
     name = stage.created("feature_z")
     target = f"/v1/environments/{name}/command?machine=backend1&arg=mysqldump&arg=--all&arg=true"

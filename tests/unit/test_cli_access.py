@@ -12,7 +12,7 @@ from cli_daemon import Answer, FakeDaemon, running
 from greenroom.cli import shapes
 from greenroom.cli.main import main
 from greenroom.region import Region
-from greenroom.web import audit, tokens
+from greenroom.web import audit, status, tokens
 
 TOKEN = {
     "id": "tok-1",
@@ -249,6 +249,7 @@ def test_the_token_of_the_environment_goes_with_every_request(
         (shapes.NewTokenReply, tokens.NewTokenReply),
         (shapes.RevokedReply, tokens.RevokedReply),
         (shapes.AuditReply, audit.AuditReply),
+        (shapes.StatusReply, status.Status),
     ],
 )
 def test_every_reply_has_the_fields_of_its_model(shape: Any, model: Any) -> None:

@@ -97,6 +97,78 @@ def test_doctor_names_the_mend_and_fails(
     assert run("doctor").code == 0
 
 
+STATUS = {"pid": 4711, "cidr": "10.213.0.0/16", "proxy_port": 8080, "web_port": 8090}
+
+
+@pytest.mark.parametrize(
+    ("here", "told", "mend"),
+    [
+        (
+            {"GREENROOM_PORT": "9000"},
+            "GREENROOM_PORT 8080, not 9000",
+            "unset GREENROOM_PORT, or greenroom serve --stop: the next command starts a daemon "
+            "with yours",
+        ),
+        (
+            {"GREENROOM_CIDR": "10.9.0.0/16", "GREENROOM_WEB_PORT": "9010"},
+            "GREENROOM_CIDR 10.213.0.0/16, not 10.9.0.0/16 and GREENROOM_WEB_PORT 8090, not 9010",
+            "unset GREENROOM_CIDR GREENROOM_WEB_PORT, or export GREENROOM_REGION=NAME for a region "
+            "of its own with 10.9.0.0/16",
+        ),
+    ],
+)
+def test_doctor_tells_that_the_daemon_runs_with_other_settings(
+    daemon: FakeDaemon,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    here: dict[str, str],
+    told: str,
+    mend: str,
+) -> None:
+    from greenroom.providers.local import doctor
+
+    good = doctor.Finding(name="root", ok=True, message="running as root")
+    monkeypatch.setattr(doctor, "diagnose", lambda region: (good,))
+    monkeypatch.setattr(doctor, "page_port", lambda region: good)
+    daemon.answer("GET", "/v1/status", STATUS)
+    for variable, value in here.items():
+        monkeypatch.setenv(variable, value)
+
+    ran = run("doctor")
+
+    assert (ran.code, ran.out.splitlines()[2:]) == (
+        1,
+        [f"✗ daemon  process 4711 runs with {told}", f"          → {mend}"],
+    )
+
+
+@pytest.mark.parametrize("here", [{}, {"GREENROOM_PORT": "8080"}])
+def test_doctor_tells_what_the_daemon_runs_with(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch, here: dict[str, str]
+) -> None:
+    from greenroom.providers.local import doctor
+
+    monkeypatch.setattr(doctor, "diagnose", lambda region: ())
+    monkeypatch.setattr(
+        doctor, "page_port", lambda region: doctor.Finding(name="page", ok=True, message="served")
+    )
+    for variable in ("GREENROOM_CIDR", "GREENROOM_PORT", "GREENROOM_WEB_PORT"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in here.items():
+        monkeypatch.setenv(variable, value)
+    # A daemon that was started with other settings than the usual, and a shell without any.
+    status = STATUS | {"web_port": 9999}
+    daemon.answer("GET", "/v1/status", status)
+
+    ran = run("doctor")
+
+    assert (ran.code, ran.out.splitlines()[1]) == (
+        0,
+        "✓ daemon  process 4711 runs with GREENROOM_CIDR 10.213.0.0/16, GREENROOM_PORT 8080, "
+        "GREENROOM_WEB_PORT 9999",
+    )
+
+
 def test_stopping_what_does_not_run_is_no_error(region: Region, run: Run) -> None:
     assert run("serve --stop").out == "no daemon runs for the region greenroom\n"
     assert run("serve --stop --json").json == {"stopped": False, "pid": None}

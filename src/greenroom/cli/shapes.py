@@ -21,14 +21,17 @@ class FaultReply(TypedDict):
 
 
 class StatusReply(TypedDict):
-    """Who answers."""
+    """``greenroom.web.status.Status``."""
 
     version: str
     pid: int
     region: str
     started_at: str
+    cidr: str
+    proxy_port: int
+    web_port: int
     web_url: str | None
-    web_notice: str
+    web_notice: str | None
 
 
 class LoginLinkReply(TypedDict):

@@ -63,7 +63,7 @@ def make_api(
     # The last one comes first.
     api.add_middleware(Idempotency, answers=Answers(access.database))
     api.add_middleware(RequestLimits)
-    api.include_router(status_routes(region.name, place))
+    api.include_router(status_routes(region, place))
     api.include_router(operation_routes(control))
     api.include_router(environment_routes(control, host))
     api.include_router(image_routes(control, host))

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from greenroom import __version__
 from greenroom.model.access import EVERY_STACK, Role
+from greenroom.region import Region
 from greenroom.web.access import Asking
 from greenroom.web.place import WebPlace
 from greenroom.web.rights import needs_login
@@ -17,12 +18,16 @@ from greenroom.web.tokens import GrantBody
 
 
 class Status(BaseModel):
-    """The daemon that answers."""
+    """The daemon that answers, and what it was started with: the region's /16 and the ports of
+    its environments and of API and page, which it keeps while it runs."""
 
     version: str
     pid: int
     region: str
     started_at: datetime
+    cidr: str
+    proxy_port: int
+    web_port: int
     web_url: str | None
     web_notice: str | None
 
@@ -36,19 +41,22 @@ class WhoAmI(BaseModel):
     grants: list[GrantBody]
 
 
-def status_routes(region_name: str, place: WebPlace) -> APIRouter:
+def status_routes(region: Region, place: WebPlace) -> APIRouter:
     """What everybody who is known may ask."""
     routes = APIRouter(tags=["status"])
     started_at = datetime.now(UTC)
 
     @routes.get("/v1/status", dependencies=[needs_login()])
     def get_status() -> Status:
-        """Version, process and region of the daemon."""
+        """Version, process, region and settings of the daemon."""
         return Status(
             version=__version__,
             pid=os.getpid(),
-            region=region_name,
+            region=region.name,
             started_at=started_at,
+            cidr=region.cidr,
+            proxy_port=region.proxy_port,
+            web_port=region.web_port,
             web_url=place.url,
             web_notice=place.notice,
         )

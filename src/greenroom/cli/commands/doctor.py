@@ -36,11 +36,12 @@ def doctor(ctx: click.Context, orphans: bool, remove: bool, as_json: bool) -> No
         if not tell_orphans(remove=remove, as_json=as_json):
             ctx.exit(1)
         return
+    from greenroom.cli.settings import daemon_settings
     from greenroom.providers.local.doctor import diagnose, page_port
     from greenroom.region import Region
 
     region = Region.from_environment()
-    findings = (*diagnose(region), page_port(region))
+    findings = (*diagnose(region), page_port(region), *daemon_settings(region))
     if as_json:
         say_json(
             [
