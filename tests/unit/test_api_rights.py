@@ -112,6 +112,23 @@ def test_without_a_login_every_route_answers_401(shared: ApiStage) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("header", ["Basic hunter2", "hunter2", "Digest username=x"])
+def test_another_scheme_than_bearer_is_told_as_that(shared: ApiStage, header: str) -> None:
+    answer = shared.ask("GET", "/v1/whoami", {"Authorization": header})
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (401, "E_TOKEN_MALFORMED")
+    assert problem["message"] == "the header Authorization has another scheme than Bearer, or none"
+    assert problem["hint"] == "send Authorization: Bearer grt_…"
+    assert "hunter2" not in answer.text
+
+
+def test_a_token_that_was_cut_short_is_told_as_that(shared: ApiStage) -> None:
+    problem = shared.ask("GET", "/v1/whoami", {"Authorization": "Bearer grt_abc"}).json()
+
+    assert problem["message"] == "this is not a token: one begins with grt_ and has 56 characters"
+
+
 def test_a_viewer_of_another_stack_gets_nothing_of_this_one(stage: ApiStage) -> None:
     assert stage.created() == "photos/feature-x"
     made = stage.stage.control.operations(ROOT, None, None, 1)[0][1]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from greenroom.app.access import Access
-from greenroom.app.logins import origin_of
+from greenroom.app.logins import Logins, origin_of
 from greenroom.errors import LoginError
 from greenroom.model.access import Caller
 from greenroom.model.peer import Peer
@@ -32,13 +32,11 @@ def caller_of(request: Request) -> Caller:
     access: Access = request.app.state.access
     logins = access.logins
     peer = peer_of(request)
-    token = bearer_of(request)
-    if token is not None:
-        caller = logins.by_token(token, origin_of_request(request))
-    elif peer is not None:
+    caller = caller_by_header(request, logins)
+    if caller is None:
+        if peer is None:
+            raise token_missing()
         caller = logins.by_peer(peer)
-    else:
-        raise token_missing()
     request.state.caller = caller
     return caller
 
@@ -55,10 +53,30 @@ def token_missing() -> LoginError:
     )
 
 
+def caller_by_header(request: Request, logins: Logins) -> Caller | None:
+    """Whose token the request's header has; None without the header. Raises LoginError E_TOKEN_…,
+    BusyError E_LOGIN_RATE or E_RATE."""
+    token = bearer_of(request)
+    if token is None:
+        return None
+    try:
+        return logins.by_token(token, origin_of_request(request))
+    except LoginError as error:
+        if error.code == "E_TOKEN_MALFORMED" and not _says_bearer(request):
+            # What it says instead is not repeated: without a scheme it may be a secret.
+            message = "the header Authorization has another scheme than Bearer, or none"
+            hint = "send Authorization: Bearer grt_…"
+            raise LoginError(error.code, message, hint=hint) from error
+        raise
+
+
 def bearer_of(request: Request) -> str | None:
     """The token in the request's header, if there is the header."""
     header = request.headers.get("authorization")
-    return None if header is None else _bearer(header)
+    if header is None:
+        return None
+    # What else it may be is judged as a token, and refused as one that is malformed.
+    return header.partition(" ")[2].strip() if _says_bearer(request) else header
 
 
 def peer_of(request: Request) -> Peer | None:
@@ -75,7 +93,5 @@ def origin_of_request(request: Request) -> str:
     return "unknown" if request.client is None else request.client.host
 
 
-def _bearer(header: str) -> str:
-    scheme, _, text = header.partition(" ")
-    # What else it may be is judged as a token, and refused as one that is malformed.
-    return text.strip() if scheme.lower() == _SCHEME else header
+def _says_bearer(request: Request) -> bool:
+    return request.headers["authorization"].partition(" ")[0].lower() == _SCHEME

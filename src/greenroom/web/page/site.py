@@ -16,7 +16,7 @@ from greenroom.app.sessions import same_form_token
 from greenroom.errors import GreenroomError, InputError, RefusedError
 from greenroom.model.access import Caller
 from greenroom.region import Region
-from greenroom.web.access import CALLER_KEY, bearer_of, origin_of_request, token_missing
+from greenroom.web.access import CALLER_KEY, caller_by_header, token_missing
 from greenroom.web.page.actions import action_pages
 from greenroom.web.page.asking import (
     COOKIE_KEY,
@@ -112,9 +112,9 @@ async def _to_api(api: ASGIApp, logins: Logins, scope: Scope, receive: Receive, 
 
 
 def _api_caller(logins: Logins, request: Request) -> Caller:
-    token = bearer_of(request)
-    if token is not None:
-        return logins.by_token(token, origin_of_request(request))
+    caller = caller_by_header(request, logins)
+    if caller is not None:
+        return caller
     session = session_or_none(request)
     if session is None:
         raise token_missing()
