@@ -81,6 +81,21 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiStage]:
             f"body /kind is 'xyzzy'; expected {KINDS}",
             f"send one of {KINDS.replace(' or', ',')}",
         ),
+        *(
+            (
+                OPERATIONS,
+                {"kind": kind, "branch": ["x"]},
+                f"body /kind is {shown}; expected {KINDS}",
+                f"send one of {KINDS.replace(' or', ',')}",
+            )
+            for kind, shown in (
+                (5, "5"),
+                (None, "null"),
+                (True, "true"),
+                (["stop"], "a list of 1"),
+                ("5", "'5'"),
+            )
+        ),
         (
             "/v1/tokens",
             {"name": "a", "grants": [{"role": "q"}]},
@@ -172,6 +187,37 @@ def test_several_faults_are_listed_at_once(stage: Any) -> None:
         "/machines/1",
         "/colour",
     }
+
+
+def test_the_faults_of_a_query_are_listed_at_once(stage: Any) -> None:
+    problem = _asked(
+        stage, "GET", "/v1/operations?limit=0&foo=1&curser=2&environment=a&environment=b"
+    )
+
+    assert problem["message"] == (
+        "4 things are wrong with the request; the first: query parameter foo is not known here"
+    )
+    assert {each["file"]: each["message"] for each in problem["faults"]} == {
+        "query parameter foo": "is not known here",
+        "query parameter curser": "is not known here; did you mean 'cursor'?",
+        "query parameter environment": "is there 2 times",
+        "query parameter limit": "is '0'; expected a whole number (1 to 500)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("/v1/operations?foo=1", "it takes cursor, environment, limit"),
+        ("/v1/whoami?foo=1", "it takes no parameters"),
+        ("/v1/operations?limit=1&limit=2", "give limit once"),
+    ],
+)
+def test_one_fault_of_a_query_has_the_next_step(stage: Any, target: str, hint: str) -> None:
+    problem = _asked(stage, "GET", target)
+
+    assert problem["hint"] == hint
+    assert len(problem["faults"]) == 1
 
 
 def test_of_very_many_faults_the_first_are_listed(stage: Any) -> None:

@@ -23,6 +23,10 @@ from greenroom.model.tokens import without_tokens
 from greenroom.web.expected import Schema, Spot, expected, one_of, spot_at
 
 FAULTS_MAX = 20
+UNKNOWN = "extra_forbidden"
+"""Pydantic's word for a field that is not known; ours too for such a parameter."""
+REPEATED = "repeated"
+"""Ours, for a parameter that is there more than once; its input is how often."""
 _SHOWN_MAX = 60
 _JSON = re.compile(r"application/(json|[^;]+\+json)\s*(;|$)", re.IGNORECASE)
 _SEND_JSON = "send JSON, with the header Content-Type: application/json"
@@ -101,10 +105,23 @@ def _told(document: Schema, operation: Schema, error: Any) -> tuple[Fault, str]:
         name, *parts = parts
         named = [each for each in operation.get("parameters", ()) if each["name"] == name]
         schema = named[0]["schema"] if named else {}
-        place = f"{where} parameter {name}"
+        place = f"{where} parameter {_clipped(name)}"
+        if error["type"] in (UNKNOWN, REPEATED):
+            message, hint = _unwanted(operation, name, error)
+            return _fault(place, "", without_tokens(message)), without_tokens(hint)
     message, hint, spot = _judged(document, schema, parts, error)
     path = spot.pointer or ("/" if where == "body" else "")
     return _fault(place, path, without_tokens(message)), without_tokens(hint)
+
+
+def _unwanted(operation: Schema, name: str, error: Any) -> tuple[str, str]:
+    """Of a parameter that the query should not have, or not so often."""
+    if error["type"] == REPEATED:
+        return f"is there {error['input']} times", f"give {name} once"
+    parameters = operation.get("parameters", ())
+    known = sorted(each["name"] for each in parameters if each["in"] == "query")
+    takes = f"it takes {', '.join(known)}" if known else "it takes no parameters"
+    return _unknown(name, known), takes
 
 
 def _judged(
@@ -127,8 +144,12 @@ def _judged(
             return f"is missing; expected {choices}", f"add it: {choices}", kind
         case "union_tag_invalid":
             kind = _below(spot, error)
+            sent = error["input"][_discriminator(error)]
+            if isinstance(sent, str):
+                return (*_no_choice(sent, _tags(spot)), kind)
             tags = _tags(spot)
-            return (*_no_choice(str(error["ctx"]["tag"]), tags), kind)
+            message = f"is {_shown(sent, kind)}; expected {one_of(tags)}"
+            return message, f"send one of {', '.join(tags)}", kind
         case _:
             if spot.choices and isinstance(error["input"], str) and not spot.secret:
                 return (*_no_choice(error["input"], spot.choices), spot)
@@ -138,8 +159,12 @@ def _judged(
 
 def _below(spot: Spot, error: Any) -> Spot:
     """Where the name of the kind stands, or should."""
-    name = error["ctx"]["discriminator"].strip("'")
-    return Spot(pointer=f"{spot.pointer}/{name}", schema={})
+    return Spot(pointer=f"{spot.pointer}/{_discriminator(error)}", schema={})
+
+
+def _discriminator(error: Any) -> str:
+    name: str = error["ctx"]["discriminator"].strip("'")
+    return name
 
 
 def _tags(spot: Spot) -> Sequence[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_origin
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 
 from greenroom.web.problems import PROBLEM_JSON, Problem
 
@@ -70,14 +74,29 @@ def query_of(route: APIRoute) -> dict[str, bool]:
     Asked of the route: to make the document takes a fifth of a second, for which the first request
     to each daemon would wait.
     """
-    known = {}
+    return {
+        field.alias: get_origin(field.field_info.annotation) is list
+        for each in _dependants(route)
+        for field in each.query_params
+    }
+
+
+def query_faults(route: APIRoute, query: QueryParams) -> list[dict[str, Any]]:
+    """What is wrong with the values of the parameters that the route knows, as pydantic says it;
+    one fault for each place."""
+    found = {}
+    for each in _dependants(route):
+        _, faults = request_params_to_args(each.query_params, query)
+        found.update({fault["loc"]: fault for fault in faults})
+    return list(found.values())
+
+
+def _dependants(route: APIRoute) -> Iterator[Dependant]:
     waiting = [route.dependant]
     while waiting:
         each = waiting.pop()
-        for field in each.query_params:
-            known[field.alias] = get_origin(field.field_info.annotation) is list
+        yield each
         waiting += each.dependencies
-    return known
 
 
 def _add_problem(schemas: dict[str, Any]) -> None:

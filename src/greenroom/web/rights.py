@@ -17,19 +17,19 @@ from enum import Enum
 from typing import Any
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as Dependency
 from pydantic import TypeAdapter, ValidationError
 
 from greenroom.app.access import Access
 from greenroom.app.audit import entry_of, reason_of
 from greenroom.app.rights import require, require_somewhere
-from greenroom.blueprint.nearest import unknown
-from greenroom.errors import GreenroomError, InputError, UsageError
+from greenroom.errors import GreenroomError, InputError
 from greenroom.model.access import EVERY_STACK, Action, Caller
 from greenroom.model.audit import AuditEntry, Outcome, shown
 from greenroom.web.access import Asking
-from greenroom.web.malformed import too_deep
-from greenroom.web.openapi import query_of
+from greenroom.web.malformed import REPEATED, UNKNOWN, too_deep
+from greenroom.web.openapi import query_faults, query_of
 
 _LOOKS = (Action.READ, Action.AUDIT)
 """What changes nothing, and is told only if it is refused."""
@@ -82,7 +82,8 @@ class Right:
         self.body: TypeAdapter[Any] | None = None if body is None else TypeAdapter(body)
 
     async def __call__(self, request: Request, caller: Asking) -> AsyncIterator[None]:
-        """Raises RefusedError E_FORBIDDEN, or E_REQUEST for a query that is unknown, E_NUL."""
+        """Raises RefusedError E_FORBIDDEN, or InputError E_NUL, or
+        RequestValidationError for a query that is unknown."""
         access: Access = request.app.state.access
         _refuse_unknown_query(request)
         _refuse_nul(await request.body())
@@ -225,15 +226,18 @@ def _dependency(right: Right) -> Dependency:
 
 
 def _refuse_unknown_query(request: Request) -> None:
-    """A parameter that nobody reads is a mistake of who wrote it: a filter that does not filter."""
+    """A parameter that nobody reads is a mistake of who wrote it: a filter that does not filter.
+    What else is wrong with the query is told with it."""
     known = query_of(request.scope["route"])
+    faults: list[dict[str, Any]] = []
     for name, times in Counter(key for key, _ in request.query_params.multi_items()).items():
         if name not in known:
-            message = unknown("parameter", name, set(known))
-            raise UsageError("E_REQUEST", f"query: {message}", hint=_list_of(known))
-        if times > 1 and not known[name]:
-            message = f"query: {name} is there {times} times"
-            raise UsageError("E_REQUEST", message, hint=f"give {name} once")
+            faults.append({"type": UNKNOWN, "loc": ("query", name), "input": None})
+        elif times > 1 and not known[name]:
+            faults.append({"type": REPEATED, "loc": ("query", name), "input": times})
+    if faults:
+        others = query_faults(request.scope["route"], request.query_params)
+        raise RequestValidationError([*faults, *others])
 
 
 def _refuse_nul(body: bytes) -> None:
@@ -256,10 +260,6 @@ def _refuse_nul(body: bytes) -> None:
             waiting += [*each, *each.values()]
         if isinstance(each, list):
             waiting += each
-
-
-def _list_of(known: Collection[str]) -> str:
-    return f"it takes {', '.join(sorted(known))}" if known else "it takes no parameters"
 
 
 def _query_of(request: Request) -> dict[str, Any]:
