@@ -255,6 +255,27 @@ def test_what_no_token_can_have_is_refused(
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("expires_s", "shown"),
+    [
+        (900 * DAY_S, "900d"),
+        (366 * DAY_S + 5400, "366d1h30m"),
+        (366 * DAY_S + 1, "31622401.0 s"),
+        (0.5, "0.5 s"),
+        (0.0, "0m"),
+        (-60.0, "-60.0 s"),
+        (float("inf"), "inf s"),
+    ],
+)
+def test_a_life_that_no_token_has_is_told_as_people_write_it(
+    hall: Hall, expires_s: float, shown: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        hall.tokens.create(ROOT, "ann", [Grant(stack="photos", role=Role.VIEWER)], expires_s)
+
+    assert refused.value.message == f"a token expires after 1 s to 366d, not {shown}"
+
+
 def test_a_token_that_nobody_made_cannot_be_revoked(hall: Hall) -> None:
     with pytest.raises(InputError, match="there is no token 'bob'") as refused:
         hall.tokens.revoke(ROOT, "bob")

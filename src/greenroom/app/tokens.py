@@ -22,6 +22,7 @@ from greenroom.app.token_stacks import stack_notices
 from greenroom.errors import InputError, LoginError, RefusedError
 from greenroom.model.access import EVERY_STACK, Action, Caller, Grant, allows
 from greenroom.model.audit import Outcome, Parameters
+from greenroom.model.durations import duration_words
 from greenroom.model.names import LABEL, STACK_NAME_MAX
 from greenroom.model.tokens import Revocation, TokenStatus, TokenView
 from greenroom.store.database import Database
@@ -214,9 +215,14 @@ def _refuse_malformed(name: str, grants: Sequence[Grant], expires_s: float) -> N
     if not 1 <= expires_s <= EXPIRES_MAX_S:
         raise InputError(
             "E_TOKEN_EXPIRES",
-            f"a token expires after 1 s to {EXPIRES_MAX_S / 86400:.0f} days, not {expires_s:g} s",
+            f"a token expires after 1 s to {duration_words(EXPIRES_MAX_S)}, not {_span(expires_s)}",
             hint="--expires takes durations such as 8h or 30d",
         )
+
+
+def _span(seconds: float) -> str:
+    """As people write it, where it is whole minutes."""
+    return duration_words(seconds) if seconds >= 0 and seconds % 60 == 0 else f"{seconds} s"
 
 
 def _refuse_more(caller: Caller, grant: Grant) -> None:
