@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ def test_a_token_without_a_stack_is_for_all_of_them(
         ("token create ann", "error E_USAGE: Missing option '--role'"),
         ("token create ann --role king", "error E_USAGE: Invalid value for '--role'"),
         ("token create a --role viewer --expires soon", "error E_DURATION: --expires: 'soon'"),
-        ("audit --since yesterday", "error E_TIME: --since 'yesterday' is no time"),
+        ("audit --since yesterday", "error E_USAGE: --since 'yesterday' is no time"),
+        ("inventory --at yesterday", "error E_USAGE: --at 'yesterday' is no time"),
         ("audit --limit 0", "error E_USAGE: --limit '0' is no number of entries"),
         ("audit --limit many", "error E_USAGE: --limit 'many' is no number of entries"),
     ],
@@ -165,12 +167,24 @@ def test_the_log_is_told_the_oldest_first_and_cleaned(
         "2026-11-23T04:00:00Z  ann (127.0.0.1)  create photos/feature-x  refused  "
         "E_FORBIDDEN: is viewer",
     ]
-    assert daemon.requests[-1].query == {
-        "limit": ["500"],
-        "by": ["ann"],
-        "on": ["photos"],
-        "since": ["2026-11-23T00:00:00+00:00"],
-    }
+    query = daemon.requests[-1].query
+    (since,) = query.pop("since")
+    assert query == {"limit": ["500"], "by": ["ann"], "on": ["photos"]}
+    assert datetime.fromisoformat(since) == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("words", ["audit --since 30s", "inventory --at 30s"])
+def test_a_moment_is_read_alike_wherever_one_is_asked_for(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    daemon.answer("GET", "/v1/audit", {"items": [], "next": None})
+    daemon.answer("GET", "/v1/inventory", {"machines": [], "next": None})
+
+    assert run(capsys, *words.split())[0] == 0
+
+    query = daemon.requests[-1].query
+    (told,) = query.get("since", []) + query.get("at", [])
+    assert datetime.fromisoformat(told) < datetime.now(UTC)
 
 
 def numbered(first: int, last: int) -> list[dict[str, Any]]:

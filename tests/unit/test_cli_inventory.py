@@ -227,7 +227,10 @@ def test_there_is_no_inventory_on_aws(daemon: FakeDaemon, run: Run) -> None:
     [
         ("90m", NOW - timedelta(minutes=90)),
         ("3d", NOW - timedelta(days=3)),
+        ("30s", NOW - timedelta(seconds=30)),
         ("0s", NOW),
+        ("1d12h", NOW - timedelta(hours=36)),
+        ("100000m", NOW - timedelta(minutes=100000)),
         ("2026-11-23T11:00+01:00", NOW - timedelta(hours=2)),
     ],
 )
@@ -236,7 +239,9 @@ def test_an_instant_is_a_date_or_how_long_ago(text: str, meant: datetime) -> Non
     assert instant("--at", "2026-11-23 10:00", NOW).tzinfo is not None
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5m", "1.5h", "9999999999d", "tomorrow"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-5m", "1.5h", "9999999999d", "5m3h", "tomorrow", "9" * 5000]
+)
 def test_what_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no time"):
         instant("--at", text, NOW)

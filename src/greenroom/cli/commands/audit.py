@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from greenroom.cli.connect import connect
 from greenroom.cli.declare import JSON, Option, command
+from greenroom.cli.instant import instant
 from greenroom.cli.terminal import Paint, note, say, say_json
 from greenroom.cli.text import clean
 from greenroom.errors import UsageError
-from greenroom.model.durations import parse_duration_s
 
 if TYPE_CHECKING:
     from greenroom.cli.client import Client
@@ -44,7 +43,8 @@ def audit(
     as_json: bool,
 ) -> None:
     """Show who asked for what, and how it ended."""
-    wanted = {"by": by, "on": on, "since": None if since is None else _moment(since)}
+    begins = None if since is None else instant("--since", since).isoformat()
+    wanted = {"by": by, "on": on, "since": begins}
     most = _limit(limit, None if since else _NEWEST)
     client = connect()
     # One more than are shown: whether there are older ones.
@@ -97,23 +97,6 @@ def _line(entry: AuditReply) -> str:
     why = f"{entry['code']}: {entry['message']}" if entry["code"] else given
     words = f"{who} ({entry['origin']})  {entry['action']} {entry['subject']}  "
     return f"{when}  {clean(words)}{outcome}  {clean(why)}".rstrip()
-
-
-def _moment(text: str) -> str:
-    """An instant, or how long ago it was, as the API takes it."""
-    try:
-        return (datetime.now(UTC) - timedelta(seconds=parse_duration_s(text))).isoformat()
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            "E_TIME",
-            f"--since {text[:60]!r} is no time",
-            hint="give one such as 2026-11-23T04:00Z, or how long ago as 8h or 2d",
-        ) from error
-    return (moment if moment.tzinfo else moment.astimezone()).isoformat()
 
 
 def _limit(text: str | None, usual: int | None) -> int | None:
