@@ -39,6 +39,25 @@ def test_exec_passes_every_word_on_and_becomes_the_command(
     assert asked.query["name"] == ["feature_x"]
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (["ls", "-l", "a b"], "greenroom exec feature_x MACHINE -- ls -l 'a b'"),
+        ([], "greenroom exec feature_x MACHINE -- uptime"),
+    ],
+)
+def test_a_machine_that_was_left_out_is_asked_for(
+    daemon: FakeDaemon, run: Run, command: list[str], hint: str
+) -> None:
+    ran = run("exec", "feature_x", "--", *command)
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
+        "error E_USAGE: there is no machine between feature_x and --",
+        f"→ {hint}",
+    ]
+    assert daemon.requests == []
+
+
 def test_exec_in_json_captures_and_keeps_the_exit_code(daemon: FakeDaemon, run: Run) -> None:
     daemon.answer(
         "GET",

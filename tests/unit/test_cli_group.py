@@ -51,6 +51,8 @@ def test_every_command_has_help(run: Run) -> None:
         ("create --mount backend", "--mount 'backend': expected NAME=VALUE"),
         ("shell feature-x", "Missing argument 'MACHINE'."),
         ("exec feature-x backend1", "there is no command to run in backend1"),
+        ("exec feature-x -- true", "there is no machine between feature-x and --"),
+        ("exec feature-x --", "there is no machine between feature-x and --"),
         ("completion tcsh", "Invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),
     ],
 )

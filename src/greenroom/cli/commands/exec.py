@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -38,6 +39,12 @@ def exec_command(
     is captured and printed as {"exit_code", "stdout", "stderr"}. A command that the machine does
     not have ends with 127, one that is not executable with 126.
     """
+    if machine == "--":
+        raise UsageError(
+            "E_USAGE",
+            f"there is no machine between {environment} and --",
+            hint=f"greenroom exec {environment} MACHINE -- {shlex.join(words) or 'uptime'}",
+        )
     command = words[1:] if words[:1] == ("--",) else words
     if not command:
         raise UsageError(
