@@ -176,7 +176,7 @@ def test_the_difference_names_what_changed_but_not_what_follows_from_it(
         (["--format", "dotenv"], "--format dotenv is for an environment"),
         (["--format", "dotenv", "x", "--role", "db"], "--role does not go with --format dotenv"),
         (["--format", "ssh", "backend1"], "--format ssh is for all machines, not for 'backend1'"),
-        (["--format", "http_sd"], "--port goes with --format http_sd"),
+        (["--format", "http_sd"], "--format http_sd needs --port N, the port to scrape"),
         (["--format", "ssh", "--port", "1"], "--port goes with --format http_sd"),
         (["--format", "ssh", "--host", "x"], "--host goes with --format ansible"),
         (["--format", "ssh", "--at", "1h"], "--at does not go with --format"),
@@ -190,6 +190,20 @@ def test_words_that_mean_nothing_are_refused(
     assert code == 2
     assert err.startswith(f"error E_USAGE: {message}")
     assert daemon.requests == []
+
+
+@pytest.mark.parametrize(
+    ("form", "hint"),
+    [
+        ("json", "--json prints JSON, without --format"),
+        ("xml", "formats: ansible, dotenv, enc, http_sd, ssh"),
+    ],
+)
+def test_of_a_format_that_there_is_not_the_next_step_is_told(
+    daemon: FakeDaemon, run: Run, form: str, hint: str
+) -> None:
+    _, _, err = run("--format", form)
+    assert err.splitlines() == [f"error E_USAGE: there is no format {form!r}", f"→ {hint}"]
 
 
 @pytest.mark.parametrize(

@@ -119,33 +119,9 @@ def _say_formatted(
     """What the daemon writes for another program, as it is."""
     from greenroom.cli.program import program_line
 
-    if form not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise UsageError("E_USAGE", f"there is no format {form!r}", hint=f"formats: {known}")
-    if form in ("dotenv", "enc"):
-        if what is None:
-            meant = "an environment" if form == "dotenv" else "a machine"
-            raise UsageError(
-                "E_USAGE",
-                f"--format {form} is for {meant}",
-                hint=f"for example greenroom inventory --format {form} {_EXAMPLE[form]}",
-            )
-        _refuse_with(f"--format {form}", **wanted, port=port, host=host)
-    elif what is not None:
-        raise UsageError(
-            "E_USAGE",
-            f"--format {form} is for all machines, not for {what!r}",
-            hint="--stack, --role and --branch choose among them",
-        )
-    if (port is None) == (form == "http_sd"):
-        hint = "for example greenroom inventory --format http_sd --port 9100"
-        raise UsageError("E_USAGE", "--port goes with --format http_sd", hint=hint)
-    if host is not None and form != "ansible":
-        raise UsageError(
-            "E_USAGE",
-            "--host goes with --format ansible",
-            hint="greenroom show ENV tells of one environment's machines",
-        )
+    _refuse_unknown_format(form)
+    _refuse_of_another(form, what, wanted, port, host)
+    _refuse_port_and_host(form, port, host)
     client = connect()
     match form:
         case "dotenv":
@@ -159,6 +135,57 @@ def _say_formatted(
         case _:
             text = client.inventory_text(f"as/{form}", **wanted, program=program_line())
     sys.stdout.write(text)
+
+
+def _refuse_unknown_format(form: str) -> None:
+    if form in _FORMATS:
+        return
+    hint = f"formats: {', '.join(_FORMATS)}"
+    if form.lower() in ("json", "ndjson"):
+        hint = "--json prints JSON, without --format"
+    raise UsageError("E_USAGE", f"there is no format {form!r}", hint=hint)
+
+
+def _refuse_of_another(
+    form: str,
+    what: str | None,
+    wanted: dict[str, str | None],
+    port: str | None,
+    host: str | None,
+) -> None:
+    """A format is either for the one thing that is named, or for all machines."""
+    if form not in _EXAMPLE:
+        if what is not None:
+            raise UsageError(
+                "E_USAGE",
+                f"--format {form} is for all machines, not for {what!r}",
+                hint="--stack, --role and --branch choose among them",
+            )
+        return
+    if what is None:
+        meant = "an environment" if form == "dotenv" else "a machine"
+        raise UsageError(
+            "E_USAGE",
+            f"--format {form} is for {meant}",
+            hint=f"for example greenroom inventory --format {form} {_EXAMPLE[form]}",
+        )
+    _refuse_with(f"--format {form}", **wanted, port=port, host=host)
+
+
+def _refuse_port_and_host(form: str, port: str | None, host: str | None) -> None:
+    hint = "for example greenroom inventory --format http_sd --port 9100"
+    if form == "http_sd" and port is None:
+        raise UsageError(
+            "E_USAGE", "--format http_sd needs --port N, the port to scrape", hint=hint
+        )
+    if form != "http_sd" and port is not None:
+        raise UsageError("E_USAGE", "--port goes with --format http_sd", hint=hint)
+    if host is not None and form != "ansible":
+        raise UsageError(
+            "E_USAGE",
+            "--host goes with --format ansible",
+            hint="greenroom show ENV tells of one environment's machines",
+        )
 
 
 _EXAMPLE = {"dotenv": "feature-x", "enc": "backend1.feature-x"}
