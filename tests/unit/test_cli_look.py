@@ -230,6 +230,32 @@ def test_show_and_list_tell_owner_end_and_stop(daemon: FakeDaemon, run: Run) -> 
     assert "  stopped  2 hours ago; greenroom start photos/feature-x boots it" in shown
 
 
+@pytest.mark.parametrize(
+    ("status", "doubted"),
+    [
+        (EnvironmentStatus.NOT_PROVED, True),
+        (EnvironmentStatus.RECOVERING, False),
+        (EnvironmentStatus.STOPPED, False),
+    ],
+)
+def test_show_says_of_a_proof_in_doubt_that_it_was_proved(
+    daemon: FakeDaemon, run: Run, status: EnvironmentStatus, doubted: bool
+) -> None:
+    view = values.environment(status=status, verdict=Verdict.NOT_VERIFIED)
+    daemon.answer("GET", ONE, values.dumped(values.detail(summary=view)))
+    shown = run("show feature_x").out
+    assert f"photos/feature-x  {status}  not verified\n" in shown
+    assert ("  doubt    something has happened since it was proved" in shown) is doubted
+    assert "db1    healthy  was proved  tcp 3306 answers\n" in shown
+
+
+def test_show_says_of_what_is_proved_now_that_it_is(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answer("GET", ONE, values.dumped(values.detail()))
+    shown = run("show feature_x").out
+    assert "db1    healthy  proved   tcp 3306 answers\n" in shown
+    assert "doubt" not in shown
+
+
 def test_show_and_list_say_of_what_has_expired_that_it_is_going(
     daemon: FakeDaemon, run: Run
 ) -> None:

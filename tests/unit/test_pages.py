@@ -12,6 +12,7 @@ import pytest
 from tests.unit.page_stage import BLUEPRINT, BlueprintStage, PageStage, somebody
 
 from greenroom.app.clock import SystemClock
+from greenroom.errors import HostError
 from greenroom.model.access import EVERY_STACK, Grant, Role
 from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.model.names import EnvironmentName
@@ -332,6 +333,15 @@ def test_extend_stop_start_and_destroy_from_the_page_are_in_the_audit_log(
     log = visitor.get("/audit?on=photos/feature-x").text
     for action in ("extend", "stop", "start", "deploy", "replace", "destroy"):
         assert f'<span class="name">{action}</span> photos/feature-x' in log
+
+
+def test_what_is_in_doubt_is_said_to_have_been_proved(fresh: PageStage) -> None:
+    path, visitor = f"/environments/{fresh.create()}", fresh.visitor()
+    assert "<strong>was proved</strong>" not in visitor.get(path).text
+    fresh.stage.control.doubt_all("disk", HostError("E_DISK", "full"))
+    text = visitor.get(path).text
+    assert "<h2>Not verified</h2>" in text
+    assert "<strong>was proved</strong>, and something has happened since" in text
 
 
 def test_what_has_expired_is_said_to_be_going_and_not_to_expire_soon(fresh: PageStage) -> None:

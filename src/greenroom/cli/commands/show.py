@@ -23,6 +23,7 @@ from greenroom.cli.text import (
     table,
     until,
 )
+from greenroom.cli.verdict import PROVED, verdict_of
 
 if TYPE_CHECKING:
     from greenroom.cli.shapes import (
@@ -70,7 +71,7 @@ def detail_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
     yield from section(paint, RESTORES, [restore_row(each) for each in detail["restores"]])
     yield from section(paint, TABLES, table_rows(detail["restores"]))
     yield from section(paint, _INCIDENTS, [_incident_row(each) for each in detail["incidents"]])
-    yield from proof_lines(detail["proof"], paint)
+    yield from proof_lines(detail["proof"], paint, in_doubt=_in_doubt(detail))
 
 
 _MACHINES = ("MACHINE", "ROLE", "ADDRESS", "INSTANCE", "IMAGE", "GROUPS", "CODE")
@@ -103,8 +104,19 @@ def _head_lines(detail: DetailReply, paint: Paint) -> Iterator[str]:
     if (since := summary["stopped_at"]) is not None:
         name = clean(summary["name"])
         yield f"  stopped  {age(since)} ago; greenroom start {name} boots it from its own disks"
+    idle = summary["operation"] is None
+    if idle and summary["status"] == "not proved" and _in_doubt(detail):
+        # What could be mended at once is told as an incident when that was done.
+        yield "  doubt    something has happened since it was proved; soon an incident tells what"
     if summary["operation"] is not None:
         yield f"  running  operation {clean(summary['operation'])}"
+
+
+def _in_doubt(detail: DetailReply) -> bool:
+    """Whether its last proof held and is not what counts any more."""
+    proof = detail["proof"]
+    held = proof is not None and verdict_of(proof) == PROVED
+    return held and detail["summary"]["verdict"] != PROVED
 
 
 def _warning(detail: DetailReply) -> str:
@@ -178,14 +190,19 @@ def table_rows(restores: Sequence[RestoreReply]) -> list[tuple[str, ...]]:
     ]
 
 
-def proof_lines(proof: ProofReply | None, paint: Paint) -> Iterator[str]:
-    """Every claim with its verdict and evidence."""
+def proof_lines(proof: ProofReply | None, paint: Paint, *, in_doubt: bool = False) -> Iterator[str]:
+    """Every claim with its verdict and evidence; ``in_doubt``: as it was, which need not be so any
+    more."""
     if proof is None:
         yield from ("", "proof: not verified yet")
         return
     head = ("PROOF", "CLAIM", "VERDICT")
     cells = [
-        (clean(claim["subject"]), clean(claim["claim"]), clean(claim["verdict"]))
+        (
+            clean(claim["subject"]),
+            clean(claim["claim"]),
+            f"{'was ' if in_doubt else ''}{clean(claim['verdict'])}",
+        )
         for claim in proof["claims"]
     ]
     widths = columns_of(head, cells)
