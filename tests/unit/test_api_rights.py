@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_stage import ROOT, ApiStage, routes_of, standing
 
 from greenroom.model.access import Action
-from greenroom.model.audit import AuditFilter
+from greenroom.model.audit import AuditFilter, Outcome
 from greenroom.web.openapi import query_of
 from greenroom.web.rights import Right, Scope
 
@@ -288,6 +289,37 @@ def test_every_argument_of_a_command_is_told(stage: ApiStage) -> None:
         ("machine", "backend1"),
     )
     assert answer.json()["argv"][-5:] == [name, "backend1", "mysqldump", "--all", "true"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "told"),
+    [
+        (
+            "POST",
+            "/v1/executions",
+            {"job": "photos/count", "options": {}},
+            ("run-job", "photos/count"),
+        ),
+        ("POST", "/v1/executions/ex-1/abort", None, ("run-job", "ex-1")),
+        ("DELETE", "/v1/tokens/ci", None, ("tokens", "ci")),
+        (
+            "POST",
+            "/v1/images/build",
+            {"blueprint": "/srv/greenroom.yaml"},
+            ("images", "/srv/greenroom.yaml"),
+        ),
+        ("GET", "/v1/audit", None, ("audit", "/v1/audit")),
+        ("POST", "/v1/web/tickets", None, ("login-link", "")),
+    ],
+)
+def test_the_audit_log_names_what_was_refused_and_not_only_its_address(
+    stage: ApiStage, method: str, path: str, body: dict[str, Any] | None, told: tuple[str, str]
+) -> None:
+    viewer = stage.token("viewer", "photos", "v")
+    stage.ask(method, path, viewer, json_body=body)
+    (entry,) = stage.access.audit.newest(ROOT, AuditFilter(by="v"), before=None, limit=9)
+    assert (entry.entry.outcome, entry.entry.code is None) == (Outcome.REFUSED, False)
+    assert (entry.entry.action, entry.entry.subject) == told
 
 
 @pytest.mark.parametrize("environment", ["photos/feature-z", "feature-z", "feature_z"])

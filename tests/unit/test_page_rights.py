@@ -248,7 +248,7 @@ def test_a_job_that_is_refused_is_in_the_audit_log_without_its_secret(page: Page
     wanted = AuditFilter(outcome=Outcome.REFUSED)
     (told,) = page.access.audit.newest(somebody(Role.OPERATOR), wanted, before=None, limit=9)
 
-    assert (told.entry.action, told.entry.subject) == ("run-job", "/jobs/run")
+    assert (told.entry.action, told.entry.subject) == ("run-job", "photos/count-rows")
     assert told.entry.parameters == (("job", "photos/count-rows"),)
 
 

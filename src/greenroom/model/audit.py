@@ -37,9 +37,10 @@ class AuditEntry:
     """One line of the log.
 
     ``caller`` is a ``Caller.name`` and ``origin`` where they asked from. ``action`` is an
-    ``Action``, the kind of an operation, or ``login``. ``stack`` is empty for what concerns no
-    single one; ``subject`` is the environment, token, image or job. ``parameters`` hold no
-    secret. ``reference`` is the operation or execution that both its entries belong to.
+    ``Action``, the kind of an operation, ``login`` or ``login-link``. ``stack`` is empty for what
+    concerns no single one; ``subject`` is the environment, token, image or job, or the address of
+    a request that names none. ``parameters`` hold no secret. ``reference`` is the operation or
+    execution that both its entries belong to.
     """
 
     caller: str

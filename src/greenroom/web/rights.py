@@ -26,13 +26,17 @@ from greenroom.app.audit import entry_of, reason_of
 from greenroom.app.rights import require, require_somewhere
 from greenroom.errors import GreenroomError, InputError
 from greenroom.model.access import EVERY_STACK, Action, Caller
-from greenroom.model.audit import AuditEntry, Outcome, shown
+from greenroom.model.audit import AuditEntry, Outcome, Parameters, shown
 from greenroom.web.access import Asking
 from greenroom.web.malformed import REPEATED, UNKNOWN, too_deep
 from greenroom.web.openapi import query_faults, query_of
 
 _LOOKS = (Action.READ, Action.AUDIT)
 """What changes nothing, and is told only if it is refused."""
+
+
+_NAMING = ("job", "execution_id", "operation_id", "token", "name", "digest", "blueprint")
+"""What names the subject of a request that is told of no environment, the first one first."""
 
 
 class Scope(Enum):
@@ -63,6 +67,13 @@ def require_in(
             return
 
 
+def named_in(told: Parameters) -> str:
+    """What a request concerns, by the parameters that the audit log keeps of it; empty if none of
+    them names it."""
+    given = dict(told)
+    return next((given[name] for name in _NAMING if name in given), "")
+
+
 class Right:
     """The dependency that ``needs`` and its sisters make; ``action`` None takes a login alone."""
 
@@ -74,8 +85,10 @@ class Right:
         recorded: Outcome | None = None,
         secret: Collection[str] = (),
         body: Any = None,
+        spoken: str = "",
     ) -> None:
         self.action = action
+        self.spoken = spoken
         self.scope = scope
         self.recorded = recorded
         self.secret = frozenset(secret)
@@ -146,13 +159,15 @@ class Right:
             stack, subject = concerned.subject.partition("/")[0], concerned.subject
         if not stack and error is not None:
             stack = error.stack or (access.stack_of(environment) if environment else "")
+        kind = str(asked.pop("kind", ""))
+        told = shown(asked, self.secret)
         return entry_of(
             caller,
-            str(asked.pop("kind", "") or self.action or request.method.lower()),
+            kind or self.action or self.spoken or request.method.lower(),
             outcome,
             stack=stack,
-            subject=subject or request.url.path,
-            parameters=shown(asked, self.secret),
+            subject=subject or named_in(told) or ("" if self.spoken else request.url.path),
+            parameters=told,
             error=error,
             reference=None if concerned is None else concerned.reference,
         )
@@ -214,9 +229,10 @@ def needs_everywhere(
     return _dependency(Right(action, Scope.EVERYWHERE, recorded=recorded, secret=secret, body=body))
 
 
-def needs_login(*, recorded: Outcome | None = None) -> Dependency:
-    """No right but to be known."""
-    return _dependency(Right(None, Scope.LOGIN, recorded=recorded))
+def needs_login(*, recorded: Outcome | None = None, spoken: str = "") -> Dependency:
+    """No right but to be known; ``spoken`` is what the audit log calls what is asked for, and
+    says all."""
+    return _dependency(Right(None, Scope.LOGIN, recorded=recorded, spoken=spoken))
 
 
 def _dependency(right: Right) -> Dependency:

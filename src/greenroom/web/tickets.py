@@ -25,7 +25,9 @@ def ticket_routes(sessions: Sessions, place: WebPlace) -> APIRouter:
     routes = APIRouter(tags=["access"])
 
     @routes.post(
-        "/v1/web/tickets", status_code=201, dependencies=[needs_login(recorded=Outcome.DONE)]
+        "/v1/web/tickets",
+        status_code=201,
+        dependencies=[needs_login(recorded=Outcome.DONE, spoken="login-link")],
     )
     def create_login_link(request: Request, response: Response, caller: Asking) -> LoginLink:
         """A link that logs a browser in once, as who asks on the unix socket."""

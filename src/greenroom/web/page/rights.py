@@ -21,7 +21,7 @@ from greenroom.errors import GreenroomError, RefusedError
 from greenroom.model.access import Action, Caller
 from greenroom.model.audit import Outcome, Parameters, shown
 from greenroom.web.page.asking import LoggedIn, Posted
-from greenroom.web.rights import Scope, require_in
+from greenroom.web.rights import Scope, named_in, require_in
 
 _SECRET = "option."
 """How the fields of a job's options begin, any of which may be a secret."""
@@ -51,7 +51,7 @@ class PageRight:
             str(self.action),
             Outcome.REFUSED,
             stack=stack or error.stack,
-            subject=f"{stack}/{slug}" if slug else request.url.path,
+            subject=f"{stack}/{slug}" if slug else named_in(told) or request.url.path,
             parameters=told,
             error=error,
         )
