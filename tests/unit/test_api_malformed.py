@@ -220,6 +220,12 @@ def test_one_fault_of_a_query_has_the_next_step(stage: Any, target: str, hint: s
     assert len(problem["faults"]) == 1
 
 
+def test_a_parameter_without_a_name_is_told_so_that_it_is_seen(stage: Any) -> None:
+    problem = _asked(stage, "GET", "/v1/whoami?=1")
+
+    assert problem["message"] == "query parameter '' is not known here"
+
+
 def test_of_very_many_faults_the_first_are_listed(stage: Any) -> None:
     body = {"name": "a", "grants": [1] * 50}
 

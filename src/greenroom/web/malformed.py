@@ -105,7 +105,7 @@ def _told(document: Schema, operation: Schema, error: Any) -> tuple[Fault, str]:
         name, *parts = parts
         named = [each for each in operation.get("parameters", ()) if each["name"] == name]
         schema = named[0]["schema"] if named else {}
-        place = f"{where} parameter {_clipped(name)}"
+        place = f"{where} parameter {_clipped(name) or repr(name)}"
         if error["type"] in (UNKNOWN, REPEATED):
             message, hint = _unwanted(operation, name, error)
             return _fault(place, "", without_tokens(message)), without_tokens(hint)
