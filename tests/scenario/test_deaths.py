@@ -19,7 +19,7 @@ from tests.real.doomed import die_once
 from tests.real.reboot import machine_pids, runs
 from tests.real.site import STATE, Site, daemon_pid, stop_daemon, wait_until
 
-LATE = "photos/late"
+OUTLIVED = "photos/outlived"
 EACH_SECOND = {"GREENROOM_RECONCILE_S": "1"}
 TIMEOUT_S = 300.0
 UNDECIDED = ("after", "greenroom.app.acceptance", "admit_destroy")
@@ -40,18 +40,18 @@ def late(site: Site) -> Iterator[Site]:
     each second."""
     stop_daemon(site)
     quick = Site(site.folder, EACH_SECOND)
-    quick.ok("create", "--machines", "feed", "--branch", "late", "--ttl", "1m")
+    quick.ok("create", "--machines", "feed", "--branch", "outlived", "--ttl", "1m")
     yield quick
-    if any(each["name"] == LATE for each in quick.data("list")):
-        quick.ok("destroy", "late")
+    if any(each["name"] == OUTLIVED for each in quick.data("list")):
+        quick.ok("destroy", "outlived")
     stop_daemon(quick)
 
 
 def test_a_machine_that_was_on_its_way_back_is_there_once(late: Site) -> None:
     # Else its end would come over this.
-    late.ok("extend", "late", "1h")
-    first = machine_pids("photos.late", "feed1")
-    asked = late.start("replace", "late", "feed1")
+    late.ok("extend", "outlived", "1h")
+    first = machine_pids("photos.outlived", "feed1")
+    asked = late.start("replace", "outlived", "feed1")
     wait_until(lambda: _has_begun("replace"), TIMEOUT_S)
     doomed = daemon_pid()
     os.kill(doomed, signal.SIGKILL)
@@ -59,35 +59,35 @@ def test_a_machine_that_was_on_its_way_back_is_there_once(late: Site) -> None:
     asked.communicate(timeout=TIMEOUT_S)
 
     late.ok("list")
-    wait_until(lambda: has_ended(LATE, "replace"), TIMEOUT_S)
+    wait_until(lambda: has_ended(OUTLIVED, "replace"), TIMEOUT_S)
 
-    assert late.data("show", "late")["summary"]["status"] == "ready"
-    assert held(LATE) == journalled(LATE)
+    assert late.data("show", "outlived")["summary"]["status"] == "ready"
+    assert held(OUTLIVED) == journalled(OUTLIVED)
     assert not any(map(runs, first))
-    supervisors = [pid for pid in machine_pids("photos.late", "feed1") if _is_first(pid)]
+    supervisors = [pid for pid in machine_pids("photos.outlived", "feed1") if _is_first(pid)]
     assert len(supervisors) == 1
-    assert late.inside("late", "feed1", "redis-cli ping") == (0, "PONG\n")
+    assert late.inside("outlived", "feed1", "redis-cli ping") == (0, "PONG\n")
 
 
 def test_an_expiry_outlives_every_daemon_that_dies_over_it(late: Site) -> None:
     stop_daemon(late)
     _let_time_pass()
-    pids = machine_pids("photos.late", "feed1")
+    pids = machine_pids("photos.outlived", "feed1")
     assert pids and all(map(runs, pids))
 
     die_once(*UNDECIDED, **EACH_SECOND, IMPATIENT="1")
     # What was not accepted has not begun.
     assert _asked() == []
-    assert all(map(runs, pids)) and held(LATE) == journalled(LATE)
+    assert all(map(runs, pids)) and held(OUTLIVED) == journalled(OUTLIVED)
     for death in DEATHS:
         die_once(*death, **EACH_SECOND)
     late.ok("list")
-    wait_until(lambda: has_ended(LATE, "destroy"), TIMEOUT_S)
+    wait_until(lambda: has_ended(OUTLIVED, "destroy"), TIMEOUT_S)
 
-    assert held(LATE) == journalled(LATE) == set()
-    assert processes(LATE) == set() and not any(map(runs, pids))
-    assert not any("late" in line for line in Path("/proc/mounts").read_text().splitlines())
-    assert [each["name"] for each in late.data("list") if each["name"] == LATE] == []
+    assert held(OUTLIVED) == journalled(OUTLIVED) == set()
+    assert processes(OUTLIVED) == set() and not any(map(runs, pids))
+    assert not any("outlived" in line for line in Path("/proc/mounts").read_text().splitlines())
+    assert [each["name"] for each in late.data("list") if each["name"] == OUTLIVED] == []
     assert _asked() == [("greenroom:reconciler", "accepted"), ("greenroom:reconciler", "succeeded")]
 
 
@@ -95,7 +95,7 @@ def _let_time_pass() -> None:
     """Its end came while no daemon ran."""
     ledger = Database.in_file(STATE / "ledger" / "ledger.db")
     with ledger.write() as connection:
-        name = EnvironmentName.parse(LATE)
+        name = EnvironmentName.parse(OUTLIVED)
         extend_environment(connection, name, datetime.now(UTC), None)
     ledger.close()
 
@@ -103,7 +103,7 @@ def _let_time_pass() -> None:
 def _asked() -> list[tuple[str, str]]:
     """Who asked for its end, and how that ended, by the audit log."""
     query = "SELECT caller, outcome FROM audit WHERE subject = ? AND action = 'destroy'"
-    return rows(f"{query} ORDER BY seq", LATE)
+    return rows(f"{query} ORDER BY seq", OUTLIVED)
 
 
 def _has_begun(phase: str) -> bool:
@@ -111,7 +111,7 @@ def _has_begun(phase: str) -> bool:
         "SELECT 1 FROM events JOIN operations ON operations.id = operation "
         "WHERE environment = ? AND events.kind = 'phase-started' AND phase = ?"
     )
-    return bool(rows(query, LATE, phase))
+    return bool(rows(query, OUTLIVED, phase))
 
 
 def _is_first(pid: int) -> bool:
