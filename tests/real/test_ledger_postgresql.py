@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from tests.real.site import (
 )
 
 FEATURE = "api.feature-x.photos.localhost"
+SECOND = f"{LABEL}2"
+"""A region that never comes up."""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,9 @@ def on_postgresql(site: Site, url: str) -> Iterator[Site]:
     yield elsewhere
     destroy_all(elsewhere)
     stop_daemon(elsewhere)
+    for folder in ("/run", "/var/lib"):
+        # Its daemon never came further than its log.
+        shutil.rmtree(Path(folder, f"greenroom-{SECOND}"), ignore_errors=True)
 
 
 def test_a_branch_boots_and_outlives_the_server_of_its_ledger(
@@ -59,7 +65,7 @@ def test_a_branch_boots_and_outlives_the_server_of_its_ledger(
     on_postgresql.ok(SEED_COMMAND)
     assert get(FEATURE)[0] == 200
 
-    second = {"GREENROOM_DATABASE_URL": url, "GREENROOM_REGION": f"{LABEL}2"}
+    second = {"GREENROOM_DATABASE_URL": url, "GREENROOM_REGION": SECOND}
     second |= {"GREENROOM_CIDR": f"{FREE_NET}.0.0/16", "GREENROOM_PORT": str(PORT + 1)}
     refused = Site(on_postgresql.folder, second).greenroom("list", "--json")
     error = json.loads(refused.stderr)["error"]
