@@ -41,8 +41,9 @@ def test_the_one_command_brings_up_three_backends_that_share_the_load(cluster: S
     detail = cluster.data("show", "feature_x")
     assert detail["summary"]["verdict"] == "proved"
     assert {m["name"] for m in detail["machines"]} == {"balancer1", *BACKENDS}
+    # HAProxy's turns know what a member got before another came up: that is evened out first.
+    assert set(answers("feature-x", 60)) == BACKENDS
     shared = answers("feature-x", 60)
-    assert set(shared) == BACKENDS
     assert min(shared.values()) >= 15, shared
 
 
