@@ -1,6 +1,6 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup setup-tests demo check types in-memory on-postgresql test bench soak
+.PHONY: setup setup-tests demo check types unit in-memory on-postgresql test bench soak
 
 # The byte code of two hundred test modules, and of what they start, is not to be made in each run.
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,27 +17,31 @@ demo:
 demo-%:
 	@scripts/demo $*
 
-# Format, lint, types, import contracts, unit and contract tests: under a minute.
+# Format, lint, import contracts, types, unit tests: under a minute.
 check: setup-tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
-	@$(MAKE) --no-print-directory -j 2 types in-memory
+	@$(MAKE) --no-print-directory -j 2 types unit
 
 # Beside each other: mypy keeps one processor busy, and the tests wait now and then.
 types:
 	.venv/bin/mypy
 
-in-memory:
-	.venv/bin/pytest -q -n 3 tests/contract tests/unit
+unit:
+	.venv/bin/pytest -q -n 2 tests/unit
+
+# Daemon, command line, API and page as wholes, on a simulated host.
+in-memory: setup-tests
+	.venv/bin/pytest -q -n 3 tests/contract tests/component
 
 # What has a ledger under it, a second time, on a real PostgreSQL.
 on-postgresql: setup-tests
 	GREENROOM_TEST_DATABASE=postgresql .venv/bin/pytest -q -n 3 tests/contract/test_store_schema.py \
-		$$(grep -lE "make_(database|ledger)|(app|jobs)_stage import" tests/unit/test_*.py)
+		$$(grep -lE "make_(database|ledger)|(app|jobs)_stage import" tests/component/test_*.py)
 
 # Everything, also on the real kernel with real servers; needs root.
-test: check on-postgresql
+test: check in-memory on-postgresql
 	.venv/bin/pytest -q -n 2 tests/cloud
 	.venv/bin/pytest -q tests/real tests/scenario
 

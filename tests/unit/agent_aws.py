@@ -7,10 +7,10 @@ import hashlib
 import json
 import urllib.parse
 
-from agent_region import Region, RegionHandler, serving
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from tests.unit.agent_region import Region, RegionHandler, serving
 
 REGION = "eu-west-1"
 ROLE = "photos-extract-access"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from agent_aws import REGION, aws_document, running_account
-from agent_region import install_command, machine_paths, quiet_progress
+from tests.unit.agent_aws import REGION, aws_document, running_account
+from tests.unit.agent_region import install_command, machine_paths, quiet_progress
 
 from greenroom.agent import provision as provision_module
 from greenroom.agent.account import Account

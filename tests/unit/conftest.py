@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cli_stage import daemon, region, run
-
-__all__ = ["daemon", "region", "run"]
 
 
 @pytest.fixture(autouse=True)

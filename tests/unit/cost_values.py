@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from blueprint_values import PHOTOS, blueprint_of, request
+from tests.unit.blueprint_values import PHOTOS, blueprint_of, request
 
 from greenroom.model.cloud import CloudStack, DataVolume
 from greenroom.model.costs import Amount, PriceTable, RegionPrices

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from price_offers import API_NAMES, Row, entry
+from tests.unit.price_offers import API_NAMES, Row, entry
 
 PAGE = 2
 

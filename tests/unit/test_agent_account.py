@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from agent_aws import KEYS, REGION, ROLE, running_account
-from agent_region import machine_paths, quiet_progress, tar_gz
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.agent_aws import KEYS, REGION, ROLE, running_account
+from tests.unit.agent_region import machine_paths, quiet_progress, tar_gz
 
 from greenroom.agent import account as account_module
 from greenroom.agent.account import Account, parse_credentials

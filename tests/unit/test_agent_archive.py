@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from agent_region import (
+from tests.unit.agent_region import (
     DIED,
     UP,
     add_service,

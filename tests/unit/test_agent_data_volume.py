@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from agent_instance import Bare, bare_machine
-from agent_region import install_command, restore_of
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.agent_instance import Bare, bare_machine
+from tests.unit.agent_region import install_command, restore_of
 
 from greenroom.agent.config import Restore
 from greenroom.agent.data_volume import (

@@ -8,7 +8,14 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from agent_region import machine_paths, member, quiet_progress, running_region, tar_gz, tar_of
+from tests.unit.agent_region import (
+    machine_paths,
+    member,
+    quiet_progress,
+    running_region,
+    tar_gz,
+    tar_of,
+)
 
 from greenroom.agent.config import Deploy
 from greenroom.agent.deploy import RELEASES_KEPT, deploy, prune, switch

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from agent_region import (
+from tests.unit.agent_region import (
     DOWN,
     UP,
     add_service,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 import pytest
-from agent_region import METADATA, TAGS, running_region
+from tests.unit.agent_region import METADATA, TAGS, running_region
 
 from greenroom.agent.bucket import Bucket, Fetched
 from greenroom.agent.errors import AgentError

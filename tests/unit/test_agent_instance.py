@@ -6,12 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from agent_aws import REGION
-from agent_instance import DOMAIN, Bare, bare_machine, image, tree
-from agent_region import install_command, machine_paths
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.agent_instance import Host
+from tests.unit.agent_aws import REGION
+from tests.unit.agent_instance import DOMAIN, Bare, Host, bare_machine, image, tree
+from tests.unit.agent_region import install_command, machine_paths
 
 from greenroom.agent import provision as provision_module
 from greenroom.agent.aws_config import parse_aws

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from agent_region import machine_paths
-from blueprint_values import stack_of
+from tests.unit.agent_region import machine_paths
+from tests.unit.blueprint_values import stack_of
 
 from greenroom.agent.facts import NAMES, kept_facts
 from greenroom.providers.local.metadata import categories, instance_data

@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from agent_aws import aws_document, running_account
-from agent_region import (
+from tests.unit.agent_aws import aws_document, running_account
+from tests.unit.agent_region import (
     UP,
     add_service,
     boot_document,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_region import (
+from tests.unit.agent_region import (
     UP,
     UP_AGAIN,
     add_service,

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 import pytest
-from agent_region import (
+from tests.unit.agent_region import (
     install_command,
     machine_paths,
     quiet_progress,

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from agent_region import (
+from tests.unit.agent_region import (
     DIED,
     DOWN,
     UP,

@@ -7,9 +7,9 @@ import subprocess
 import tarfile
 
 import pytest
-from agent_region import Region, boot_document, member
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.agent_region import Region, boot_document, member
 
 from greenroom.agent.config import HttpCheck, parse_boot
 from greenroom.agent.deploy import no_artifact

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from blueprint_values import blueprint_of, edited
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.blueprint_values import blueprint_of, edited
 
 from greenroom.agent.unpack import unpack
 from greenroom.app.artifacts import push_artifact
@@ -290,7 +290,7 @@ def test_a_push_that_fails_leaves_the_old_pair_and_nothing_else(
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from blueprint_values import PHOTOS
+    from tests.unit.blueprint_values import PHOTOS
 
     (tmp_path / "greenroom.yaml").write_text(PHOTOS)
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from blueprint_values import PHOTOS, blueprint_of, edited, faults_of
+from tests.unit.blueprint_values import PHOTOS, blueprint_of, edited, faults_of
 
 from greenroom.blueprint.fields import parse_port_range
 from greenroom.blueprint.instance_types import DEFAULT_INSTANCE_TYPE, INSTANCE_TYPES

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blueprint_values import PHOTOS, faults_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.blueprint_values import PHOTOS, faults_of
 
 from greenroom.blueprint.parse import parse_blueprint
 from greenroom.blueprint.yaml_tree import VALUES_MAX

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
+from tests.unit.cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
 
 from greenroom.cli.cloud.costs import (
     actual_line,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 
-import cli_values as values
 import pytest
+from tests.unit import cli_values as values
 
 from greenroom.cli.live import ProgressView
 from greenroom.cli.terminal import Paint

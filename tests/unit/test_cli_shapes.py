@@ -65,7 +65,7 @@ def test_every_reply_has_the_fields_of_its_model(shape: Any, model: Any) -> None
 @pytest.mark.parametrize("claims", [[], ["proved"], ["proved", "not verified"], ["failed"]])
 @pytest.mark.parametrize("flows", [[], ["proved"], ["not verified", "failed"]])
 def test_the_client_judges_a_proof_as_the_model_does(claims: list[str], flows: list[str]) -> None:
-    from cli_values import NOW, dumped, flow
+    from tests.unit.cli_values import NOW, dumped, flow
 
     judged = proof.Proof(
         at=NOW,

@@ -6,9 +6,9 @@ from decimal import ROUND_DOWN, Decimal
 from itertools import combinations
 
 import pytest
-from cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.cost_values import NOVEMBER_2014, PRICES, cloud_of, usd, with_volume
 
 from greenroom.model.cloud import DataVolume
 from greenroom.model.costs import (

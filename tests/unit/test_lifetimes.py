@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from blueprint_values import PHOTOS, allocation, blueprint_of, edited, faults_of, request
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.blueprint_values import PHOTOS, allocation, blueprint_of, edited, faults_of, request
 
 from greenroom.errors import InputError
 from greenroom.model.durations import duration_words, parse_duration_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blueprint_values import stack_of
+from tests.unit.blueprint_values import stack_of
 
 from greenroom.errors import OperationError
 from greenroom.providers.local import limits

@@ -5,9 +5,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from blueprint_values import PHOTOS, allocation, blueprint_of, edited, request, stack_of
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.blueprint_values import PHOTOS, allocation, blueprint_of, edited, request, stack_of
 
 from greenroom.blueprint.parse import parse_blueprint
 from greenroom.errors import InputError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cost_values import cloud_of
 from tests.cloud_stacks import AWS, blueprint, machine, stack_of
+from tests.unit.cost_values import cloud_of
 
 from greenroom.errors import InputError
 

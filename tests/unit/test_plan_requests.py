@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from blueprint_values import PHOTOS, allocation, blueprint_of, edited, request, stack_of
+from tests.unit.blueprint_values import PHOTOS, allocation, blueprint_of, edited, request, stack_of
 
 from greenroom.errors import InputError
 from greenroom.plan.plan import plan

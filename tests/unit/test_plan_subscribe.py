@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from blueprint_values import allocation, edited, request
+from tests.unit.blueprint_values import allocation, edited, request
 
 from greenroom.blueprint.schema import Blueprint
 from greenroom.errors import InputError

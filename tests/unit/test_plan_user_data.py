@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from blueprint_values import stack_of
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.blueprint_values import stack_of
 
 from greenroom.agent.config import parse_boot
 from greenroom.model.stack import (

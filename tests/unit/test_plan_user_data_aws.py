@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from agent_aws import KEYS, REGION, running_account
-from blueprint_values import blueprint_of, request, stack_of
 from hypothesis import given
 from hypothesis import strategies as st
 from test_plan_user_data import CONFIG, boot_json_in
+from tests.unit.agent_aws import KEYS, REGION, running_account
+from tests.unit.blueprint_values import blueprint_of, request, stack_of
 
 from greenroom.agent.config import parse_boot
 from greenroom.agent.errors import AgentError

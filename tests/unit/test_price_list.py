@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from price_offers import COLUMNS, Row, csv_text, entry, instance, volume
+from tests.unit.price_offers import COLUMNS, Row, csv_text, entry, instance, volume
 
 from greenroom.errors import InputError, OperationError
 from greenroom.model.costs import RegionPrices

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from cost_values import PRICES
-from price_api import PriceApi, serving
-from price_offers import instance, volume
+from tests.unit.cost_values import PRICES
+from tests.unit.price_api import PriceApi, serving
+from tests.unit.price_offers import instance, volume
 
 from greenroom.blueprint.instance_types import INSTANCE_TYPES
 from greenroom.blueprint.parse import load_blueprint
