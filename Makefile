@@ -1,6 +1,6 @@
 # `make demo` boots the photo feed, `make demo-NAME` another example; `make test` is what CI runs.
 # All of them set everything up.
-.PHONY: setup setup-tests demo check types unit in-memory on-postgresql test bench soak
+.PHONY: setup setup-tests demo check types unit simulated in-memory on-postgresql in-the-cloud real test bench soak
 
 # The byte code of two hundred test modules, and of what they start, is not to be made in each run.
 unexport PYTHONDONTWRITEBYTECODE
@@ -31,19 +31,31 @@ types:
 unit:
 	.venv/bin/pytest -q -n 2 tests/unit
 
-# Daemon, command line, API and page as wholes, on a simulated host.
+# On a simulated host or account: all that is processor time, at a low priority, so that it keeps
+# out of the way of what runs on this host.
+simulated: setup-tests
+	@$(MAKE) --no-print-directory in-memory on-postgresql in-the-cloud
+
+# Daemon, command line, API and page as wholes.
 in-memory: setup-tests
-	.venv/bin/pytest -q -n 3 tests/contract tests/component
+	nice .venv/bin/pytest -q -n 3 tests/contract tests/component
 
 # What has a ledger under it, a second time, on a real PostgreSQL.
 on-postgresql: setup-tests
-	GREENROOM_TEST_DATABASE=postgresql .venv/bin/pytest -q -n 3 tests/contract/test_store_schema.py \
+	GREENROOM_TEST_DATABASE=postgresql nice .venv/bin/pytest -q -n 3 \
+		tests/contract/test_store_schema.py \
 		$$(grep -lE "make_(database|ledger)|(app|jobs)_stage import" tests/component/test_*.py)
 
-# Everything, also on the real kernel with real servers; needs root.
-test: check in-memory on-postgresql
-	.venv/bin/pytest -q -n 2 tests/cloud
+in-the-cloud: setup-tests
+	nice .venv/bin/pytest -q -n 2 tests/cloud
+
+# On the real kernel with real servers; needs root.
+real: setup-tests
 	.venv/bin/pytest -q tests/real tests/scenario
+
+# Everything. The real tests mostly wait, the simulated ones never do.
+test: check
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 simulated real
 
 bench: setup
 	.venv/bin/python bench
