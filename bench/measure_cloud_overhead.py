@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import site_of_bench as site
 from table import Row, Sample
-
-sys.path.insert(0, str(site.ROOT))
-
 from tests.cloud.fake.account import Account
 from tests.cloud.machines import booting
 

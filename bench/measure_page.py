@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 from table import Row, Sample
+from tests.component.page_stage import COOKIE, HOST, BlueprintStage, PageStage, somebody
+
+from greenroom.model.access import Role
+from greenroom.model.jobs import ExecutionStatus
+from greenroom.store.executions import insert_execution
 
 ENVIRONMENTS = 200
 EXECUTIONS = 10_000
@@ -35,17 +40,12 @@ PAGES = (
 
 def measure(_: Path, rounds: int) -> list[Row]:
     """A row for each page; the first look at each, which fills caches, is not counted."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-page-") as folder:
         return asyncio.run(_measured(Path(folder), rounds))
 
 
 async def _measured(folder: Path, rounds: int) -> list[Row]:
-    import httpx
-    from tests.unit.page_stage import COOKIE, HOST, PageStage
-
     stage = await asyncio.to_thread(_filled, folder)
-    assert isinstance(stage, PageStage)
     cookie = stage.key()
     transport = httpx.ASGITransport(app=stage.site)
     rows = []
@@ -61,21 +61,15 @@ async def _measured(folder: Path, rounds: int) -> list[Row]:
     return rows
 
 
-async def _timed(client: object, path: str) -> float:
+async def _timed(client: httpx.AsyncClient, path: str) -> float:
     began = time.perf_counter()
-    answer = await client.get(path)  # type: ignore[attr-defined]
+    answer = await client.get(path)
     assert answer.status_code == 200, (path, answer.status_code)
     return (time.perf_counter() - began) * 1000
 
 
-def _filled(folder: Path) -> object:
+def _filled(folder: Path) -> PageStage:
     """Two hundred proved branches and ten thousand executions that ended."""
-    from tests.unit.page_stage import BlueprintStage, PageStage, somebody
-
-    from greenroom.model.access import Role
-    from greenroom.model.jobs import ExecutionStatus
-    from greenroom.store.executions import insert_execution
-
     stage = PageStage(BlueprintStage(folder))
     for number in range(ENVIRONMENTS):
         stage.create(f"branch_{number}")

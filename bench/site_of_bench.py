@@ -15,6 +15,8 @@ from typing import Any
 from greenroom.providers.local.cgroups import cgroup_folders
 
 ROOT = Path(__file__).resolve().parents[1]
+# The bench borrows a simulated host and an AWS account from the tests.
+sys.path.insert(0, str(ROOT))
 EXAMPLE = ROOT / "examples" / "photos"
 LABEL = "bench"
 REGION = f"greenroom-{LABEL}"
