@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.unit.blueprint_values import stack_of
@@ -144,3 +145,19 @@ def test_a_missing_program_is_found_with_its_mend(monkeypatch: pytest.MonkeyPatc
         doctor.require_ready(LAYOUT.region)
     assert "the program crun is missing" in raised.value.message
     assert "apt-get install -y --no-install-recommends crun" in raised.value.hint
+
+
+def test_room_is_asked_for_where_a_pool_is_to_be_made_and_not_where_one_stands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Region, "state_dir", tmp_path)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 1024**3))
+    lack = f"3 GiB free in {tmp_path}: 8 are needed for images and data"
+    found = {finding.name: finding for finding in doctor.diagnose(LAYOUT.region)}
+    assert found["space"].message == lack
+    monkeypatch.setattr(doctor, "diagnose", lambda _: (found["space"],))
+    with pytest.raises(HostError) as raised:
+        doctor.require_ready(LAYOUT.region)
+    assert raised.value.message == f"this host cannot run machines: {lack}"
+    LAYOUT.pool.mkdir()
+    doctor.require_ready(LAYOUT.region)

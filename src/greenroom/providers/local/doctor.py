@@ -33,6 +33,7 @@ _KERNEL_FILES = {
 }
 _KERNEL_MINIMUM = (5, 19)
 """Overlayfs on an idmapped lower layer: Linux 5.19."""
+_SPACE = "space"
 _SPACE_GIB = 8
 
 
@@ -78,8 +79,13 @@ def page_port(region: Region) -> Finding:
 
 
 def require_ready(region: Region) -> None:
-    """Raises HostError (E_HOST) that names every lack and its mend."""
-    lacks = [finding for finding in diagnose(region) if not finding.ok]
+    """Raises HostError (E_HOST) that names every lack and its mend.
+
+    Room is asked for only where there is no pool yet: what stands on one must come back, and be
+    destroyed, on a full disk too.
+    """
+    found = [each for each in diagnose(region) if not each.ok]
+    lacks = [each for each in found if each.name != _SPACE or not _has_pool(region)]
     if lacks:
         raise HostError(
             "E_HOST",
@@ -138,9 +144,15 @@ def _space(region: Region) -> Finding:
     free_gib = shutil.disk_usage(folder).free / 1024**3
     message = f"{free_gib:.0f} GiB free in {folder}"
     if free_gib >= _SPACE_GIB:
-        return Finding(name="space", ok=True, message=message)
+        return Finding(name=_SPACE, ok=True, message=message)
     message += f": {_SPACE_GIB} are needed for images and data"
-    return Finding(name="space", ok=False, message=message, mend=f"free some space in {folder}")
+    return Finding(name=_SPACE, ok=False, message=message, mend=f"free some space in {folder}")
+
+
+def _has_pool(region: Region) -> bool:
+    """By its name alone: a pool that has failed cannot be looked at."""
+    folder = region.state_dir
+    return folder.exists() and Layout(region).pool in folder.iterdir()
 
 
 def _addresses(region: Region) -> Finding:
