@@ -53,6 +53,10 @@ class Provider(Protocol):
         """Refuse, before any effect, an artifact, extract or mount that does not exist, and
         what there is no room for (E_POOL_FULL, E_DISK_FULL)."""
 
+    def require_host(self) -> None:
+        """Raises HostError (E_POOL_GONE) if no machine can be booted now, whosever it is: what
+        fails meanwhile is no environment's own fault."""
+
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """Build the image unless it is cached; True if it was built."""
 

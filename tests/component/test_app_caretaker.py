@@ -81,6 +81,29 @@ def status(stage: Stage) -> EnvironmentStatus:
     return stage.control.environments()[0].status
 
 
+@pytest.mark.parametrize("part", Part)
+def test_nothing_is_tried_and_nothing_given_up_while_the_host_has_no_pool(
+    stage: Stage, part: Part
+) -> None:
+    stage.world.faults.gone = True
+    calls = len(stage.world.calls)
+    for _ in range(caretaker.SERVICE_ENDS_MAX + 1):
+        stage.world.held(NAME).reports.pop("db1", None)
+        told = stage.world.held(NAME).told
+        assert told is not None
+        told(ended(part))
+    until(lambda: status(stage) is EnvironmentStatus.NOT_PROVED)
+    stage.control.close()
+    assert status(stage) is EnvironmentStatus.NOT_PROVED
+    assert (incidents(stage), stage.world.calls[calls:]) == ([], [])
+
+    stage.world.faults.gone = False
+    stage.rise()
+    stage.control.bring_back()
+    until(lambda: status(stage) is EnvironmentStatus.READY and is_watched(stage))
+    assert incidents(stage)[0].message == "db1 did not run when the daemon started"
+
+
 def test_a_machine_that_ends_is_booted_again_and_the_journal_says_what_happened(
     stage: Stage,
 ) -> None:

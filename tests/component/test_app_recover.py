@@ -36,6 +36,25 @@ def status(stage: Stage) -> EnvironmentStatus:
     return stage.control.environments()[0].status
 
 
+def test_what_fails_while_the_host_has_no_pool_comes_back_with_it(stage: Stage) -> None:
+    stage.world.reboot()
+    stage.world.faults.fail_at, stage.world.faults.gone = "images", True
+
+    ended, result = stage.run(RECOVER)
+
+    assert (ended.status, result.code) == (OperationStatus.FAILED, "E_POOL_GONE")
+    assert (result.message, result.hint) == ("the pool does not answer", "mount it anew")
+    assert status(stage) is EnvironmentStatus.NOT_PROVED
+    stage.control.close()
+    stage.world.faults.fail_at, stage.world.faults.gone = None, False
+    stage.rise()
+    stage.control.bring_back()
+    (environment,) = stage.control.environments()
+    assert environment.operation is not None
+    assert stage.finish(environment.operation)[0].status is OperationStatus.SUCCEEDED
+    assert status(stage) is EnvironmentStatus.READY
+
+
 def test_after_a_reboot_the_daemon_brings_back_what_ran(stage: Stage) -> None:
     before = stage.control.environment("feature-x")
     stage.control.close()

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from greenroom.app.clock import Clock
 from greenroom.app.patience import prove_patiently
-from greenroom.errors import GreenroomError, RefusedError
+from greenroom.errors import GreenroomError, HostError, RefusedError
 from greenroom.model.incidents import Ended, Incident, Part
 from greenroom.model.names import EnvironmentName
 from greenroom.model.proof import Verdict
@@ -146,7 +146,7 @@ class Caretaker:
         with self._database.read() as connection:
             record = _idle(connection, ended.environment)
         # While an operation is at work on it, things end on purpose; it is adopted afterwards.
-        if record is None:
+        if record is None or not self._can_mend(record):
             return
         if ended.part is Part.MACHINE:
             self._machine_ended(record, ended)
@@ -247,8 +247,21 @@ class Caretaker:
             # An operation that has begun since it was looked at ends machines on purpose.
             if _idle(connection, record.name) is None:
                 return
+        if not self._can_mend(record):
+            return
         self._write_down(record, incident)
         self._ask(RecoverRequest(environment=str(record.name), reason=reason))
+
+    def _can_mend(self, record: EnvironmentRecord) -> bool:
+        """Whether the host lets anybody mend anything now. What is left alone is found lost, and
+        recovered, when a daemon starts that can."""
+        try:
+            self._provider.require_host()
+        except HostError as error:
+            _logger.warning("%s is left as it is: %s", record.name, error.message)
+            self._doubt(record)
+            return False
+        return True
 
     def _ask(self, request: RecoverRequest) -> None:
         try:

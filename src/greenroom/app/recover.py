@@ -21,7 +21,7 @@ from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.patience import prove_patiently
 from greenroom.app.timings import timings_of_failure
 from greenroom.app.verdict import keep_proof
-from greenroom.errors import GreenroomError
+from greenroom.errors import GreenroomError, HostError
 from greenroom.model.incidents import Incident
 from greenroom.model.lifetimes import awake_until
 from greenroom.model.proof import Proof, Verdict
@@ -71,12 +71,21 @@ def _run(
     try:
         reports, proof = operation.guarded(lambda: _bring_back(operation))
     except GreenroomError as error:
-        ending = failure(error)
-        operation.end(replace(ending, hint=_next_step(operation)), _keep_failed(operation, error))
+        _end_failed(operation, error)
         return
     took_s = ports.clock.monotonic_s() - began_s
     operation.progress.notice(f"back after {took_s:.1f} s")
     keep_proof(operation, reports, proof, partial(write, operation, proof, took_s))
+
+
+def _end_failed(operation: Operation, error: GreenroomError) -> None:
+    try:
+        operation.ports.provider.require_host()
+    except HostError as fault:
+        operation.end(failure(fault), _keep_lost(operation, fault))
+    else:
+        ending = replace(failure(error), hint=_next_step(operation))
+        operation.end(ending, _keep_failed(operation, error))
 
 
 def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
@@ -189,5 +198,16 @@ def _keep_failed(operation: Operation, error: GreenroomError) -> Callable[[Conne
         set_status(connection, name, EnvironmentStatus.FAILED, Verdict.NOT_VERIFIED)
         record_incident(connection, name, Incident(at=at, subject=str(name), message=message))
         record_timings(connection, timings_of_failure(operation, error, at))
+
+    return write
+
+
+def _keep_lost(operation: Operation, fault: HostError) -> Callable[[Connection], None]:
+    """As it was: it still stands in the ledger, so it is brought back as soon as the host is."""
+    name, at = operation.environment.name, operation.ports.clock.now()
+
+    def write(connection: Connection) -> None:
+        set_status(connection, name, EnvironmentStatus.NOT_PROVED, Verdict.NOT_VERIFIED)
+        record_timings(connection, timings_of_failure(operation, fault, at))
 
     return write

@@ -147,6 +147,10 @@ class LocalProvider:
         """See the port."""
         require_inputs(self.layout, stack)
 
+    def require_host(self) -> None:
+        """See the port."""
+        space.pool_room(self.layout)
+
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """See the port."""
         with self._turns.one_at_a_time(f"image {image.digest}", cancel):

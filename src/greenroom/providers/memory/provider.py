@@ -61,6 +61,11 @@ class MemoryProvider:
                     "E_MOUNT", f"{machine.name}: {machine.mount} is not a directory", hint="make it"
                 )
 
+    def require_host(self) -> None:
+        """Raises HostError if the world's pool is gone."""
+        if self._world.faults.gone:
+            raise HostError("E_POOL_GONE", "the pool does not answer", hint="mount it anew")
+
     def ensure_image(self, image: Image, progress: Progress, cancel: Cancellation) -> bool:
         """Build the image unless it is cached; True if it was built."""
         self._world.meet_fault("images", _IMAGE_BUILD, cancel)

@@ -31,7 +31,7 @@ class Faults:
     ``break_at`` raises something that is no GreenroomError, as a bug would; ``hang_at`` waits in
     the phase until it is cancelled or ``release`` is called. ``verdict`` is what proofs say.
     ``sticks`` are resources that no destroy can remove. ``full``: there is no room for another
-    environment.
+    environment. ``gone``: no machine can be booted at all.
     """
 
     fail_at: str | None = None
@@ -43,6 +43,7 @@ class Faults:
     verdict: Verdict = Verdict.PROVED
     sticks: tuple[Resource, ...] = ()
     full: bool = False
+    gone: bool = False
 
 
 @dataclass(slots=True)
