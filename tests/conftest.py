@@ -15,8 +15,10 @@ from tests.real.site import (
     REGION,
     REGION_FOLDERS,
     SEED_COMMAND,
+    STATE,
     Site,
     destroy_all,
+    end_killed_run,
     make_site,
     stop_daemon,
 )
@@ -29,9 +31,11 @@ settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
-def bare_host() -> host.HostState:
+def bare_host(tmp_path_factory: pytest.TempPathFactory) -> host.HostState:
     """The host before the region's daemon ever ran."""
     assert os.geteuid() == 0, "tests/real and tests/scenario boot machines and need root"
+    if (STATE / "pool").is_mount():
+        end_killed_run(Site(tmp_path_factory.mktemp("killed")))
     remove_state()
     return host.take(REGION, REGION_FOLDERS)
 

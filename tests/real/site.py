@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LABEL = os.environ.get("GREENROOM_TEST_REGION", "test")
@@ -143,6 +146,18 @@ def destroy_all(site: Site) -> None:
 def stop_daemon(site: Site) -> None:
     """Stop the region's daemon, as an operator would, and wait until it is gone."""
     site.greenroom("serve", "--stop")
+
+
+def end_killed_run(site: Site, run: Path = RUN) -> None:
+    """Take down what a run of tests that was killed has left of the region: by its own daemon,
+    which brings it all back first. One whose daemon still runs belongs to somebody."""
+    with (run / "daemon.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"{run.name} is in use: stop its daemon first")
+    destroy_all(site)
+    stop_daemon(site)
 
 
 def daemon_pid() -> int:
