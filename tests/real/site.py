@@ -156,6 +156,7 @@ def end_killed_run(site: Site, run: Path = RUN) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pytest.fail(f"{run.name} is in use: stop its daemon first")
+    wait_until(lambda: not any(each["operation"] for each in site.data("list")), 300)
     destroy_all(site)
     stop_daemon(site)
 

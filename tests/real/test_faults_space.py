@@ -78,12 +78,6 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def fill(filler: Path) -> None:
-    """Have the file take what is left beside it on its disk, but for a little."""
-    size = filler.stat().st_size + free_bytes(filler.parent) - 20 * MIB
-    subprocess.run(["fallocate", "-l", str(max(size, 1)), str(filler)], check=False)
-
-
 def status_of(site: Site, branch: str) -> str:
     found = [e["status"] for e in site.data("list") if e["branch"] == branch]
     return str(found[0]) if found else "none"
@@ -108,6 +102,41 @@ def refusal(site: Site) -> str:
 SIZE = r"\d+(\.\d)? [MG]iB"
 NEEDS_ROOM = rf"{SIZE} free of {SIZE}: this needs about {SIZE}, and {SIZE} are kept in reserve for what runs\n"
 NEXT_STEP = "greenroom destroy what nobody needs (greenroom list), greenroom image remove (greenroom image list)\n"
+
+
+def test_a_full_disk_below_the_pool_holds_the_machines_still_until_there_is_room(
+    crew: Site,
+) -> None:
+    # The first test of all: what is deleted in the pool comes back to the disk at any time.
+    crew.inside(BYSTANDER, "serves1", "echo kept > /var/kept && sync")
+    create(crew, "serves", "dispensable")
+    filler = STATE / "filler"
+    assert (STATE / "ballast").exists()
+    subprocess.run(["fallocate", "-l", str(free_bytes(STATE) - 20 * MIB), str(filler)], check=True)
+    wait_for(crew, BYSTANDER, "not proved")
+    assert not (STATE / "ballast").exists()
+    incident = crew.data("show", BYSTANDER)["incidents"][-1]
+    assert incident["subject"] == "disk"
+    assert re.fullmatch(
+        rf"the disk of {STATE} has {SIZE} free of {SIZE}: all machines are held still until there "
+        r"is more; the ballast was freed",
+        incident["message"],
+    )
+    assert re.fullmatch(
+        rf"error E_DISK_FULL: the disk of {STATE} has {NEEDS_ROOM}"
+        rf"→ free some space there; {re.escape(NEXT_STEP)}",
+        refusal(crew),
+    )
+    # Room is made by whoever can still destroy, by a daemon that starts only now too.
+    crew.greenroom("serve", "--stop")
+    crew.ok("destroy", "dispensable")
+    assert status_of(crew, "dispensable") == "none"
+    filler.unlink()
+    wait_until((STATE / "ballast").exists)
+    assert crew.inside(BYSTANDER, "serves1", "cat /var/kept") == (0, "kept\n")
+    assert_unhurt(crew)
+    assert status_of(crew, BYSTANDER) == "ready"
+
 
 # Each line that cannot be written is a hurt bystander.
 BEAT = "while ! test -e /var/enough; do echo beat >> /var/beat || touch /var/lost; sleep 0.02; done"
@@ -186,45 +215,6 @@ def test_a_machine_that_eats_the_pool_while_it_boots_fails_its_create(crew: Site
     assert status_of(crew, "x") == "none"
     assert free_bytes(POOL) > before - 64 * MIB
     assert_unhurt(crew)
-
-
-def test_a_full_disk_below_the_pool_holds_the_machines_still_until_there_is_room(
-    crew: Site,
-) -> None:
-    crew.inside(BYSTANDER, "serves1", "echo kept > /var/kept && sync")
-    create(crew, "serves", "dispensable")
-    filler = STATE / "filler"
-    assert (STATE / "ballast").exists()
-    filler.touch()
-
-    def holds() -> bool:
-        # Again and again: what earlier tests have deleted in the pool comes back to the disk.
-        fill(filler)
-        return status_of(crew, BYSTANDER) == "not proved"
-
-    wait_until(holds)
-    assert not (STATE / "ballast").exists()
-    incident = crew.data("show", BYSTANDER)["incidents"][-1]
-    assert incident["subject"] == "disk"
-    assert re.fullmatch(
-        rf"the disk of {STATE} has {SIZE} free of {SIZE}: all machines are held still until there "
-        r"is more; the ballast was freed",
-        incident["message"],
-    )
-    assert re.fullmatch(
-        rf"error E_DISK_FULL: the disk of {STATE} has {NEEDS_ROOM}"
-        rf"→ free some space there; {re.escape(NEXT_STEP)}",
-        refusal(crew),
-    )
-    # Room is made by whoever can still destroy, by a daemon that starts only now too.
-    crew.greenroom("serve", "--stop")
-    crew.ok("destroy", "dispensable")
-    assert status_of(crew, "dispensable") == "none"
-    filler.unlink()
-    wait_until((STATE / "ballast").exists)
-    assert crew.inside(BYSTANDER, "serves1", "cat /var/kept") == (0, "kept\n")
-    assert_unhurt(crew)
-    assert status_of(crew, BYSTANDER) == "ready"
 
 
 def test_a_pool_whose_device_fails_is_told_and_mounted_anew_with_its_data(crew: Site) -> None:
