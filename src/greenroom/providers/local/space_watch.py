@@ -48,7 +48,7 @@ class SpaceWatch:
         self._stopped = stopped
         self._doubted = doubted
         self._line = _TIGHT
-        self._measured: dict[Tenant, int] = {}
+        self._measured: dict[Tenant, int] | None = None
         self._measured_at: tuple[int, ...] = ()
         # Who knows what a daemon before us has held: the first look lets it go.
         self._holding = True
@@ -88,7 +88,9 @@ class SpaceWatch:
         pool, disk = rooms
         tightest = min(rooms, key=lambda room: room.ease)
         if self._holding and disk.ease > _EASY:
-            self._let_go(disk)
+            self._let_go()
+        if disk.ease > 2 * _EASY:
+            space.take_ballast(self._layout)
         if tightest.ease > _EASY:
             self._line = _TIGHT
         if tightest.ease < self._line:
@@ -112,9 +114,14 @@ class SpaceWatch:
         """Stop the machine that ate it; without one, protect what runs from somebody else."""
         if of_the_disk:
             space.trim(self._layout)
-            if space.disk_room(self._layout).ease >= self._line:
+            room = space.disk_room(self._layout)
+            if room.ease >= self._line:
                 return
-        found, now = self._find_eater()
+        if self._measured is None:
+            # Nobody knows yet who grows: a machine that is merely large is not to blame.
+            self._measured = self._measure()
+            return
+        found, now = self._find_eater(self._measured)
         if found is not None:
             self._stop(found, room, now[found])
         elif of_the_disk and room.ease < _HOLD:
@@ -125,10 +132,10 @@ class SpaceWatch:
         # stopped keeps its files, so the line stays crossed until somebody destroys it.
         self._line = min(self._line, room.ease) / 2
 
-    def _find_eater(self) -> tuple[Tenant | None, dict[Tenant, int]]:
-        """Who ate it, and what each holds. All machines are held still meanwhile, since the eater
-        would use the time for another few hundred MiB, but not for longer than a moment: a
-        machine can make itself long to measure.
+    def _find_eater(self, before: dict[Tenant, int]) -> tuple[Tenant | None, dict[Tenant, int]]:
+        """Who ate it since ``before``, and what each holds. All machines are held still meanwhile,
+        since the eater would use the time for another few hundred MiB, but not for longer than a
+        moment: a machine can make itself long to measure.
         """
         region = f"/{self._layout.region.name}"
         enough = threading.Timer(_STILL_S, thaw, (region,))
@@ -136,7 +143,7 @@ class SpaceWatch:
         enough.start()
         try:
             now = self._measure()
-            found = eater(self._measured, now)
+            found = eater(before, now)
             self._measured = now
             if found is not None:
                 freeze(place_of(self._layout, found).cgroup)
@@ -186,12 +193,10 @@ class SpaceWatch:
         _logger.error("%s", error.message)
         self._doubted("disk", error)
 
-    def _let_go(self, disk: Room) -> None:
+    def _let_go(self) -> None:
         for tenant in tenants(self._layout):
             thaw(place_of(self._layout, tenant).cgroup)
         self._holding = False
-        if disk.ease > 2 * _EASY:
-            space.take_ballast(self._layout)
 
     def _pool_is_gone(self, error: HostError) -> None:
         if self._gone:
