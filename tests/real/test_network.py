@@ -20,7 +20,7 @@ from greenroom.providers.local import firewall, kernel, network
 from greenroom.providers.local.layout import DNS_ADDRESS, METADATA_ADDRESS, Layout, link_name
 from greenroom.providers.local.nftables import apply, list_ruleset
 from greenroom.providers.local.probe import Batch, Target, probe_all
-from greenroom.providers.local.region_table import render_region
+from greenroom.providers.local.region_table import TABLE, render_region
 from greenroom.providers.local.rtnetlink import LOOPBACK, Netlink, add_address, delete_link, set_up
 from greenroom.providers.local.ruleset import Table, parse_listing
 from greenroom.region import Region
@@ -104,6 +104,26 @@ def test_the_links_of_one_environment_go_and_no_others() -> None:
         assert set(network.region_links(LAYOUT)) == left
         network.delete_links(LAYOUT, FIRST.environment)
         assert set(network.region_links(LAYOUT)) == left
+
+    on_a_host_of_its_own(work)
+
+
+def test_a_pace_that_was_counted_while_the_rules_went_is_forgotten_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = FIRST.machines[0].address
+    late = f"add element {TABLE} callers {{ {address} limit rate over 9/second }}\n"
+
+    def work() -> None:
+        firewall.open_firewall(LAYOUT)
+        empty = firewall.observe_firewall(LAYOUT)
+        network.attach_machines(LAYOUT, FIRST, FIRST.machines)
+        firewall.apply_add(LAYOUT, FIRST, FIRST.machines, FIRST.groups)
+        # What a packet does that comes between the listing and the transaction.
+        monkeypatch.setattr(firewall, "apply", lambda script: apply(late + script))
+        firewall.apply_remove(LAYOUT, FIRST.environment)
+        monkeypatch.undo()
+        assert firewall.observe_firewall(LAYOUT) == empty
 
     on_a_host_of_its_own(work)
 

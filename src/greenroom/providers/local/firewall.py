@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from greenroom.providers.local import kernel
 from greenroom.providers.local.conntrack import forget
 from greenroom.providers.local.layout import Layout, link_name
 from greenroom.providers.local.network import is_namespace
-from greenroom.providers.local.nftables import apply, list_ruleset, list_table
+from greenroom.providers.local.nftables import apply, list_ruleset, list_set, list_table
 from greenroom.providers.local.region_table import PACED, TABLE, render_region
 
 _EVERY = "every."
@@ -238,7 +238,19 @@ def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | No
             _in_region(layout, lambda: apply(script))
     gone = {address for address, _ in mine.machines} | {m.address for m in mine.members}
     if gone:
-        _in_region(layout, lambda: forget(gone))
+        _in_region(layout, lambda: _forget_traffic(gone))
+
+
+def _forget_traffic(addresses: Collection[str]) -> None:
+    """What is known of the connections and the pace of machines that can send no more. The pace
+    once more: packets that came after the listing, and before the rules went, were counted."""
+    forget(addresses)
+    for name in PACED:
+        listed = next(e["set"] for e in json.loads(list_set(TABLE, name))["nftables"] if "set" in e)
+        held = {element["elem"]["val"] for element in listed.get("elem", [])}
+        late = ", ".join(sorted(held.intersection(addresses)))
+        if late:
+            apply(f"delete element {TABLE} {name} {{ {late} }}\n")
 
 
 def observe_firewall(layout: Layout) -> FirewallState:

@@ -27,6 +27,11 @@ def list_table(table: str) -> str:
     return _run(f"list table {table}", _JSON)
 
 
+def list_set(table: str, name: str) -> str:
+    """What `nft -j list set` prints (libnftables-json(5)). Raises OperationError (E_NFT)."""
+    return _run(f"list set {table} {name}", _JSON)
+
+
 def apply(commands: str) -> None:
     """What `nft -f` does: all of it or, if the kernel refuses any, nothing. Raises OperationError
     (E_NFT)."""
