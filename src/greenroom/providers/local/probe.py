@@ -203,16 +203,24 @@ class _Waiting:
 
 def _gather(waiting: _Waiting, region: Path) -> None:
     waiting.gather(_TCP_PATIENCE_S)
-    end = time.monotonic() + _UDP_PATIENCE_S
+    began_s = time.monotonic()
     patience_s = 0.0
     while True:
         waiting.gather(patience_s, datagrams=True)
         unanswered = list(waiting.unanswered())
-        if not unanswered or time.monotonic() > end:
+        if not unanswered or time.monotonic() - began_s > _patience_s(unanswered):
             return
         if any(target.bound for _, target, _ in unanswered):
             _take_forwarded(unanswered, region)
         patience_s = _UDP_LOOK_S
+
+
+def _patience_s(unanswered: Sequence[tuple[_Datagrams, Target, int]]) -> float:
+    """How long to wait for these, from the last TCP answer on. A question is answered by a
+    program, which is late on a busy host; where nobody may ask, ICMP says so at once."""
+    return (
+        _TCP_PATIENCE_S if any(target.payload for _, target, _ in unanswered) else _UDP_PATIENCE_S
+    )
 
 
 def _take_forwarded(unanswered: Sequence[tuple[_Datagrams, Target, int]], region: Path) -> None:
