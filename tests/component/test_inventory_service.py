@@ -285,6 +285,25 @@ def test_a_machine_that_ended_is_gone_even_if_it_runs_again_before_anybody_looks
     assert back.since == clock.now()
 
 
+def test_a_machine_that_ended_is_away_until_it_runs_however_late_it_is_taken_up(
+    stage: Stage,
+) -> None:
+    inventory = inventory_of(stage)
+    stage.run(request())
+    inventory.look()
+    # Who looks for the first time at what has ended recovers it, beside the test.
+    stage.watched()
+    held = stage.world.held(NAME)
+    report = held.reports.pop("db1")
+    inventory.ended(NAME, "db1")
+    (gone,) = inventory.look()
+    assert (gone.machine, inventory.look()) == ("db1", ())
+    assert all_of(inventory)[DB].health is Health.STOPPED
+    held.reports["db1"] = report
+    (came,) = inventory.look()
+    assert (came.machine, all_of(inventory)[DB].health) == ("db1", Health.HEALTHY)
+
+
 def test_the_end_of_a_machine_outlives_a_look_that_fails(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

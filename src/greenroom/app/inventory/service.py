@@ -88,6 +88,8 @@ class Inventory:
         self._forgot_s: float | None = None
         self._lock = threading.Lock()
         self._ended: set[MachineKey] = set()
+        # Whose end is written down, and whom nobody has taken up yet.
+        self._away: frozenset[MachineKey] = frozenset()
 
     def start(self) -> None:
         """Look from now on, in a thread of its own."""
@@ -180,9 +182,13 @@ class Inventory:
         now = now if last_at is None else max(now, last_at)
         known = _by_environment(before.values())
         desired: dict[MachineKey, MachineRecord] = {}
+        doubtful, away = ended | self._away, set[MachineKey]()
         for environment in environments:
-            name = str(environment.name)
-            seen = self._seen(environment, reports.get(name, ()), operations.get(name), ended)
+            name, operation = str(environment.name), operations.get(str(environment.name))
+            there = self._lost(environment, operation, doubtful)
+            away |= {(name, machine) for machine in there} & doubtful
+            lost = there | {machine for key, machine in ended if key == name}
+            seen = self._seen(environment, reports.get(name, ()), operation, lost)
             for record in records_of(seen, known.get(name, {}), now):
                 desired[record.key] = record
         changes = changes_between(before, desired, now)
@@ -195,6 +201,7 @@ class Inventory:
             }
             notices = plan_notices(before, desired, subscriptions, now)
             self._write(changes, desired, notices)
+        self._away = frozenset(away)
         self._have_noted(ended)
         self._forget(now)
         return changes
@@ -238,17 +245,26 @@ class Inventory:
                     found = self._snapshot = snapshot_of(list_machines(connection))
             return found
 
+    def _lost(
+        self,
+        record: EnvironmentRecord,
+        operation: OperationRecord | None,
+        doubtful: frozenset[MachineKey],
+    ) -> frozenset[str]:
+        """The machines that do not run; none, unasked, where there is no reason to doubt it."""
+        name = str(record.name)
+        rests = record.status in STANDING and operation is None
+        if rests and not any(environment == name for environment, _ in doubtful):
+            return frozenset()
+        return frozenset(self._provider.lost(record.stack))
+
     def _seen(
         self,
         record: EnvironmentRecord,
         reports: tuple[MachineReport, ...],
         operation: OperationRecord | None,
-        ended: Collection[MachineKey],
+        lost: frozenset[str],
     ) -> Seen:
-        name = str(record.name)
-        lost = {machine for environment, machine in ended if environment == name}
-        if record.status not in STANDING or operation is not None:
-            lost |= set(self._provider.lost(record.stack))
         return Seen(
             stack=record.stack,
             status=record.status,
