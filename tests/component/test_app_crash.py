@@ -47,9 +47,13 @@ def test_a_create_that_a_crash_interrupted_is_completed(stage: Stage, step: str)
     assert stage.control.environments()[0].status is EnvironmentStatus.READY
     assert stage.observe() == stage.intents() != ()
     events = stage.control.events(operation)
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    numbers = [event.seq for event in events]
+    assert numbers == sorted(set(numbers))
     assert [event for event in events if event.kind is EventKind.RESULT] == [result]
-    assert "resumed after a restart of the daemon" in [event.message for event in events]
+    (resumed,) = [e.seq for e in events if e.message == "resumed after a restart of the daemon"]
+    # Who has seen more of the first process than it could write misses nothing of the second.
+    before = [number for number in numbers if number < resumed]
+    assert resumed - len(before) > 1000
 
 
 @pytest.mark.parametrize("phase", PHASES)

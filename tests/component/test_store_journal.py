@@ -74,6 +74,23 @@ def test_events_are_seen_before_they_are_written(database: Database, journal: Jo
     assert written(database, "op-1") == (event,)
 
 
+def test_who_has_seen_what_was_never_written_misses_nothing_of_the_next_process(
+    database: Database,
+) -> None:
+    died = Journal(database)
+    died.append("op-1", notice("op-1", "written"))
+    died.close()
+    journal = Journal(database)
+    journal.resume("op-1")
+    again = journal.append("op-1", notice("op-1", "again"))
+    more = journal.append("op-1", notice("op-1", "more"))
+    seen_of_the_first = 41
+    assert journal.after("op-1", seen_of_the_first) == (again, more)
+    assert journal.after("op-1", again.seq) == (more,)
+    journal.close()
+    assert [event.message for event in written(database, "op-1")] == ["written", "again", "more"]
+
+
 def test_all_that_comes_in_a_moment_is_written_without_being_asked(
     database: Database, journal: Journal
 ) -> None:

@@ -156,6 +156,7 @@ def begin(ports: Ports, operation_id: str, steps: Steps) -> Operation | None:
         flag.ask()
     progress = JournalProgress(ports.journal, ports.clock, operation_id)
     if record.status is OperationStatus.RUNNING:
+        ports.journal.resume(operation_id)
         progress.notice("resumed after a restart of the daemon")
     return Operation(
         ports=ports,

@@ -37,11 +37,11 @@ class OperationStatus(StrEnum):
 class Event:
     """One step of an operation.
 
-    ``seq`` rises by one within an operation. ``phase`` is one of images, volumes, network,
-    machines, before, proof, publish, deploy, destroy, compensate, on AWS also plan, upload,
-    changes, roles, names, nested, resources and rollback, or, with ``machine`` set, what is done
-    to that machine (throw-away, replace, proof, drill) or a phase within it (boot, restore,
-    deploy, services, checks, on AWS also instance and volume).
+    ``seq`` rises by one within an operation, and by more where a daemon died. ``phase`` is one of
+    images, volumes, network, machines, before, proof, publish, deploy, destroy, compensate, on AWS
+    also plan, upload, changes, roles, names, nested, resources and rollback, or, with ``machine``
+    set, what is done to that machine (throw-away, replace, proof, drill) or a phase within it
+    (boot, restore, deploy, services, checks, on AWS also instance and volume).
     ``seconds`` is set on PHASE_DONE. ``code`` and ``hint`` belong to an error in ``message``.
     """
 

@@ -25,6 +25,8 @@ from greenroom.store.events import events_after, insert_events, last_seq
 
 FLUSH_INTERVAL_S = 0.05
 _RETRY_S = 1.0
+_LOST_MAX = 1000
+"""Events that a process that died can have told and not written: those of one interval."""
 
 _logger = logging.getLogger(__name__)
 
@@ -72,6 +74,14 @@ class Journal:
         self._due.set()
         self._tell(operation)
         return event
+
+    def resume(self, operation: str) -> None:
+        """Go on with an operation of a process that died. Its readers may have seen events that
+        were never written: what comes now is numbered behind these, else they would miss it."""
+        with self._news:
+            if operation not in self._live:
+                first = self._open(operation).first + _LOST_MAX
+                self._live[operation] = _Live(first=first)
 
     def settle(
         self,
