@@ -3,39 +3,50 @@ of the region, and its files under /run. What is on the disk stays."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-from tests.real.site import LABEL, REGION, RUN, STATE, wait_until
+from greenroom.providers.local.cgroups import (
+    cgroup_folders,
+    cgroup_pids,
+    remove_cgroups,
+    thaw,
+)
+from greenroom.providers.local.names import running_pid
+from tests.real.site import LABEL, REGION, is_in_use, wait_until
 
-_LINK = f"gr-{LABEL}"
 
-
-def lose_the_world() -> None:
-    """Simulate a reboot of the host, as far as the region goes; the daemon is killed first."""
-    if (RUN / "daemon.lock").exists():
-        kill_and_wait([int(word) for word in (RUN / "daemon.lock").read_text().split()])
-    kill_and_wait(list(machine_pids()))
+def lose_the_world(label: str = LABEL) -> None:
+    """Simulate a reboot of the host, as far as the region goes; the daemon is killed first. Takes
+    down whatever there is, also what is held still."""
+    region = f"greenroom-{label}"
+    run, pool = Path("/run", region), Path("/var/lib", region, "pool")
+    if is_in_use(run):
+        for word in (run / "daemon.lock").read_text().split():
+            _kill_group(int(word))
+    _kill_machines(region)
     for name in ("dnsmasq", "haproxy"):
-        if (RUN / f"{name}.pid").exists():
-            kill_and_wait([int((RUN / f"{name}.pid").read_text())])
-    for namespace in Path("/run/netns").glob(f"{REGION}*"):
-        if namespace.name == REGION or namespace.name.startswith(f"{REGION}."):
+        pid = running_pid(run / f"{name}.pid", name)
+        kill_and_wait([] if pid is None else [pid])
+    for namespace in Path("/run/netns").glob(f"{region}*"):
+        if namespace.name == region or namespace.name.startswith(f"{region}."):
             subprocess.run(["ip", "netns", "delete", namespace.name], check=True)
     # It goes with the region's namespace, by and by; whoever is first.
-    subprocess.run(["ip", "link", "delete", _LINK], check=False, capture_output=True)
-    wait_until(lambda: not Path("/sys/class/net", _LINK).exists())
-    if (STATE / "pool").is_mount():
+    link = f"gr-{label}"
+    subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
+    wait_until(lambda: not Path("/sys/class/net", link).exists())
+    # Not by stat(2), which a pool that was shut down does not answer.
+    if str(pool) in Path("/proc/mounts").read_text().split():
         # Kills leave their mounts to the kernel, which takes a moment.
-        wait_until(lambda: subprocess.run(["umount", STATE / "pool"]).returncode == 0)
-    for top in Path("/sys/fs/cgroup").iterdir():
-        _remove_cgroups(top / REGION)
-    _remove_cgroups(Path("/sys/fs/cgroup") / REGION)
-    shutil.rmtree(RUN)
+        wait_until(lambda: subprocess.run(["umount", pool]).returncode == 0)
+    # Waits for threads that outlive the first of their process, which is no longer listed.
+    remove_cgroups(f"/{region}")
+    if run.exists():
+        shutil.rmtree(run)
 
 
 def machine_pids(environment: str = "*", machine: str = "*") -> set[int]:
@@ -45,6 +56,34 @@ def machine_pids(environment: str = "*", machine: str = "*") -> set[int]:
         for procs in Path("/sys/fs/cgroup").glob(f"{pattern}/cgroup.procs"):
             found |= {int(word) for word in procs.read_text().split()}
     return found
+
+
+def _kill_group(daemon: int) -> None:
+    """The daemon leads a group of its own; what it runs as a part of itself, such as a crun that
+    starts a machine just now, is in it, and would go on."""
+    with contextlib.suppress(ProcessLookupError):
+        assert os.getpgid(daemon) == daemon
+        os.killpg(daemon, signal.SIGKILL)
+    wait_until(lambda: not any(_group_of(pid) == daemon and runs(pid) for pid in _all_pids()))
+
+
+def _kill_machines(region: str) -> None:
+    def are_dead() -> bool:
+        pids = cgroup_pids(f"/{region}")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # What is held still does not even die (cgroup-v1/freezer-subsystem).
+        _thaw_all(region)
+        return not any(map(runs, pids))
+
+    wait_until(are_dead)
+
+
+def _thaw_all(region: str) -> None:
+    for top in cgroup_folders(f"/{region}"):
+        for folder, _, _ in os.walk(top):
+            thaw(folder[folder.index(f"/{region}") :])
 
 
 def kill_and_wait(pids: list[int]) -> None:
@@ -58,22 +97,24 @@ def kill_and_wait(pids: list[int]) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Whether the process lives; a zombie does not."""
+    """Whether the process lives. A zombie does not, but it is shown as one already when its first
+    thread has ended and others are yet to (proc_pid_stat(5): state, num_threads)."""
+    stat = _stat(pid)
+    return bool(stat) and (stat[0] != "Z" or int(stat[17]) > 1)
+
+
+def _group_of(pid: int) -> int:
+    stat = _stat(pid)
+    return int(stat[2]) if stat else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of its stat from the state on; none if there is no such process."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []
 
 
-def _remove_cgroups(top: Path) -> None:
-    def remove(folder: Path) -> None:
-        for child in list(_children(folder)):
-            remove(child)
-        folder.rmdir()
-
-    if top.is_dir():
-        remove(top)
-
-
-def _children(folder: Path) -> Iterator[Path]:
-    return (child for child in folder.iterdir() if child.is_dir())
+def _all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]

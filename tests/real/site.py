@@ -148,14 +148,28 @@ def stop_daemon(site: Site) -> None:
     site.greenroom("serve", "--stop")
 
 
-def end_killed_run(site: Site, run: Path = RUN) -> None:
-    """Take down what a run of tests that was killed has left of the region: by its own daemon,
-    which brings it all back first. One whose daemon still runs belongs to somebody."""
+def is_in_use(run: Path) -> bool:
+    """Whether a daemon of that region runs; its lock names the last one that did."""
+    if not (run / "daemon.lock").exists():
+        return False
     with (run / "daemon.lock").open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pytest.fail(f"{run.name} is in use: stop its daemon first")
+            return True
+    return False
+
+
+def refuse_if_in_use(run: Path) -> None:
+    """A region whose daemon still runs belongs to somebody."""
+    if is_in_use(run):
+        pytest.fail(f"{run.name} is in use: stop its daemon first")
+
+
+def end_killed_run(site: Site) -> None:
+    """Take down what a run of tests that was killed has left of the region: by its own daemon,
+    which brings it all back first."""
+    refuse_if_in_use(RUN)
     wait_until(lambda: not any(each["operation"] for each in site.data("list")), 300)
     destroy_all(site)
     stop_daemon(site)
@@ -163,8 +177,14 @@ def end_killed_run(site: Site, run: Path = RUN) -> None:
 
 def daemon_pid() -> int:
     """The process of the region's daemon; one that starts has an empty lock for a moment."""
-    wait_until((RUN / "daemon.lock").read_text)
-    return int((RUN / "daemon.lock").read_text())
+    found: list[str] = []
+
+    def is_told() -> bool:
+        found[:] = (RUN / "daemon.lock").read_text().split()
+        return bool(found)
+
+    wait_until(is_told)
+    return int(found[0])
 
 
 def error_in(stderr: str) -> str:
