@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.real.reboot import kill_and_wait
 from tests.real.site import Site, daemon_pid, wait_until
 
 BREEDS = """\
@@ -126,7 +125,7 @@ def test_a_kill_of_the_daemon_orphans_nothing_and_every_execution_ends(jobs: Sit
     inside, host = run(jobs, "breeds", "environment=feature_x"), run(jobs, "host")
     wait_until(lambda: len(sleepers()) == 7 and log(jobs, inside["id"]) == ["ready"])
     (jobs.folder / "marks" / "one").touch()
-    os.kill(daemon_pid(), signal.SIGKILL)
+    kill_and_wait([daemon_pid()])
 
     after = jobs.data("job", "show", inside["id"])
     assert (after["status"], after["retried_by"]) == ("interrupted", None)

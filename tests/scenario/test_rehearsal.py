@@ -113,7 +113,7 @@ def inside(
 ) -> str:
     """What a command inside a machine prints; it must succeed."""
     command = theatre.ground.command(environment, machine, argv)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{machine}: {argv}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -360,7 +360,7 @@ def test_a_machine_that_never_signals_fails_the_stack(theatre: Theatre, broken: 
     theatre.instances.stillborn.add("backend1")
     process = theatre.start(broken, *CREATE.split(), "none", "--branch", "broken")
     try:
-        wait_until(lambda: _all_wait_for(theatre, "backend1"), timeout_s=60)
+        wait_until(lambda: _all_wait_for(theatre, "backend1"), timeout_s=180)
         theatre.account.clock.advance(1801)
         _, err = process.communicate(timeout=60)
     finally:
@@ -371,13 +371,16 @@ def test_a_machine_that_never_signals_fails_the_stack(theatre: Theatre, broken: 
 
 
 def _all_wait_for(theatre: Theatre, machine: str) -> bool:
-    """Whether the stack of branch broken waits for this machine and for nothing else."""
+    """Whether the stack of branch broken waits for this machine and for nothing else, and the
+    time of that runs."""
     try:
         resources = theatre.stack("greenroom-photos-broken").resources
     except ValueError:
         return False
-    waiting = [r.logical_id for r in list(resources.values()) if r.status == "CREATE_IN_PROGRESS"]
-    return len(waiting) == 1 and waiting[0].startswith(f"{machine}Ready")
+    waiting = [r for r in list(resources.values()) if r.status == "CREATE_IN_PROGRESS"]
+    return [(one.logical_id.startswith(f"{machine}Ready"), one.reason) for one in waiting] == [
+        (True, "Resource creation Initiated")
+    ]
 
 
 def test_a_machine_that_aws_may_replace_writes_its_own_names_and_no_others(

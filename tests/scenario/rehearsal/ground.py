@@ -74,11 +74,13 @@ class Ground:
         """Have the image that stands for an AMI; it is built from packages if nobody ever did."""
         images.ensure_image(self.layout, image, CancelFlag("the rehearsal"))
 
-    def start(self, stack: Stack, machine: Machine) -> None:
-        """Boot one more machine of ``stack``, whose groups and names are as they are now."""
-        place = self.layout.machine(stack.environment, machine.name)
+    def attach(self, stack: Stack, machine: Machine) -> None:
+        """Give one more machine of ``stack`` its network; the next is ``admit``, then ``start``."""
         network.attach_machines(self.layout, stack, (machine,))
-        self.admit(stack)
+
+    def start(self, stack: Stack, machine: Machine) -> None:
+        """Boot it."""
+        place = self.layout.machine(stack.environment, machine.name)
         if machine.volume is not None:
             volumes.make_empty_volume(place)
         lay_out(place, stack, machine, build_agent().content)
@@ -87,7 +89,8 @@ class Ground:
         start(place, stack, machine, self._user_namespaces)
 
     def admit(self, stack: Stack) -> None:
-        """Make the stack's groups and names what the region enforces and answers."""
+        """Make the stack's groups and names what the region enforces and answers. Not at once
+        with another of the same environment."""
         firewall.apply_add(self.layout, stack, stack.machines, stack.groups)
         names.publish_names(self.layout, stack, lambda: (stack,))
 

@@ -116,6 +116,10 @@ class Instances:
         if name not in self.stillborn:
             with self._images_lock:
                 self._ground.prepare(image)
+            self._ground.attach(stack, machine)
+            with self._lock:
+                # As it stands by now: others of it were launched meanwhile, and admitted.
+                self._ground.admit(standing.stack())
             self._ground.start(stack, machine)
 
     @contextmanager

@@ -38,8 +38,8 @@ VPC = "rehearsal"
 _API_PORT = 4566
 """Where the account's APIs are inside the region, on its loopback."""
 _OPERATOR = Caller(name="operator", access_key="AKIAREHEARSALOPERATR", secret="not so secret")
-_TIMEOUT_S = 120
-_FOLLOW_S = 20
+_TIMEOUT_S = 300
+_FOLLOW_S = 60
 
 
 class Theatre:
