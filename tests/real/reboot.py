@@ -103,6 +103,21 @@ def runs(pid: int) -> bool:
     return bool(stat) and (stat[0] != "Z" or int(stat[17]) > 1)
 
 
+def born(pid: int) -> str:
+    """When the process began (its starttime, in ticks since the boot): a number may be given again,
+    but not with this. Empty if there is no such process."""
+    stat = _stat(pid)
+    return stat[19] if stat else ""
+
+
+def command_line(pid: int) -> bytes:
+    """Its words, each with a null byte behind it; none if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def _group_of(pid: int) -> int:
     stat = _stat(pid)
     return int(stat[2]) if stat else 0

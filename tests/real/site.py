@@ -194,7 +194,7 @@ def error_in(stderr: str) -> str:
     return stderr[found:]
 
 
-def wait_until(true: Any, timeout_s: float = 30) -> None:
+def wait_until(true: Any, timeout_s: float = 60) -> None:
     """Wait for a state of the world."""
     end = time.monotonic() + timeout_s
     while not true():

@@ -380,7 +380,7 @@ def test_a_killed_daemon_goes_on_with_a_destroy(empty: Site) -> None:
 
 def test_a_detached_create_goes_on_after_its_command_has_ended(empty: Site) -> None:
     with leaving_nothing(empty):
-        out = empty.ok("create", *ALL, "--detach")
+        out = empty.ok("create", *ALL, *COLD, "--detach")
         assert re.fullmatch(
             rf"operation op-[0-9a-f]{{12}} creates {NAME}\n"
             rf"→ greenroom show {NAME} tells where it stands; "
@@ -403,7 +403,7 @@ def test_a_detached_create_that_is_cancelled_leaves_nothing(empty: Site) -> None
 
 def test_of_two_creates_of_one_branch_exactly_one_wins(empty: Site) -> None:
     with leaving_nothing(empty):
-        processes = [empty.start("create", *ALL) for _ in range(2)]
+        processes = [empty.start("create", *ALL, *COLD) for _ in range(2)]
         endings = [process.communicate(timeout=60) for process in processes]
         codes = [process.returncode for process in processes]
         assert sorted(codes) == [0, 4]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.reboot import kill_and_wait, lose_the_world, machine_pids
+from tests.real.reboot import command_line, kill_and_wait, lose_the_world, machine_pids
 from tests.real.site import (
     RUN,
     STATE,
@@ -32,6 +32,8 @@ def stays(site: Site) -> Iterator[Site]:
     """The site with branch ``stays`` and nothing else."""
     destroy_all(site)
     site.ok("create", *ALL, "--branch", "stays")
+    # Somebody looks after it only now: what was killed before would be seen by nobody.
+    site.ok("flows", "stays")
     yield site
     destroy_all(site)
 
@@ -134,8 +136,7 @@ def test_a_recovery_that_fails_touches_no_disk_and_says_the_next_step(stays: Sit
 def process(machine: str, command: str) -> int:
     """The process of a machine of ``stays`` whose command line begins like that."""
     for pid in sorted(machine_pids("photos.stays", machine)):
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        if line.startswith(command):
+        if command_line(pid).replace(b"\0", b" ").decode().startswith(command):
             return pid
     raise AssertionError(f"{machine} runs no {command}")
 

@@ -16,7 +16,7 @@ import pytest
 
 from greenroom.jobs.mortal import VARIABLE
 from tests.real.books import has_ended, held, journalled
-from tests.real.reboot import kill_and_wait, machine_pids, runs
+from tests.real.reboot import command_line, kill_and_wait, machine_pids, runs
 from tests.real.site import (
     ENVIRONMENT,
     RUN,
@@ -159,6 +159,6 @@ def _words(kind: str, branch: str) -> list[str]:
 
 def _first_process(branch: str) -> int:
     for pid in machine_pids(f"walk.{branch}", "db1"):
-        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"s6-svscan"):
+        if command_line(pid).startswith(b"s6-svscan"):
             return pid
     raise AssertionError(f"no machine of {branch} runs")

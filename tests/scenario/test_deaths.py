@@ -16,7 +16,7 @@ from greenroom.store.database import Database
 from greenroom.store.lifetimes import extend_environment
 from tests.real.books import has_ended, held, journalled, processes, rows
 from tests.real.doomed import die_once
-from tests.real.reboot import machine_pids, runs
+from tests.real.reboot import born, command_line, machine_pids, runs
 from tests.real.site import STATE, Site, daemon_pid, stop_daemon, wait_until
 
 OUTLIVED = "photos/outlived"
@@ -50,7 +50,7 @@ def late(site: Site) -> Iterator[Site]:
 def test_a_machine_that_was_on_its_way_back_is_there_once(late: Site) -> None:
     # Else its end would come over this.
     late.ok("extend", "outlived", "1h")
-    first = machine_pids("photos.outlived", "feed1")
+    first = {pid: born(pid) for pid in machine_pids("photos.outlived", "feed1")}
     asked = late.start("replace", "outlived", "feed1")
     wait_until(lambda: _has_begun("replace"), TIMEOUT_S)
     doomed = daemon_pid()
@@ -63,8 +63,12 @@ def test_a_machine_that_was_on_its_way_back_is_there_once(late: Site) -> None:
 
     assert late.data("show", "outlived")["summary"]["status"] == "ready"
     assert held(OUTLIVED) == journalled(OUTLIVED)
-    assert not any(map(runs, first))
-    supervisors = [pid for pid in machine_pids("photos.outlived", "feed1") if _is_first(pid)]
+    assert [pid for pid, then in first.items() if runs(pid) and born(pid) == then] == []
+    supervisors = [
+        pid
+        for pid in machine_pids("photos.outlived", "feed1")
+        if command_line(pid).startswith(b"s6-svscan")
+    ]
     assert len(supervisors) == 1
     assert late.inside("outlived", "feed1", "redis-cli ping") == (0, "PONG\n")
 
@@ -85,7 +89,7 @@ def test_an_expiry_outlives_every_daemon_that_dies_over_it(late: Site) -> None:
     wait_until(lambda: has_ended(OUTLIVED, "destroy"), TIMEOUT_S)
 
     assert held(OUTLIVED) == journalled(OUTLIVED) == set()
-    assert processes(OUTLIVED) == set() and not any(map(runs, pids))
+    assert processes(OUTLIVED) == set()
     assert not any("outlived" in line for line in Path("/proc/mounts").read_text().splitlines())
     assert [each["name"] for each in late.data("list") if each["name"] == OUTLIVED] == []
     assert _asked() == [("greenroom:reconciler", "accepted"), ("greenroom:reconciler", "succeeded")]
@@ -112,7 +116,3 @@ def _has_begun(phase: str) -> bool:
         "WHERE environment = ? AND events.kind = 'phase-started' AND phase = ?"
     )
     return bool(rows(query, OUTLIVED, phase))
-
-
-def _is_first(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"s6-svscan")

@@ -79,7 +79,10 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, driven by playwright."""
     assert Path(CHROMIUM).exists(), "chromium is missing: run scripts/setup tests"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        expect.set_options(timeout=PATIENCE_MS)
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(FLAGS), timeout=PATIENCE_MS
+        )
         yield started
         started.close()
 
@@ -91,7 +94,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         viewport={"width": 1280, "height": 860}, color_scheme="light", reduced_motion="reduce"
     )
     made.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
     yield made
     made.close()
 
@@ -181,7 +183,7 @@ def test_a_branch_lives_its_whole_life_on_the_page(visit: Visit, site: Site, min
     blueprint.write_text(blueprint.read_text() + JOB)
     # Another test may have registered another blueprint's jobs for the stack.
     socket = httpx.HTTPTransport(uds=str(RUN / "daemon.sock"))
-    with httpx.Client(transport=socket, base_url="http://greenroom") as daemon:
+    with httpx.Client(transport=socket, base_url="http://greenroom", timeout=60) as daemon:
         answer = daemon.post("/v1/jobs/register", json={"blueprint": str(blueprint)})
         assert answer.status_code == 200, answer.text
     page = visit.page
@@ -363,6 +365,7 @@ def tab_to(target: Locator) -> None:
 
 def test_without_scripts_forms_and_pages_still_serve(browser: Browser, site: Site) -> None:
     context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(site.data("web", "--no-open")["url"])
     page.get_by_role("button", name=re.compile("Colours: auto")).click()
