@@ -42,6 +42,7 @@ from greenroom.providers.local.doctor import require_ready, search_path
 from greenroom.providers.local.executions import LocalProcesses
 from greenroom.providers.local.layout import Layout
 from greenroom.providers.local.provider import LocalProvider
+from greenroom.providers.local.space import make_way
 from greenroom.providers.local.space_watch import SpaceWatch
 from greenroom.providers.local.usage import Tenant
 from greenroom.providers.webhook import WebhookSender
@@ -117,6 +118,7 @@ def _wired(
     """Each part's end stands beside it: whichever of them fails, the others are closed all the
     same, the last part first, and those of ``parts`` while machines are still served.
     ``period_s`` is the reconciler's."""
+    make_way(Layout(region))
     # First, and before anything is made on the host: it may be another daemon's.
     ledger = _ledger(region)
     provider = LocalProvider(Layout(region))

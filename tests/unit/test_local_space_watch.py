@@ -122,6 +122,33 @@ def test_a_daemon_that_starts_in_a_tight_pool_blames_nobody_for_being_large(
     assert ground.stopped == [SMALL]
 
 
+def test_a_machine_that_came_in_a_tight_pool_is_not_blamed_for_what_it_brought(
+    ground: Ground, watch: SpaceWatch
+) -> None:
+    database = ground.held.pop(LARGE)
+    ground.pool = RESERVE - 100 * MIB
+    watch.look()
+    ground.held[LARGE] = database
+    watch.look()
+    ground.held[SMALL] += 210 * MIB
+    ground.pool -= 210 * MIB
+    watch.look()
+    assert ground.stopped == [SMALL]
+
+
+@pytest.mark.parametrize("ease", [0.1, 1.1])
+def test_a_daemon_that_starts_on_a_tight_disk_holds_everybody_when_it_is_full(
+    ground: Ground, watch: SpaceWatch, ease: float
+) -> None:
+    ground.disk = int(RESERVE * ease)
+    watch.look()
+    ground.disk = RESERVE // 10
+    for _ in range(3):
+        watch.look()
+    assert ground.doubted == ["disk"]
+    assert len(ground.still) == 2
+
+
 def test_a_full_disk_holds_everybody_and_takes_its_ballast_back_when_there_is_room(
     ground: Ground, watch: SpaceWatch
 ) -> None:

@@ -20,7 +20,6 @@ from greenroom.errors import HostError, OperationError
 from greenroom.providers.local.cgroups import cgroup_pids
 from greenroom.providers.local.command import run
 from greenroom.providers.local.layout import Layout
-from greenroom.providers.local.space import take_ballast
 
 _GIB = 1024**3
 _SHARE_OF_FREE = 0.8
@@ -49,7 +48,6 @@ def open_pool(layout: Layout) -> None:
         # What begins with a dot was being made when a daemon died; nobody else makes any now.
         for unfinished in folder.glob(".*"):
             remove_tree(unfinished)
-    take_ballast(layout)
 
 
 def _leave_dead_pool(layout: Layout) -> None:

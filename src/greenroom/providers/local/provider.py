@@ -377,6 +377,8 @@ class LocalProvider:
         self.agent_sha256 = archive.sha256
         self.layout.agent_bucket.mkdir(exist_ok=True)
         target = self.layout.agent_bucket / f"agent-{archive.sha256}.pyz"
-        partial = target.with_suffix(".partial")
-        partial.write_bytes(archive.content)
-        partial.rename(target)
+        # It is named by its content; on a full disk it could not be written again.
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            partial.write_bytes(archive.content)
+            partial.rename(target)

@@ -22,6 +22,8 @@ _RESERVE_SHARE = 0.05
 _RESERVE_MIN_BYTES = 256 * _MIB
 _RESERVE_MAX_BYTES = 4 * _GIB
 _BALLAST_BYTES = 256 * _MIB
+_LEDGER_BYTES = 32 * _MIB
+"""What a daemon writes to the disk before it serves: the ledger's log and its index."""
 NEXT_STEP = (
     "greenroom destroy what nobody needs (greenroom list), greenroom image remove (greenroom "
     "image list)"
@@ -150,6 +152,12 @@ def drop_ballast(layout: Layout) -> bool:
     there = path.exists()
     path.unlink(missing_ok=True)
     return there
+
+
+def make_way(layout: Layout) -> None:
+    """Free the ballast if a daemon could not even open its ledger without it."""
+    if ballast_path(layout).exists() and disk_room(layout).free_bytes < _LEDGER_BYTES:
+        drop_ballast(layout)
 
 
 def ballast_path(layout: Layout) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from greenroom.errors import GreenroomError, HostError, OperationError
 from greenroom.providers.local import space
@@ -50,8 +50,8 @@ class SpaceWatch:
         self._line = _TIGHT
         self._measured: dict[Tenant, int] | None = None
         self._measured_at: tuple[int, ...] = ()
-        # Who knows what a daemon before us has held: the first look lets it go.
-        self._holding = True
+        # None: who knows what a daemon before us has held.
+        self._holding: bool | None = None
         self._gone = False
 
     @contextlib.contextmanager
@@ -87,7 +87,7 @@ class SpaceWatch:
         self._gone = False
         pool, disk = rooms
         tightest = min(rooms, key=lambda room: room.ease)
-        if self._holding and disk.ease > _EASY:
+        if self._holding is not False and disk.ease > _EASY:
             self._let_go()
         if disk.ease > 2 * _EASY:
             space.take_ballast(self._layout)
@@ -105,10 +105,10 @@ class SpaceWatch:
         steps = [room.reserve_bytes // 2 for room in rooms]
         changes = zip(free, self._measured_at or free, steps, strict=True)
         if not self._measured_at or any(abs(now - then) > step for now, then, step in changes):
-            self._measured, self._measured_at = self._measure(), free
+            self._measured, self._measured_at = self._measure(tenants(self._layout)), free
 
-    def _measure(self) -> dict[Tenant, int]:
-        return {t: usage_bytes(place_of(self._layout, t)) for t in tenants(self._layout)}
+    def _measure(self, found: Iterable[Tenant]) -> dict[Tenant, int]:
+        return {tenant: usage_bytes(place_of(self._layout, tenant)) for tenant in found}
 
     def _make_room(self, room: Room, *, of_the_disk: bool) -> None:
         """Stop the machine that ate it; without one, protect what runs from somebody else."""
@@ -117,11 +117,15 @@ class SpaceWatch:
             room = space.disk_room(self._layout)
             if room.ease >= self._line:
                 return
-        if self._measured is None:
+        known = self._measured or {}
+        fresh = [tenant for tenant in tenants(self._layout) if tenant not in known]
+        if self._measured is None or fresh:
             # Nobody knows yet who grows: a machine that is merely large is not to blame.
-            self._measured = self._measure()
+            if of_the_disk and room.ease < _HOLD:
+                self._hold(room)
+            self._measured = known | self._measure(fresh)
             return
-        found, now = self._find_eater(self._measured)
+        found, now = self._find_eater(known)
         if found is not None:
             self._stop(found, room, now[found])
         elif of_the_disk and room.ease < _HOLD:
@@ -142,7 +146,7 @@ class SpaceWatch:
         freeze(region)
         enough.start()
         try:
-            now = self._measure()
+            now = self._measure(tenants(self._layout))
             found = eater(before, now)
             self._measured = now
             if found is not None:
