@@ -13,7 +13,7 @@ from greenroom.jobs.memory import Crash
 from greenroom.model.events import EventKind, OperationStatus
 from greenroom.model.proof import Verdict
 from greenroom.model.receipt import ResourceKind
-from greenroom.model.requests import DestroyRequest, RecoverRequest
+from greenroom.model.requests import DestroyRequest, RecoverRequest, StartRequest, StopRequest
 from greenroom.model.stack import Stack
 from greenroom.model.views import EnvironmentStatus
 from greenroom.providers.memory.provider import MemoryProvider
@@ -53,6 +53,26 @@ def test_what_fails_while_the_host_has_no_pool_comes_back_with_it(stage: Stage) 
     assert environment.operation is not None
     assert stage.finish(environment.operation)[0].status is OperationStatus.SUCCEEDED
     assert status(stage) is EnvironmentStatus.READY
+
+
+@pytest.mark.parametrize("what", ["cancel", "start"])
+def test_what_is_cancelled_or_wanted_a_start_does_not_come_back_unasked(
+    stage: Stage, what: str
+) -> None:
+    stage.world.faults.gone = True
+    if what == "cancel":
+        stage.world.reboot()
+        stage.world.faults.hang_at = "restart"
+        operation = stage.control.submit(RECOVER).id
+        assert stage.world.wait_until_hanging(20)
+        stage.control.cancel(operation)
+        ended, _ = stage.finish(operation)
+    else:
+        stage.run(StopRequest(environment="feature-x"))
+        stage.world.faults.fail_at = "images"
+        ended, _ = stage.run(StartRequest(environment="feature-x"))
+    assert ended.status is not OperationStatus.SUCCEEDED
+    assert status(stage) is EnvironmentStatus.FAILED
 
 
 def test_after_a_reboot_the_daemon_brings_back_what_ran(stage: Stage) -> None:

@@ -260,7 +260,7 @@ def test_a_pool_whose_device_fails_is_told_and_mounted_anew_with_its_data(crew: 
     # What ends meanwhile cannot come back, and is not given up: nothing of it is its own fault.
     fallen = LAYOUT.machine(EnvironmentName("crew", "fallen"), "serves1")
     os.kill(main_pid(fallen) or 0, signal.SIGKILL)
-    wait_until(lambda: "crew/fallen is left as it is" in (STATE / "daemon.log").read_text())
+    wait_until(lambda: crew.data("show", "fallen")["incidents"][-1]["subject"] == "serves1")
     assert status_of(crew, "fallen") == "not proved"
     crew.greenroom("serve", "--stop")
     wait_for(crew, BYSTANDER, "ready")

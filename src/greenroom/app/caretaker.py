@@ -146,7 +146,7 @@ class Caretaker:
         with self._database.read() as connection:
             record = _idle(connection, ended.environment)
         # While an operation is at work on it, things end on purpose; it is adopted afterwards.
-        if record is None or not self._can_mend(record):
+        if record is None:
             return
         if ended.part is Part.MACHINE:
             self._machine_ended(record, ended)
@@ -156,10 +156,13 @@ class Caretaker:
     def _machine_ended(self, record: EnvironmentRecord, ended: Ended) -> None:
         what = f"its first process (s6-svscan, process {ended.pid}) {ended.how}"
         times = self._times(ended, MACHINE_WINDOW)
-        if times >= len(MACHINE_DELAYS_S):
+        can_boot = self._can_boot(record)
+        if can_boot and times >= len(MACHINE_DELAYS_S):
             self._give_up(record, ended, f"{what}, time {times + 1} in ten minutes")
             return
         self._write_down(record, Incident(at=ended.at, subject=ended.subject, message=what))
+        if not can_boot:
+            return
         request = RecoverRequest(
             environment=str(record.name),
             reason=f"{ended.machine}: {what}",
@@ -175,6 +178,8 @@ class Caretaker:
         what = f"its {process} {ended.how}"
         times = self._times(ended, SERVICE_WINDOW)
         if times >= SERVICE_ENDS_MAX:
+            if not self._can_boot(record):
+                return
             self._provider.hold(ended)
             self._give_up(record, ended, f"{what}, time {times + 1} in a minute")
             return
@@ -247,19 +252,19 @@ class Caretaker:
             # An operation that has begun since it was looked at ends machines on purpose.
             if _idle(connection, record.name) is None:
                 return
-        if not self._can_mend(record):
+        if not self._can_boot(record):
             return
         self._write_down(record, incident)
         self._ask(RecoverRequest(environment=str(record.name), reason=reason))
 
-    def _can_mend(self, record: EnvironmentRecord) -> bool:
-        """Whether the host lets anybody mend anything now. What is left alone is found lost, and
-        recovered, when a daemon starts that can."""
+    def _can_boot(self, record: EnvironmentRecord) -> bool:
+        """Whether the host boots any machine now. What is left alone is found lost, and recovered,
+        as soon as it does; until then nothing of it is given up."""
         try:
             self._provider.require_host()
-        except HostError as error:
-            _logger.warning("%s is left as it is: %s", record.name, error.message)
-            self._doubt(record)
+        except HostError:
+            if record.status is EnvironmentStatus.READY:
+                self._doubt(record)
             return False
         return True
 

@@ -21,7 +21,7 @@ from greenroom.app.operation import Operation, Ports, begin, failure
 from greenroom.app.patience import prove_patiently
 from greenroom.app.timings import timings_of_failure
 from greenroom.app.verdict import keep_proof
-from greenroom.errors import GreenroomError, HostError
+from greenroom.errors import CancelledError, GreenroomError, HostError
 from greenroom.model.incidents import Incident
 from greenroom.model.lifetimes import awake_until
 from greenroom.model.proof import Proof, Verdict
@@ -79,13 +79,25 @@ def _run(
 
 
 def _end_failed(operation: Operation, error: GreenroomError) -> None:
+    fault = _fault_of_host(operation, error)
+    if fault is not None:
+        operation.end(failure(fault), _keep_lost(operation, fault))
+        return
+    ending = replace(failure(error), hint=_next_step(operation))
+    operation.end(ending, _keep_failed(operation, error))
+
+
+def _fault_of_host(operation: Operation, error: GreenroomError) -> HostError | None:
+    """Why nothing at all can be brought back, if that is so; None if somebody has cancelled, or
+    wanted a start: that is not tried again unasked."""
+    recovers = isinstance(operation.record.request, RecoverRequest)
+    if not recovers or isinstance(error, CancelledError):
+        return None
     try:
         operation.ports.provider.require_host()
     except HostError as fault:
-        operation.end(failure(fault), _keep_lost(operation, fault))
-    else:
-        ending = replace(failure(error), hint=_next_step(operation))
-        operation.end(ending, _keep_failed(operation, error))
+        return fault
+    return None
 
 
 def _bring_back(operation: Operation) -> tuple[tuple[MachineReport, ...], Proof]:
@@ -203,7 +215,7 @@ def _keep_failed(operation: Operation, error: GreenroomError) -> Callable[[Conne
 
 
 def _keep_lost(operation: Operation, fault: HostError) -> Callable[[Connection], None]:
-    """As it was: it still stands in the ledger, so it is brought back as soon as the host is."""
+    """It stands in the ledger, so it is brought back as soon as the host is."""
     name, at = operation.environment.name, operation.ports.clock.now()
 
     def write(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from greenroom.app.inventory.snapshot import Snapshot, snapshot_of
 from greenroom.app.replaceable import replaces
 from greenroom.errors import InputError
 from greenroom.model.inventory import (
+    Health,
     MachineChange,
     MachineKey,
     MachinePage,
@@ -88,8 +89,6 @@ class Inventory:
         self._forgot_s: float | None = None
         self._lock = threading.Lock()
         self._ended: set[MachineKey] = set()
-        # Whose end is written down, and whom nobody has taken up yet.
-        self._away: frozenset[MachineKey] = frozenset()
 
     def start(self) -> None:
         """Look from now on, in a thread of its own."""
@@ -182,12 +181,12 @@ class Inventory:
         now = now if last_at is None else max(now, last_at)
         known = _by_environment(before.values())
         desired: dict[MachineKey, MachineRecord] = {}
-        doubtful, away = ended | self._away, set[MachineKey]()
+        # Who was away is so until it runs: nobody need have taken it up yet.
+        doubtful = ended | {key for key, each in before.items() if each.health is Health.STOPPED}
         for environment in environments:
             name, operation = str(environment.name), operations.get(str(environment.name))
-            there = self._lost(environment, operation, doubtful)
-            away |= {(name, machine) for machine in there} & doubtful
-            lost = there | {machine for key, machine in ended if key == name}
+            lost = self._lost(environment, operation, doubtful)
+            lost |= {machine for key, machine in ended if key == name}
             seen = self._seen(environment, reports.get(name, ()), operation, lost)
             for record in records_of(seen, known.get(name, {}), now):
                 desired[record.key] = record
@@ -201,7 +200,6 @@ class Inventory:
             }
             notices = plan_notices(before, desired, subscriptions, now)
             self._write(changes, desired, notices)
-        self._away = frozenset(away)
         self._have_noted(ended)
         self._forget(now)
         return changes
