@@ -11,15 +11,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.real import host
+from tests.real.reboot import lose_the_world
 from tests.real.site import (
     REGION,
     REGION_FOLDERS,
+    RUN,
     SEED_COMMAND,
-    STATE,
     Site,
     destroy_all,
-    end_killed_run,
     make_site,
+    refuse_if_in_use,
     stop_daemon,
 )
 
@@ -31,11 +32,12 @@ settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
-def bare_host(tmp_path_factory: pytest.TempPathFactory) -> host.HostState:
+def bare_host() -> host.HostState:
     """The host before the region's daemon ever ran."""
     assert os.geteuid() == 0, "tests/real and tests/scenario boot machines and need root"
-    if (STATE / "pool").is_mount():
-        end_killed_run(Site(tmp_path_factory.mktemp("killed")))
+    refuse_if_in_use(RUN)
+    # What a run that was killed has left.
+    lose_the_world()
     remove_state()
     return host.take(REGION, REGION_FOLDERS)
 

@@ -166,15 +166,6 @@ def refuse_if_in_use(run: Path) -> None:
         pytest.fail(f"{run.name} is in use: stop its daemon first")
 
 
-def end_killed_run(site: Site) -> None:
-    """Take down what a run of tests that was killed has left of the region: by its own daemon,
-    which brings it all back first."""
-    refuse_if_in_use(RUN)
-    wait_until(lambda: not any(each["operation"] for each in site.data("list")), 300)
-    destroy_all(site)
-    stop_daemon(site)
-
-
 def daemon_pid() -> int:
     """The process of the region's daemon; one that starts has an empty lock for a moment."""
     found: list[str] = []

@@ -69,7 +69,6 @@ def render_remove(mine: FirewallState) -> str:
     lines += [f"flush chain {TABLE} {chain}" for chain in mine.chains]
     lines += [f"delete chain {TABLE} {chain}" for chain in mine.chains]
     lines += [f"delete element {TABLE} {m.set} {{ {m.address} }}" for m in mine.members]
-    lines += [f"delete element {TABLE} {name} {{ {address} }}" for name, address in mine.paced]
     lines += [f"delete set {TABLE} {group}" for group in mine.sets]
     return "\n".join(lines) + "\n" if lines else ""
 
@@ -160,8 +159,7 @@ class FirewallState:
     """What the region's table holds, read back from the kernel.
 
     ``machines`` maps an address to its chain; ``bindings`` are the addresses that have a link;
-    ``members`` are those of the stacks' sets, and ``uses`` which chain looks into which of these;
-    ``paced`` are the sets and addresses whose pace the region measures.
+    ``members`` are those of the stacks' sets, and ``uses`` which chain looks into which of these.
     """
 
     chains: tuple[str, ...] = ()
@@ -170,7 +168,6 @@ class FirewallState:
     bindings: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     uses: tuple[tuple[str, str], ...] = ()
-    paced: tuple[tuple[str, str], ...] = ()
 
     def of(self, environment: EnvironmentName) -> FirewallState:
         """Only what bears the environment's name; bindings by their machines' addresses.
@@ -205,7 +202,6 @@ class FirewallState:
             sets=tuple(s for s in self.sets if wanted(s)),
             machines=machines,
             bindings=tuple(address for address in self.bindings if address in mine),
-            paced=tuple(entry for entry in self.paced if entry[1] in mine),
         )
 
 
@@ -242,15 +238,15 @@ def apply_remove(layout: Layout, environment: EnvironmentName, machine: str | No
 
 
 def _forget_traffic(addresses: Collection[str]) -> None:
-    """What is known of the connections and the pace of machines that can send no more. The pace
-    once more: packets that came after the listing, and before the rules went, were counted."""
+    """What is known of the connections and the pace of machines that can send no more: not
+    before, for a packet that comes while the rules go is counted too."""
     forget(addresses)
     for name in PACED:
         listed = next(e["set"] for e in json.loads(list_set(TABLE, name))["nftables"] if "set" in e)
         held = {element["elem"]["val"] for element in listed.get("elem", [])}
-        late = ", ".join(sorted(held.intersection(addresses)))
-        if late:
-            apply(f"delete element {TABLE} {name} {{ {late} }}\n")
+        gone = ", ".join(sorted(held.intersection(addresses)))
+        if gone:
+            apply(f"delete element {TABLE} {name} {{ {gone} }}\n")
 
 
 def observe_firewall(layout: Layout) -> FirewallState:
@@ -264,7 +260,6 @@ def observe_firewall(layout: Layout) -> FirewallState:
     bindings: list[str] = []
     members: list[Member] = []
     uses: list[tuple[str, str]] = []
-    paced: list[tuple[str, str]] = []
     for entry in listing["nftables"]:
         if "chain" in entry:
             chains.append(entry["chain"]["name"])
@@ -272,9 +267,6 @@ def observe_firewall(layout: Layout) -> FirewallState:
             sets.append(entry["set"]["name"])
             if entry["set"]["name"] == "bindings":
                 bindings += [e["concat"][1] for e in entry["set"].get("elem", [])]
-            elif entry["set"]["name"] in PACED:
-                name = entry["set"]["name"]
-                paced += [(name, e["elem"]["val"]) for e in entry["set"].get("elem", [])]
             elif entry["set"]["name"].startswith(_EVERY):
                 members += _members(entry["set"])
         elif "rule" in entry:
@@ -288,7 +280,6 @@ def observe_firewall(layout: Layout) -> FirewallState:
         bindings=tuple(bindings),
         members=tuple(members),
         uses=tuple(uses),
-        paced=tuple(paced),
     )
 
 

@@ -48,7 +48,7 @@ class SpaceWatch:
         self._stopped = stopped
         self._doubted = doubted
         self._line = _TIGHT
-        self._measured: dict[Tenant, int] | None = None
+        self._measured: dict[Tenant, int] = {}
         self._measured_at: tuple[int, ...] = ()
         # None: who knows what a daemon before us has held.
         self._holding: bool | None = None
@@ -117,15 +117,14 @@ class SpaceWatch:
             room = space.disk_room(self._layout)
             if room.ease >= self._line:
                 return
-        known = self._measured or {}
-        fresh = [tenant for tenant in tenants(self._layout) if tenant not in known]
-        if self._measured is None or fresh:
+        fresh = [tenant for tenant in tenants(self._layout) if tenant not in self._measured]
+        if fresh:
             # Nobody knows yet who grows: a machine that is merely large is not to blame.
             if of_the_disk and room.ease < _HOLD:
                 self._hold(room)
-            self._measured = known | self._measure(fresh)
+            self._measured |= self._measure(fresh)
             return
-        found, now = self._find_eater(known)
+        found, now = self._find_eater()
         if found is not None:
             self._stop(found, room, now[found])
         elif of_the_disk and room.ease < _HOLD:
@@ -136,10 +135,10 @@ class SpaceWatch:
         # stopped keeps its files, so the line stays crossed until somebody destroys it.
         self._line = min(self._line, room.ease) / 2
 
-    def _find_eater(self, before: dict[Tenant, int]) -> tuple[Tenant | None, dict[Tenant, int]]:
-        """Who ate it since ``before``, and what each holds. All machines are held still meanwhile,
-        since the eater would use the time for another few hundred MiB, but not for longer than a
-        moment: a machine can make itself long to measure.
+    def _find_eater(self) -> tuple[Tenant | None, dict[Tenant, int]]:
+        """Who ate it, and what each holds. All machines are held still meanwhile, since the eater
+        would use the time for another few hundred MiB, but not for longer than a moment: a
+        machine can make itself long to measure.
         """
         region = f"/{self._layout.region.name}"
         enough = threading.Timer(_STILL_S, thaw, (region,))
@@ -147,7 +146,7 @@ class SpaceWatch:
         enough.start()
         try:
             now = self._measure(tenants(self._layout))
-            found = eater(before, now)
+            found = eater(self._measured, now)
             self._measured = now
             if found is not None:
                 freeze(place_of(self._layout, found).cgroup)
